@@ -1,0 +1,41 @@
+// Field descriptions of the chip, node and GPU-node files: key, unit, limits and meaning of every value, in
+// one place.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/arch/chip.h"
+#include "base/io/fields.h"
+
+namespace rdusim {
+
+// What stands in configs/nodes/*.yaml of kind rdu_node; load_node puts the chip beside it.
+struct NodeFile {
+  std::string name;
+  std::string chip;  // path of the chip file, from the node file's folder
+  int64_t sockets = 0;
+  LinkSpec link;
+  std::string default_stack;
+  std::vector<StackSpec> stacks;
+};
+
+const Fields<ChipSpec>& chip_fields();
+const Fields<LinkSpec>& link_fields();
+const Fields<StackSpec>& stack_fields();
+const Fields<NodeFile>& node_fields();
+const Fields<GpuNodeSpec>& gpu_node_fields();
+
+// As configuration files that load again.
+std::string dump_chip(const ChipSpec& chip);
+std::string dump_node(const NodeSpec& node, const std::string& chip_path);
+std::string dump_gpu_node(const GpuNodeSpec& node);
+
+// JSON schemas for editors, and the docs tables: by name.
+struct ConfigKind {
+  std::string name;  // "chip", "node", "gpu_node"
+  const FieldTable* fields = nullptr;
+};
+std::vector<ConfigKind> config_kinds();
+
+}  // namespace rdusim

@@ -1,0 +1,69 @@
+// What a simulation of one Program says: time, unit-cycles, bytes, per section. All counters add up
+// (tests/property): sum of unit_cycles = units x cycles; bytes by cause = bytes on the wire.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/program/program.h"
+
+namespace rdusim {
+
+enum class Fidelity : uint8_t { kAnalytic, kEvent };
+std::string_view fidelity_name(Fidelity fidelity);
+
+// Where bytes move. SRAM counts PMU writes of channels and buffers.
+enum class Wire : uint8_t { kSram, kHbm, kDdr, kLink };
+inline constexpr size_t kWireCount = 4;
+std::string_view wire_name(Wire wire);
+using ByteCounts = std::array<std::array<int64_t, kCauseCount>, kWireCount>;  // [wire][cause]
+
+// Cycles of all PCUs and PMUs of all sockets, by what they did.
+struct UnitCycles {
+  int64_t busy = 0;       // working on a token
+  int64_t starved = 0;    // configured, waiting for an input token
+  int64_t blocked = 0;    // configured, waiting for space downstream
+  int64_t launching = 0;  // being configured or synchronised
+  int64_t idle = 0;       // not part of the running section
+  [[nodiscard]] int64_t total() const { return busy + starved + blocked + launching + idle; }
+};
+
+struct UnitResult {
+  std::string name;
+  UnitKind kind = UnitKind::kSimd;
+  int64_t pcus = 0;
+  int64_t pmus = 0;
+  int64_t firings = 0;
+  int64_t busy_cycles = 0;
+  int64_t starved_cycles = 0;
+  int64_t blocked_cycles = 0;
+  int64_t done_cycles = 0;  // waiting for the section's other units after the last firing; counted as idle
+};
+
+struct SectionResult {
+  std::string name;
+  int64_t launches = 0;
+  int64_t cycles_per_launch = 0;         // without launch cost
+  int64_t launch_cycles_per_launch = 0;  // launch and synchronisation
+  int64_t pcus = 0;
+  int64_t pmus = 0;
+  std::string bound_by;  // "hbm", "link", "unit layer.wo.gemm", "latency": what sets the section's time
+  std::vector<UnitResult> units;
+  ByteCounts bytes{};  // one launch, one socket
+};
+
+struct RunResult {
+  Fidelity fidelity = Fidelity::kEvent;
+  double clock_hz = 0;
+  int64_t cycles = 0;  // whole program, launches included
+  int64_t sockets = 1;
+  UnitCycles unit_cycles;  // all sockets
+  ByteCounts bytes{};      // all sockets
+  std::vector<SectionResult> sections;
+  int64_t firings_simulated = 0;
+  [[nodiscard]] double latency_s() const { return static_cast<double>(cycles) / clock_hz; }
+};
+
+}  // namespace rdusim
