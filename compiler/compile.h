@@ -1,0 +1,37 @@
+// The compiler's one entry: Graph in, Program out, through the list of passes in compiler/passes/passes.def.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arch/chip.h"
+#include "base/program/program.h"
+#include "base/result.h"
+#include "compiler/graph/graph.h"
+
+namespace rdusim::compiler {
+
+enum class Fusion : uint8_t {
+  kNone,   // one operator a section, intermediates through HBM
+  kLayer,  // one repeated block (decoder layer) a section
+};
+
+struct CompileOptions {
+  int64_t sockets = 1;  // tensor parallelism
+  Fusion fusion = Fusion::kLayer;
+  Orchestration orchestration = Orchestration::kHardware;
+  // Called after each pass with its name, its wall time and a way to print the IR as text; may be empty.
+  std::function<void(std::string_view pass, double seconds, const std::function<std::string()>& dump)>
+      after_pass;
+};
+
+// Names of all passes in order, for --dump-after and the docs.
+std::vector<std::string_view> pass_names();
+
+// Fails with kUnsupported (operator without lowering, heads that do not divide over the sockets), kCapacity
+// (a section over the PCU, PMU or SRAM budget; symbols over a tier) naming the culprit.
+Result<Program> compile(const Graph& graph, const ChipSpec& chip, const CompileOptions& options);
+
+}  // namespace rdusim::compiler

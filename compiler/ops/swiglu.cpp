@@ -1,0 +1,62 @@
+// swiglu: SiLU(gate) * up with SiLU(z) = z / (1 + e^-z); the SiLU stays in FP32, one rounding at the end.
+#include "compiler/ops/op.h"
+
+#include <cmath>
+
+#include "compiler/ops/operands.h"
+#include "compiler/passes/lowering.h"
+
+namespace rdusim::compiler {
+namespace {
+
+Result<Shape> infer(const Graph& graph, const Node& node) {
+  const Value& gate = operand(graph, node, 0);
+  RDU_CHECK_OK(expect_same_shape(node, gate, operand(graph, node, 1)));
+  return matrix(gate.shape.rows(), gate.shape.cols());
+}
+
+// exp, add, divide, multiply.
+OpCost cost(const Graph& graph, const Node& node) {
+  return elementwise_cost(graph, node, 4);
+}
+
+Tensor reference(const ReferenceContext& context) {
+  const Tensor& gate = *context.inputs[0];
+  const Tensor& up = *context.inputs[1];
+  Tensor result(gate.rows(), gate.cols());
+  for (size_t i = 0; i < result.values.size(); ++i) {
+    const float z = gate.values[i];
+    result.values[i] = z / (1.0F + std::exp(-z)) * up.values[i];
+  }
+  return rounded(context, std::move(result));
+}
+
+Status lower(Lowering& l, const Node& node) {
+  const Flow flow = l.flow(node.inputs[0]);
+  const Stream gate = l.activation(node.inputs[0]);
+  const Stream up = l.activation(node.inputs[1]);
+  UnitBuilder u = l.unit(UnitKind::kSimd, node);
+  u.fire(flow.tokens());
+  const Register g = u.take(gate, kEach);
+  const Register r = u.take(up, kEach);
+  const Register silu = u.op(TileOpKind::kMul, {g, u.op(TileOpKind::kSigmoid, {g})});
+  const Value& result = l.value(node.outputs[0]);
+  l.define(node.outputs[0],
+           u.emit(u.op(TileOpKind::kMul, {silu, r}), flow.rows, result.shape.cols(), result.dtype), flow);
+  return {};
+}
+
+}  // namespace
+
+const OpRecord kSwiGluRecord = {
+    .doc = "gate [m,f], up [m,f] -> [m,f]: gate * sigmoid(gate) * up",
+    .attributes = {},
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer,
+    .cost = cost,
+    .reference = reference,
+    .lower = lower,
+};
+
+}  // namespace rdusim::compiler

@@ -1,0 +1,321 @@
+// allocate: PMUs to channels and buffers, then PCUs to stages.
+//
+// PCUs: the slowest stage sets the rate, so the smallest time T is sought for which every compute stage can
+// do its firings within T and the PCUs they need add up to what the chip has (bisection; a stage's time falls
+// with its PCUs). PMUs: every buffer and channel gets the storage it must have; streams from memory then
+// share what is left, so that they run ahead of the stage that uses them. A token small enough for a PCU's
+// input FIFO takes no PMU.
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "base/program/service.h"
+#include "base/program/topology.h"
+#include "compiler/passes/pass.h"
+
+namespace rdusim::compiler {
+namespace {
+
+// assumed: a PCU's input FIFO holds 16 vectors of 64 B (FIFO depth is not published); larger tokens wait in a
+// PMU.
+constexpr int64_t kFifoBytes = 16 * 64;
+
+// One kind of firing of a unit: what its registers hold and which operations it needs.
+struct FiringKind {
+  std::vector<Extent> registers;
+  std::vector<bool> needed;
+  int64_t count = 0;
+};
+
+// Extents of the tokens of every channel and the kinds of firing of every unit, found by walking the section
+// once in order of creation, which is topological. Equal consecutive tokens are counted, not stored.
+class SectionWork {
+ public:
+  explicit SectionWork(const Section& section)
+      : section_(section), tokens_(section.channels.size()), work_(section.units.size()) {}
+
+  Status run() {
+    for (size_t u = 0; u < section_.units.size(); ++u) {
+      const Unit& unit = section_.units[u];
+      RDU_CHECK_OK(unit.kind == UnitKind::kLoad ? load(unit) : fire(u, unit));
+    }
+    return {};
+  }
+  [[nodiscard]] const std::vector<FiringKind>& work(size_t unit) const { return work_[unit]; }
+  // Largest token of a channel.
+  [[nodiscard]] Extent largest(size_t channel) const {
+    Extent best;
+    for (const Run& run : tokens_[channel]) {
+      if (run.extent.elements() > best.elements()) best = run.extent;
+    }
+    return best;
+  }
+
+ private:
+  // Tokens of equal size in a row; coordinates do not matter to the work.
+  struct Run {
+    Extent extent;
+    int64_t count = 0;
+  };
+  struct Cursor {
+    size_t run = 0;
+    int64_t used = 0;
+  };
+
+  void push(const OutputPort& port, const Extent& extent) {
+    for (const ChannelId id : port.channels) {
+      auto& runs = tokens_[id.value];
+      if (!runs.empty() && same_size(runs.back().extent, extent)) {
+        ++runs.back().count;
+      } else {
+        runs.push_back({extent, 1});
+      }
+    }
+  }
+
+  Status load(const Unit& unit) {
+    const MemoryStream& s = *unit.stream;
+    if (s.gather) {
+      for (const Run& run : tokens_[unit.inputs[0].channel.value]) {
+        for (int64_t i = 0; i < run.count; ++i) push(unit.outputs[0], Extent{run.extent.rows, s.cols, 0, 0});
+      }
+      return {};
+    }
+    for (int64_t i = 0; i < s.repeats * s.segments; ++i) {
+      for (int64_t row = 0; row < s.rows; row += s.rows_per_token) {
+        push(unit.outputs[0], Extent{std::min(s.rows_per_token, s.rows - row), s.cols, 0, 0});
+      }
+    }
+    return {};
+  }
+
+  Status fire(size_t u, const Unit& unit) {
+    std::vector<Cursor> cursors(unit.inputs.size());
+    std::vector<Extent> registers(unit.inputs.size());
+    std::vector<Extent> accumulated(unit.outputs.size());
+    for (int64_t f = 0; f < unit.firings; ++f) {
+      registers.resize(unit.inputs.size());
+      for (size_t i = 0; i < unit.inputs.size(); ++i) {
+        if (unit.inputs[i].phases.active(f))
+          RDU_CHECK_OK(take(unit, unit.inputs[i].channel, cursors[i], registers[i]));
+      }
+      if (unit.kind == UnitKind::kSend || unit.kind == UnitKind::kReceive) {
+        exchange(unit, registers[0]);
+        continue;
+      }
+      RDU_CHECK_OK(compute(u, unit, f, registers, accumulated));
+    }
+    return {};
+  }
+
+  Status compute(size_t u, const Unit& unit, int64_t f, std::vector<Extent>& registers,
+                 std::vector<Extent>& accumulated) {
+    std::vector<bool> read(unit.outputs.size());
+    for (size_t o = 0; o < unit.outputs.size(); ++o) {
+      const OutputPort& port = unit.outputs[o];
+      read[o] = port.accumulate != Accumulate::kNone || port.phases.active(f);
+    }
+    std::vector<bool> needed = needed_registers(unit, read);
+    RDU_CHECK_OK(firing_extents(unit, needed, f, registers));
+    for (size_t o = 0; o < unit.outputs.size(); ++o) {
+      const OutputPort& port = unit.outputs[o];
+      if (!read[o]) continue;
+      Extent& sum = accumulated[o];
+      const bool fresh = port.accumulate == Accumulate::kNone || f % port.reset_period == 0;
+      const Extent& next = registers[port.source];
+      sum = fresh ? next : accumulate_extent(port.accumulate, sum, next, port.keep_rows);
+      if (port.phases.active(f)) push(port, sum);
+    }
+    count(u, registers, std::move(needed));
+    return {};
+  }
+
+  Status take(const Unit& unit, ChannelId channel, Cursor& cursor, Extent& extent) {
+    const auto& runs = tokens_[channel.value];
+    if (cursor.run < runs.size() && cursor.used == runs[cursor.run].count) cursor = {cursor.run + 1, 0};
+    RDU_CHECK(cursor.run < runs.size(), "section {}, unit {}: channel {} runs out of tokens", section_.name,
+              unit.name, section_.channels[channel.value].name);
+    ++cursor.used;
+    extent = runs[cursor.run].extent;
+    return {};
+  }
+
+  // A send passes on its own chunk, a receive what was combined: the declared size of the channel it feeds.
+  void exchange(const Unit& unit, const Extent& in) {
+    for (const OutputPort& port : unit.outputs) {
+      if (port.channels.empty()) continue;
+      push(port, Extent{in.rows, section_.channels[port.channels[0].value].cols, 0, 0});
+    }
+  }
+
+  static bool same_size(const Extent& a, const Extent& b) { return a.rows == b.rows && a.cols == b.cols; }
+
+  void count(size_t u, const std::vector<Extent>& registers, std::vector<bool> needed) {
+    for (FiringKind& known : work_[u]) {
+      if (known.needed == needed && std::equal(known.registers.begin(), known.registers.end(),
+                                               registers.begin(), registers.end(), same_size)) {
+        ++known.count;
+        return;
+      }
+    }
+    work_[u].push_back({registers, std::move(needed), 1});
+  }
+
+  const Section& section_;
+  std::vector<std::vector<Run>> tokens_;
+  std::vector<std::vector<FiringKind>> work_;
+};
+
+int64_t stage_cycles(const std::vector<FiringKind>& work, Unit& unit, const PcuSpec& pcu, int64_t pcus) {
+  unit.pcus = pcus;
+  int64_t cycles = 0;
+  for (const FiringKind& w : work) cycles += w.count * compute_service(unit, pcu, w.needed, w.registers);
+  return cycles;
+}
+
+// Fewest PCUs that do a stage within `cycles`; `limit` + 1 if more than limit.
+int64_t pcus_within(const std::vector<FiringKind>& work, Unit& unit, const PcuSpec& pcu, int64_t cycles,
+                    int64_t limit) {
+  if (stage_cycles(work, unit, pcu, limit) > cycles) return limit + 1;
+  int64_t low = 1;
+  int64_t high = limit;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (stage_cycles(work, unit, pcu, middle) <= cycles) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+Status allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip) {
+  std::vector<size_t> stages;
+  for (size_t u = 0; u < section.units.size(); ++u) {
+    const UnitKind kind = section.units[u].kind;
+    if (kind == UnitKind::kGemm || kind == UnitKind::kSimd) stages.push_back(u);
+  }
+  if (stages.empty()) return {};
+  const int64_t count = chip.pcu.count;
+  if (static_cast<int64_t>(stages.size()) > count) {
+    return Error{ErrorCode::kCapacity, "section " + section.name,
+                 fmt::format("{} compute stages on {} PCUs", stages.size(), count), "use a smaller fusion"};
+  }
+  const auto needed = [&](int64_t cycles) {
+    int64_t total = 0;
+    for (const size_t u : stages) {
+      total += pcus_within(work.work(u), section.units[u], chip.pcu, cycles, count);
+      if (total > count) break;
+    }
+    return total;
+  };
+  int64_t low = 1;
+  int64_t high = 1;
+  while (needed(high) > count) high *= 2;
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (needed(middle) <= count) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  for (const size_t u : stages)
+    section.units[u].pcus = pcus_within(work.work(u), section.units[u], chip.pcu, low, count);
+  return {};
+}
+
+// Tokens that memory streams into each channel whose consumer works on them as they come; 0 for other
+// channels. A buffer keeps what it gets, so nothing is gained by running ahead of it.
+std::vector<int64_t> streamed_tokens(const Section& section) {
+  std::vector<int64_t> tokens(section.channels.size(), 0);
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kLoad || unit.stream->gather) continue;
+    for (const ChannelId id : unit.outputs[0].channels) tokens[id.value] = unit.stream->tokens();
+  }
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kBuffer) continue;
+    for (const InputPort& port : unit.inputs) tokens[port.channel.value] = 0;
+  }
+  return tokens;
+}
+
+int64_t pmus_for(const Channel& channel, const ChipSpec& chip) {
+  const int64_t bytes = channel.capacity_tokens * channel.token_bytes();
+  return bytes <= kFifoBytes ? 0 : ceil_div(bytes, chip.pmu.capacity_bytes);
+}
+
+// Storage of buffers: their largest emitted token. Its channel passes the token on by reference.
+int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip,
+                         std::vector<bool>& by_reference) {
+  int64_t used = 0;
+  for (Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kBuffer) continue;
+    int64_t bytes = 0;
+    for (const OutputPort& port : unit.outputs) {
+      for (const ChannelId id : port.channels) {
+        bytes = std::max(bytes,
+                         work.largest(id.value).elements() * dtype_bytes(section.channels[id.value].dtype));
+        by_reference[id.value] = true;
+      }
+    }
+    unit.pmus = std::max<int64_t>(1, ceil_div(bytes, chip.pmu.capacity_bytes));
+    used += unit.pmus;
+  }
+  return used;
+}
+
+// Gives streams the PMUs that are left, in pipeline order: what is needed first runs ahead first.
+void run_ahead(Section& section, const ChipSpec& chip, int64_t used) {
+  const std::vector<int64_t> tokens = streamed_tokens(section);
+  for (size_t c = 0; c < section.channels.size(); ++c) {
+    Channel& channel = section.channels[c];
+    if (tokens[c] <= channel.capacity_tokens) continue;
+    const int64_t before = channel.pmus;
+    const int64_t free_bytes = (chip.pmu.count - used + before) * chip.pmu.capacity_bytes;
+    channel.capacity_tokens =
+        std::clamp(free_bytes / channel.token_bytes(), channel.capacity_tokens, tokens[c]);
+    channel.pmus = pmus_for(channel, chip);
+    used += channel.pmus - before;
+  }
+}
+
+Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip) {
+  std::vector<bool> by_reference(section.channels.size(), false);
+  int64_t used = allocate_buffers(section, work, chip, by_reference);
+  for (size_t c = 0; c < section.channels.size(); ++c) {
+    Channel& channel = section.channels[c];
+    const Extent largest = work.largest(c);
+    channel.rows = largest.rows;
+    channel.cols = largest.cols;
+    channel.latency_cycles = chip.rdn.hop_latency_cycles * chip.rdn.average_hops;
+    if (by_reference[c]) continue;
+    channel.pmus = pmus_for(channel, chip);
+    used += channel.pmus;
+  }
+  if (used > chip.pmu.count) {
+    return Error{
+        ErrorCode::kCapacity, "section " + section.name,
+        fmt::format("needs {} PMUs of {} B; the chip has {}", used, chip.pmu.capacity_bytes, chip.pmu.count),
+        "use more sockets, or --fusion none"};
+  }
+  run_ahead(section, chip, used);
+  return {};
+}
+
+}  // namespace
+
+Status allocate(Compilation& compilation) {
+  for (Section& section : compilation.program.sections) {
+    SectionWork work(section);
+    RDU_CHECK_OK(work.run());
+    RDU_CHECK_OK(allocate_pmus(section, work, *compilation.chip));
+    RDU_CHECK_OK(allocate_pcus(section, work, *compilation.chip));
+  }
+  return {};
+}
+
+}  // namespace rdusim::compiler

@@ -1,0 +1,107 @@
+// fuse: section borders. kNone: one operator a section. kLayer: each repetition of the repeated block
+// (decoder layer) is a section, and so is what stands before and after. Groups that do the same on tensors of
+// the same shape share one section, so 80 layers are lowered once and launched 80 times. Borders by a cost
+// model are future work (docs/limits.md).
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "compiler/passes/lowering.h"
+#include "compiler/passes/pass.h"
+
+namespace rdusim::compiler {
+namespace {
+
+std::vector<Group> group_nodes(const Graph& graph, Fusion fusion) {
+  std::vector<Group> groups;
+  const bool by_layer = fusion == Fusion::kLayer;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    const bool joins =
+        by_layer && !groups.empty() && graph.node(groups.back().nodes.back()).layer == node.layer;
+    if (!joins) {
+      std::string name = generic_name(node.name);
+      if (by_layer) name = node.layer ? "layer" : groups.empty() ? "entry" : "head";
+      groups.push_back(Group{std::move(name), {}, {}, 0, false});
+    }
+    groups.back().nodes.push_back(NodeId(i));
+  }
+  return groups;
+}
+
+// For each value, the last group that reads it (absent: nobody).
+std::vector<std::optional<size_t>> last_readers(const Graph& graph, const std::vector<Group>& groups) {
+  std::vector<std::optional<size_t>> last(graph.values.size());
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (const NodeId id : groups[g].nodes) {
+      for (const ValueId input : graph.node(id).inputs) last[input.value] = g;
+    }
+  }
+  return last;
+}
+
+std::string describe(const Value& v, bool written, bool kept) {
+  return fmt::format("{}x{}/{}x{}:{}:{}:{}.{}.{}:{}{}", v.shape.rows(), v.shape.cols(), v.full_shape.rows(),
+                     v.full_shape.cols(), dtype_name(v.dtype),
+                     static_cast<int>(v.role == SymbolRole::kOutput ? SymbolRole::kActivation : v.role),
+                     static_cast<int>(v.shard.kind), v.shard.shards, v.shard.granule, written ? "w" : "r",
+                     kept ? "k" : "");
+}
+
+// Fills the externals of a group and returns its signature: operators, attributes, and how operands are
+// wired.
+std::string bind_externals(const Graph& graph, Group& group, size_t index,
+                           const std::vector<std::optional<size_t>>& last) {
+  std::string signature;
+  std::map<ValueId, std::string> names;  // value -> wiring label within the group
+  std::set<ValueId> produced;
+  for (size_t n = 0; n < group.nodes.size(); ++n) {
+    const Node& node = graph.node(group.nodes[n]);
+    signature += fmt::format("{}(", op_name(node.op));
+    for (const Attribute& a : node.attributes) {
+      signature += a.name + "=";
+      std::visit([&](auto v) { signature += fmt::format("{}", v); }, a.value);
+      signature += ",";
+    }
+    for (const ValueId input : node.inputs) {
+      if (!names.contains(input)) {
+        names[input] =
+            fmt::format("e{}[{}]", group.externals.size(), describe(graph.value(input), false, false));
+        group.externals.push_back(input);
+      }
+      signature += " " + names[input];
+    }
+    signature += ")->";
+    for (const ValueId output : node.outputs) {
+      const Value& value = graph.value(output);
+      const bool leaves =
+          value.role == SymbolRole::kOutput || (last[output.value] && *last[output.value] > index);
+      names[output] = fmt::format("n{}", n);
+      produced.insert(output);
+      if (leaves) group.externals.push_back(output);
+      signature += describe(value, true, leaves) + ";";
+    }
+  }
+  return signature;
+}
+
+}  // namespace
+
+Status fuse(Compilation& compilation) {
+  const Graph& graph = compilation.graph;
+  compilation.groups = group_nodes(graph, compilation.options.fusion);
+  const auto last = last_readers(graph, compilation.groups);
+  std::map<std::string, size_t> sections;
+  for (size_t g = 0; g < compilation.groups.size(); ++g) {
+    Group& group = compilation.groups[g];
+    const std::string signature = bind_externals(graph, group, g, last);
+    const auto [it, fresh] = sections.try_emplace(signature, sections.size());
+    group.section = it->second;
+    group.first_of_section = fresh;
+  }
+  compilation.section_count = sections.size();
+  return {};
+}
+
+}  // namespace rdusim::compiler

@@ -1,0 +1,57 @@
+// What the passes hand on. Each pass reads and fills its part; text dump: dump.cpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arch/chip.h"
+#include "base/program/program.h"
+#include "base/result.h"
+#include "compiler/compile.h"
+#include "compiler/graph/graph.h"
+
+namespace rdusim::compiler {
+
+// Operators that run as one launch. Groups of equal signature share a section.
+struct Group {
+  std::string name;                // "layer", "layer.wo", "head"
+  std::vector<NodeId> nodes;       // in order
+  std::vector<ValueId> externals;  // values read or written outside: formal arguments, in order of first use
+  size_t section = 0;              // index of the distinct section
+  bool first_of_section = false;   // the one that is lowered
+};
+
+// Sizes chosen before lowering.
+struct Tiling {
+  int64_t row_block = 1;               // rows of an activation token
+  int64_t stream_token_bytes = 0;      // weight token of a stream that is used as it arrives
+  int64_t resident_token_bytes = 0;    // weight token on its way into a PMU buffer
+  std::vector<bool> weights_resident;  // per section: weights are loaded once a launch and kept
+};
+
+struct Compilation {
+  const ChipSpec* chip = nullptr;
+  CompileOptions options;
+  Graph graph;
+  int64_t flops = 0;  // of the graph before sharding
+  std::vector<Group> groups;
+  size_t section_count = 0;
+  Tiling tiling;
+  Program program;
+};
+
+#define RDU_PASS(function, name, doc) Status function(Compilation& compilation);
+#include "compiler/passes/passes.def"
+#undef RDU_PASS
+
+// Text of everything filled so far.
+std::string dump(const Compilation& compilation);
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+}  // namespace rdusim::compiler

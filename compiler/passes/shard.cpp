@@ -1,0 +1,285 @@
+// shard: tensor parallelism. Walks the graph once and rebuilds it for one socket of S.
+//
+// Column-parallel linears (weight rows cut) take a replicated input and give a column-sharded result;
+// row-parallel ones (weight columns cut) take a sharded input and give partial sums, followed by an
+// all-reduce. Heads are the unit of division in attention; with fewer key/value heads than sockets, S /
+// kv_heads sockets share one (its weights and cache are held by each). What needs a whole row (norms,
+// residual adds, top-k) gets an all-gather. Published practice: operators are cut this way in TP8 (P Sec
+// VI-C); the split of the embedding table by columns is assumed: it keeps every weight held once.
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "compiler/ops/op.h"
+#include "compiler/passes/pass.h"
+
+namespace rdusim::compiler {
+namespace {
+
+class Sharder {
+ public:
+  Sharder(const Graph& in, int64_t sockets) : in_(in), sockets_(sockets), map_(in.values.size()) {
+    out_ = in;
+    out_.values.clear();
+    out_.nodes.clear();
+    out_.sockets = sockets;
+  }
+
+  Result<Graph> run() {
+    RDU_CHECK_OK(mark_head_granules());
+    for (const Node& node : in_.nodes) RDU_CHECK_OK(rebuild(node));
+    return std::move(out_);
+  }
+
+ private:
+  static constexpr Shard kWhole{};
+
+  // The granule of a projection's columns is what attention and rope divide by: a head.
+  Status mark_head_granules() {
+    for (size_t i = in_.nodes.size(); i-- > 0;) {
+      const Node& node = in_.nodes[i];
+      if (node.op == OpKind::kAttention) {
+        RDU_CHECK_OK(check_heads(node));
+        const int64_t kv_shards = std::min(sockets_, node.integer("kv_heads"));
+        const int64_t head_dim = node.integer("head_dim");
+        wanted_[node.inputs[0]] = {ShardKind::kCols, sockets_, head_dim};
+        for (size_t k = 1; k < node.inputs.size(); ++k)
+          wanted_[node.inputs[k]] = {ShardKind::kCols, kv_shards, head_dim};
+      }
+      if (node.op == OpKind::kRope) {
+        if (const auto it = wanted_.find(node.outputs[0]); it != wanted_.end())
+          wanted_[node.inputs[0]] = it->second;
+      }
+    }
+    return {};
+  }
+
+  Status check_heads(const Node& node) const {
+    const int64_t heads = node.integer("heads");
+    const int64_t kv_heads = node.integer("kv_heads");
+    if (heads % sockets_ != 0) {
+      return Error{ErrorCode::kUnsupported, node.name,
+                   fmt::format("{} attention heads do not divide over {} sockets", heads, sockets_),
+                   "choose a number of sockets that divides the heads"};
+    }
+    if (kv_heads % sockets_ != 0 && sockets_ % kv_heads != 0) {
+      return Error{
+          ErrorCode::kUnsupported, node.name,
+          fmt::format("{} key/value heads neither divide over nor into {} sockets", kv_heads, sockets_),
+          "choose a number of sockets that divides the key/value heads, or a multiple of them"};
+    }
+    return {};
+  }
+
+  // Local shape of a sharded matrix, on socket 0.
+  Shape local_shape(const Shape& full, const Shard& shard) const {
+    Shape shape{{full.rows(), full.cols()}};
+    if (shard.kind == ShardKind::kRows) shape.dims[0] = shard_range(shard, full.rows(), 0, sockets_).size;
+    if (shard.kind == ShardKind::kCols) shape.dims[1] = shard_range(shard, full.cols(), 0, sockets_).size;
+    return shape;
+  }
+
+  ValueId add_value(Value value, const Shape& full, const Shard& shard) {
+    value.full_shape = full;
+    value.shard = sockets_ == 1 ? kWhole : shard;
+    value.shape = local_shape(full, value.shard);
+    out_.values.push_back(std::move(value));
+    return ValueId(out_.values.size() - 1);
+  }
+
+  // A source tensor cut as asked. Two consumers that want different cuts would need two copies.
+  Result<ValueId> source(ValueId old, const Shard& shard) {
+    const Value& value = in_.value(old);
+    if (map_[old.value]) {
+      const Value& placed = out_.value(*map_[old.value]);
+      if (sockets_ == 1 || placed.shard == shard) return *map_[old.value];
+      Value copy = value;
+      copy.name += shard.kind == ShardKind::kRows   ? ".by_rows"
+                   : shard.kind == ShardKind::kCols ? ".by_cols"
+                                                    : ".whole";
+      return add_value(std::move(copy), value.shape, shard);
+    }
+    map_[old.value] = add_value(value, value.shape, shard);
+    return *map_[old.value];
+  }
+
+  ValueId add_node(const Node& like, OpKind op, std::string name, std::vector<ValueId> inputs,
+                   std::vector<Attribute> attributes, const Value& result, const Shape& full,
+                   const Shard& shard) {
+    Value value = result;
+    value.producer = NodeId(out_.nodes.size());
+    const ValueId id = add_value(std::move(value), full, shard);
+    out_.nodes.push_back(
+        Node{op, std::move(name), std::move(inputs), {id}, std::move(attributes), like.layer});
+    return id;
+  }
+
+  // The value as every socket needs it whole. The all-gather belongs to the layer that makes the value, so
+  // that all layers stay alike.
+  ValueId gathered(ValueId old) {
+    const ValueId here = *map_[old.value];
+    if (out_.value(here).shard.kind == ShardKind::kReplicated) return here;
+    if (const auto it = whole_.find(old); it != whole_.end()) return it->second;
+    Value value = in_.value(old);
+    value.name += ".whole";
+    value.role = SymbolRole::kActivation;
+    const ValueId id =
+        add_node(in_.node(*value.producer), OpKind::kAllGather, value.name, {here},
+                 {{"full_cols", value.shape.cols()}, {"sockets", sockets_}}, value, value.shape, kWhole);
+    whole_[old] = id;
+    return id;
+  }
+
+  // Activation or source, replicated.
+  Result<ValueId> whole(ValueId old) {
+    if (!in_.value(old).producer) return source(old, kWhole);
+    return gathered(old);
+  }
+
+  void finish(const Node& node, std::vector<ValueId> inputs, const Shard& shard,
+              std::vector<Attribute> attributes = {}) {
+    const Value& result = in_.value(node.outputs[0]);
+    if (attributes.empty()) attributes = node.attributes;
+    map_[node.outputs[0].value] = add_node(node, node.op, node.name, std::move(inputs), std::move(attributes),
+                                           result, result.shape, shard);
+  }
+
+  Status rebuild(const Node& node) {
+    if (sockets_ == 1) return copy_replicated(node);
+    switch (node.op) {
+      case OpKind::kEmbedding:
+        return embedding(node);
+      case OpKind::kLinear:
+        return linear(node);
+      case OpKind::kRope:
+        return rope(node);
+      case OpKind::kAttention:
+        return attention(node);
+      case OpKind::kSwiGlu:
+        return elementwise_sharded(node);
+      case OpKind::kMul:
+        return scale_columns(node);
+      default:
+        return copy_replicated(node);
+    }
+  }
+
+  Status copy_replicated(const Node& node) {
+    std::vector<ValueId> inputs;
+    for (const ValueId input : node.inputs) {
+      RDU_ASSIGN(const ValueId id, whole(input));
+      inputs.push_back(id);
+    }
+    finish(node, std::move(inputs), kWhole);
+    return {};
+  }
+
+  Status embedding(const Node& node) {
+    RDU_ASSIGN(const ValueId ids, whole(node.inputs[0]));
+    const Shard cols{ShardKind::kCols, sockets_, 1};
+    // A tied head wants the same table cut by rows (vocabulary); it is then held in both cuts.
+    RDU_ASSIGN(const ValueId table, source(node.inputs[1], cols));
+    finish(node, {ids, table}, cols);
+    return {};
+  }
+
+  Status linear(const Node& node) {
+    const ValueId x = node.inputs[0];
+    const bool sharded_input = in_.value(x).producer &&
+                               out_.value(*map_[x.value]).shard.kind == ShardKind::kCols &&
+                               !whole_.contains(x);
+    if (sharded_input && node.inputs.size() == 2) return row_parallel(node);
+    const auto wanted = wanted_.find(node.outputs[0]);
+    const Shard cols = wanted != wanted_.end() ? wanted->second : Shard{ShardKind::kCols, sockets_, 1};
+    std::vector<ValueId> inputs;
+    RDU_ASSIGN(const ValueId whole_x, whole(x));
+    RDU_ASSIGN(const ValueId w, source(node.inputs[1], {ShardKind::kRows, cols.shards, cols.granule}));
+    inputs = {whole_x, w};
+    if (node.inputs.size() == 3) {
+      RDU_ASSIGN(const ValueId bias, source(node.inputs[2], cols));
+      inputs.push_back(bias);
+    }
+    finish(node, std::move(inputs), cols);
+    return {};
+  }
+
+  Status row_parallel(const Node& node) {
+    const ValueId x = *map_[node.inputs[0].value];
+    const Shard shard = out_.value(x).shard;
+    RDU_ASSIGN(const ValueId w, source(node.inputs[1], shard));
+    Value partial = in_.value(node.outputs[0]);
+    const Shape full = partial.shape;
+    partial.name += ".partial";
+    partial.role = SymbolRole::kActivation;
+    const ValueId sum =
+        add_node(node, OpKind::kLinear, node.name, {x, w}, node.attributes, partial, full, kWhole);
+    map_[node.outputs[0].value] = add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
+                                           {{"sockets", sockets_}}, in_.value(node.outputs[0]), full, kWhole);
+    return {};
+  }
+
+  Status rope(const Node& node) {
+    const ValueId x = *map_[node.inputs[0].value];
+    RDU_ASSIGN(const ValueId table, source(node.inputs[1], kWhole));
+    finish(node, {x, table}, out_.value(x).shard);
+    return {};
+  }
+
+  Status attention(const Node& node) {
+    std::vector<ValueId> inputs;
+    for (const ValueId input : node.inputs) {
+      if (in_.value(input).producer) {
+        inputs.push_back(*map_[input.value]);
+        continue;
+      }
+      RDU_ASSIGN(const ValueId cache, source(input, wanted_.at(input)));
+      inputs.push_back(cache);
+    }
+    std::vector<Attribute> attributes = node.attributes;
+    for (Attribute& a : attributes) {
+      if (a.name == "heads") a.value = node.integer("heads") / sockets_;
+      if (a.name == "kv_heads") a.value = std::max<int64_t>(1, node.integer("kv_heads") / sockets_);
+    }
+    finish(node, std::move(inputs), {ShardKind::kCols, sockets_, node.integer("head_dim")},
+           std::move(attributes));
+    return {};
+  }
+
+  Status elementwise_sharded(const Node& node) {
+    std::vector<ValueId> inputs;
+    for (const ValueId input : node.inputs) inputs.push_back(*map_[input.value]);
+    const Shard shard = out_.value(inputs[0]).shard;
+    for (const ValueId id : inputs) {
+      if (out_.value(id).shard != shard) return copy_replicated(node);
+    }
+    finish(node, std::move(inputs), shard);
+    return {};
+  }
+
+  // x * constant row: the constant is cut like x.
+  Status scale_columns(const Node& node) {
+    if (!in_.value(node.inputs[0]).producer || in_.value(node.inputs[1]).producer)
+      return copy_replicated(node);
+    const ValueId x = *map_[node.inputs[0].value];
+    RDU_ASSIGN(const ValueId row, source(node.inputs[1], out_.value(x).shard));
+    finish(node, {x, row}, out_.value(x).shard);
+    return {};
+  }
+
+  const Graph& in_;
+  int64_t sockets_;
+  Graph out_;
+  std::vector<std::optional<ValueId>> map_;  // old value -> its rebuilt form (maybe sharded)
+  std::map<ValueId, ValueId> whole_;         // old value -> all-gathered form
+  std::map<ValueId, Shard> wanted_;          // old value -> cut that attention needs
+};
+
+}  // namespace
+
+Status shard(Compilation& compilation) {
+  RDU_ASSIGN(compilation.graph, Sharder(compilation.graph, compilation.options.sockets).run());
+  return {};
+}
+
+}  // namespace rdusim::compiler

@@ -1,0 +1,51 @@
+// tile: the sizes of tokens. An activation token is a block of rows of one sequence; a weight token is a
+// block of weight rows.
+//
+// row_block: 64 rows (worked example: 64 x 4096 BF16 = 512 KiB = one PMU); fewer when the sequence is
+// shorter. In decode all rows of the batch make one token, so weights pass once. Weights of a section stay on
+// chip for all its row blocks when they fit beside the activations; else they stream again for each block.
+#include <algorithm>
+
+#include "compiler/passes/lowering.h"
+#include "compiler/passes/pass.h"
+
+namespace rdusim::compiler {
+namespace {
+
+constexpr int64_t kRowBlock = 64;
+// 64 KiB: 58 cycles of the HBM stream at 1125 B a cycle; long enough that the request's latency hides behind
+// a few tokens in flight, short enough that the first result comes early (worked example).
+constexpr int64_t kStreamTokenBytes = 64 << 10;
+// One PMU (512 KiB) a token while filling a resident buffer.
+constexpr int64_t kResidentTokenBytes = 512 << 10;
+// Share of SRAM that resident weights may take; the rest holds activations, keys and values.
+constexpr double kResidentShare = 0.85;
+
+int64_t weight_bytes(const Graph& graph, const Group& group) {
+  int64_t bytes = 0;
+  for (const ValueId id : group.externals) {
+    const Value& value = graph.value(id);
+    if (value.role == SymbolRole::kWeight) bytes += value.shape.elements() * dtype_bytes(value.dtype);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Status tile(Compilation& compilation) {
+  const Graph& graph = compilation.graph;
+  const ChipSpec& chip = *compilation.chip;
+  Tiling& tiling = compilation.tiling;
+  tiling.row_block = std::min(kRowBlock, graph.query_tokens);
+  tiling.stream_token_bytes = kStreamTokenBytes;
+  tiling.resident_token_bytes = kResidentTokenBytes;
+  const double budget = kResidentShare * static_cast<double>(chip.pmu.count * chip.pmu.capacity_bytes);
+  tiling.weights_resident.assign(compilation.section_count, false);
+  for (const Group& group : compilation.groups) {
+    if (!group.first_of_section) continue;
+    tiling.weights_resident[group.section] = static_cast<double>(weight_bytes(graph, group)) <= budget;
+  }
+  return {};
+}
+
+}  // namespace rdusim::compiler
