@@ -30,6 +30,21 @@ Status verify_header(const Graph& graph) {
   return {};
 }
 
+// Rows and columns below 2^31 each, so that no count of elements or bytes overflows.
+Status verify_extents(const Graph& graph, const std::string& place, const Shape& shape) {
+  constexpr int64_t kMost = int64_t{1} << 31;
+  for (const int64_t extent : shape.dims) {
+    if (extent < 1) return broken(graph, place, fmt::format("extent {} is below 1", extent));
+  }
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < shape.dims.size(); ++i) {
+    if (shape.dims[i] > kMost / rows) return broken(graph, place, "it has more than 2^31 rows");
+    rows *= shape.dims[i];
+  }
+  if (shape.cols() > kMost) return broken(graph, place, "it has more than 2^31 columns");
+  return {};
+}
+
 Status verify_values(const Graph& graph) {
   std::set<std::string_view> names;
   for (size_t i = 0; i < graph.values.size(); ++i) {
@@ -37,9 +52,8 @@ Status verify_values(const Graph& graph) {
     const std::string place = fmt::format("value %{} {}", i, value.name);
     if (value.name.empty()) return broken(graph, place, "a value has no name");
     if (!names.insert(value.name).second) return broken(graph, place, "another value has this name");
-    for (const int64_t extent : value.shape.dims) {
-      if (extent < 1) return broken(graph, place, fmt::format("extent {} is below 1", extent));
-    }
+    RDU_CHECK_OK(verify_extents(graph, place, value.shape));
+    RDU_CHECK_OK(verify_extents(graph, place, value.full_shape));
     if (!value.producer.has_value()) continue;
     if (value.producer->value >= graph.nodes.size()) {
       return broken(graph, place,

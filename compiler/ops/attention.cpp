@@ -109,14 +109,19 @@ Result<Shape> infer(const Graph& graph, const Node& node) {
   return matrix(q.shape.rows(), q.shape.cols());
 }
 
+// (query, key) pairs of the first n positions: position p reads p + 1 keys, or the window's number of keys if
+// that is fewer.
+int64_t causal_pairs(int64_t n, int64_t window) {
+  if (window == 0 || n <= window) return n * (n + 1) / 2;
+  return window * (window + 1) / 2 + (n - window) * window;
+}
+
 // Scores and values: 4 d FLOPs for each head and allowed (query, key) pair. The softmax is not counted, as in
 // published counts.
 OpCost cost(const Graph& graph, const Node& node) {
   const Dimensions d(node);
-  int64_t pairs = 0;
-  for (int64_t position = d.past_tokens; position < d.positions(); ++position) {
-    pairs += d.end_key(position) - d.first_key(position);
-  }
+  int64_t pairs = d.query_tokens * d.positions();
+  if (d.causal) pairs = causal_pairs(d.positions(), d.window) - causal_pairs(d.past_tokens, d.window);
   const int64_t batch = operand(graph, node, kQueries).shape.rows() / d.query_tokens;
   return OpCost{4 * d.head_dim * d.heads * batch * pairs, 0};
 }

@@ -35,30 +35,48 @@ Tensor reference(const ReferenceContext& context) {
   return rounded(context, std::move(result));
 }
 
-// The last block of each sequence has the row; the rows of all sequences make one token.
-Status lower(Lowering& l, const Node& node) {
-  const Flow flow = l.flow(node.inputs[0]);
-  const Stream x = l.activation(node.inputs[0]);
+// One token with the last row of each sequence, from tokens that hold one such row each.
+Stream join_rows(Lowering& l, const Node& node, const Stream& row, int64_t sequences) {
+  if (sequences == 1) return row;
+  UnitBuilder join = l.unit(UnitKind::kBuffer, node, "join");
+  join.fire(sequences);
+  const Register in = join.take(row, kEach);
+  return join.emit(in, sequences, row.cols, row.dtype,
+                   {last_of(sequences), Accumulate::kConcatRows, sequences, 0});
+}
+
+// From memory only the rows that are wanted are read.
+Stream load_last_rows(Lowering& l, const Node& node, int64_t query, int64_t sequences) {
+  MemoryStream range;
+  range.begin = query - 1;
+  range.rows = 1;
+  range.segments = sequences;
+  range.stride = query;
+  range.cols = l.value(node.inputs[0]).shape.cols();
+  return l.load(node.inputs[0], range, ".last");
+}
+
+// Of a stream, the last block of each sequence has the row.
+Stream pick_last_rows(Lowering& l, const Node& node, const Flow& flow) {
   const Value& result = l.value(node.outputs[0]);
-  const Flow rows{flow.sequences, 1, 1};
-  if (node.integer("query_tokens") == 1) {
-    l.define(node.outputs[0], x, flow);
-    return {};
-  }
+  const Stream x = l.activation(node.inputs[0]);
   UnitBuilder pick = l.unit(UnitKind::kBuffer, node);
   pick.fire(flow.tokens());
-  const Register in = pick.take(x, kEach);
-  const Register last = pick.op(TileOpKind::kLastRow, {in});
-  Stream y =
-      pick.emit(last, 1, result.shape.cols(), result.dtype, {last_of(flow.blocks), Accumulate::kNone, 1, 0});
-  if (flow.sequences > 1) {
-    UnitBuilder join = l.unit(UnitKind::kBuffer, node, "join");
-    join.fire(flow.sequences);
-    const Register row = join.take(y, kEach);
-    y = join.emit(row, flow.sequences, result.shape.cols(), result.dtype,
-                  {last_of(flow.sequences), Accumulate::kConcatRows, flow.sequences, 0});
+  const Register last = pick.op(TileOpKind::kLastRow, {pick.take(x, kEach)});
+  return pick.emit(last, 1, result.shape.cols(), result.dtype,
+                   {last_of(flow.blocks), Accumulate::kNone, 1, 0});
+}
+
+Status lower(Lowering& l, const Node& node) {
+  const Flow flow = l.flow(node.inputs[0]);
+  const int64_t query = node.integer("query_tokens");
+  if (query == 1) {
+    l.define(node.outputs[0], l.activation(node.inputs[0]), flow);
+    return {};
   }
-  l.define(node.outputs[0], y, rows);
+  const bool here = l.made_here(node.inputs[0]);
+  const Stream row = here ? pick_last_rows(l, node, flow) : load_last_rows(l, node, query, flow.sequences);
+  l.define(node.outputs[0], join_rows(l, node, row, flow.sequences), Flow{flow.sequences, 1, 1});
   return {};
 }
 

@@ -17,6 +17,9 @@ constexpr std::array kRecords = {
 #undef RDU_OP
 };
 
+// Bounds integer attributes so that shape rules may multiply two of them.
+constexpr int64_t kMaxInteger = int64_t{1} << 31;
+
 // A list in words: attribute types cannot be told from the record, so the one exception is named here.
 bool is_real_attribute(std::string_view name) {
   return name == "eps" || name == "scale" || name == "threshold";
@@ -32,6 +35,10 @@ Status check_attributes(const Node& node, const OpRecord& record) {
   }
   for (const Attribute& attribute : node.attributes) {
     const bool real = std::holds_alternative<double>(attribute.value);
+    const int64_t* integer = std::get_if<int64_t>(&attribute.value);
+    if (integer != nullptr && (*integer > kMaxInteger || *integer < -kMaxInteger)) {
+      return operand_error(node, fmt::format("attribute {} is beyond 2^31", attribute.name));
+    }
     if (real != is_real_attribute(attribute.name)) {
       return operand_error(node, fmt::format("attribute {} must be {}", attribute.name,
                                              real ? "an integer" : "a real number"));

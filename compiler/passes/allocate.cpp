@@ -248,9 +248,20 @@ int64_t pmus_for(const Channel& channel, const ChipSpec& chip) {
   return bytes <= kFifoBytes ? 0 : ceil_div(bytes, chip.pmu.capacity_bytes);
 }
 
-// Storage of buffers: their largest emitted token. Its channel passes the token on by reference.
-int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip,
-                         std::vector<bool>& by_reference) {
+// Channels fed by a buffer: their tokens are views of what the buffer holds.
+std::vector<bool> fed_by_buffer(const Section& section) {
+  std::vector<bool> fed(section.channels.size(), false);
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kBuffer) continue;
+    for (const OutputPort& port : unit.outputs) {
+      for (const ChannelId id : port.channels) fed[id.value] = true;
+    }
+  }
+  return fed;
+}
+
+// Storage of buffers: their largest emitted token.
+int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip) {
   int64_t used = 0;
   for (Unit& unit : section.units) {
     if (unit.kind != UnitKind::kBuffer) continue;
@@ -259,13 +270,64 @@ int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSp
       for (const ChannelId id : port.channels) {
         bytes = std::max(bytes,
                          work.largest(id.value).elements() * dtype_bytes(section.channels[id.value].dtype));
-        by_reference[id.value] = true;
       }
     }
     unit.pmus = std::max<int64_t>(1, ceil_div(bytes, chip.pmu.capacity_bytes));
     used += unit.pmus;
   }
   return used;
+}
+
+// Stages that stand between the two ends of each channel on the longest other path. While a token goes that
+// way, this many more enter: a residual's channel must hold them, or it stops the pipeline that it runs
+// beside.
+std::vector<int64_t> stages_beside(const Section& section) {
+  std::vector<int64_t> depth(section.units.size(), 0);
+  std::vector<size_t> producer(section.channels.size(), 0);
+  std::vector<int64_t> beside(section.channels.size(), 0);
+  for (size_t u = 0; u < section.units.size(); ++u) {  // in order of creation: producers first
+    for (const InputPort& port : section.units[u].inputs)
+      depth[u] = std::max(depth[u], depth[producer[port.channel.value]] + 1);
+    for (const InputPort& port : section.units[u].inputs) {
+      beside[port.channel.value] = depth[u] - depth[producer[port.channel.value]] - 1;
+    }
+    for (const OutputPort& port : section.units[u].outputs) {
+      for (const ChannelId id : port.channels) producer[id.value] = u;
+    }
+  }
+  return beside;
+}
+
+// Tokens that each channel carries in a launch.
+std::vector<int64_t> tokens_carried(const Section& section) {
+  std::vector<int64_t> tokens(section.channels.size(), 0);
+  for (const Unit& unit : section.units) {
+    for (const InputPort& port : unit.inputs)
+      tokens[port.channel.value] = active_firings(port.phases, unit.firings);
+  }
+  return tokens;
+}
+
+// Deepens channels beside long paths, as far as PMUs are left. Views of a growing buffer cost only the rows
+// that come meanwhile, which the buffer's storage of the whole sequence has room for.
+void balance(Section& section, const ChipSpec& chip, const std::vector<bool>& views, int64_t& used) {
+  const std::vector<int64_t> beside = stages_beside(section);
+  const std::vector<int64_t> tokens = tokens_carried(section);
+  for (size_t c = 0; c < section.channels.size(); ++c) {
+    Channel& channel = section.channels[c];
+    const int64_t wanted =
+        std::min(channel.capacity_tokens + beside[c], std::max(tokens[c], channel.capacity_tokens));
+    if (views[c]) {
+      channel.capacity_tokens = wanted;
+      continue;
+    }
+    const int64_t room =
+        (chip.pmu.count - used + channel.pmus) * chip.pmu.capacity_bytes / channel.token_bytes();
+    const int64_t before = channel.pmus;
+    channel.capacity_tokens = std::clamp(room, channel.capacity_tokens, wanted);
+    channel.pmus = pmus_for(channel, chip);
+    used += channel.pmus - before;
+  }
 }
 
 // Gives streams the PMUs that are left, in pipeline order: what is needed first runs ahead first.
@@ -284,15 +346,15 @@ void run_ahead(Section& section, const ChipSpec& chip, int64_t used) {
 }
 
 Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip) {
-  std::vector<bool> by_reference(section.channels.size(), false);
-  int64_t used = allocate_buffers(section, work, chip, by_reference);
+  const std::vector<bool> views = fed_by_buffer(section);
+  int64_t used = allocate_buffers(section, work, chip);
   for (size_t c = 0; c < section.channels.size(); ++c) {
     Channel& channel = section.channels[c];
     const Extent largest = work.largest(c);
     channel.rows = largest.rows;
     channel.cols = largest.cols;
     channel.latency_cycles = chip.rdn.hop_latency_cycles * chip.rdn.average_hops;
-    if (by_reference[c]) continue;
+    if (views[c]) continue;
     channel.pmus = pmus_for(channel, chip);
     used += channel.pmus;
   }
@@ -302,6 +364,7 @@ Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& 
         fmt::format("needs {} PMUs of {} B; the chip has {}", used, chip.pmu.capacity_bytes, chip.pmu.count),
         "use more sockets, or --fusion none"};
   }
+  balance(section, chip, views, used);
   run_ahead(section, chip, used);
   return {};
 }

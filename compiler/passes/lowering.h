@@ -86,6 +86,8 @@ class Lowering {
   // How a value of this section is cut. By its rows: batch x query rows, or batch rows after the last token
   // was picked.
   [[nodiscard]] Flow flow(ValueId id) const;
+  // Whether a unit of this section makes the value; else it is loaded.
+  [[nodiscard]] bool made_here(ValueId id) const { return streams_.contains(id); }
   // The tokens of an activation: from the unit that makes it, or loaded.
   Stream activation(ValueId id);
   // A tensor loaded as a single token, once a launch (norm weights, label tables).

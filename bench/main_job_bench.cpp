@@ -1,0 +1,77 @@
+// Speed of the main job's parts on this machine: compile, one decode step at both fidelities. Whole-process
+// figures: docs/performance.md.
+#include <benchmark/benchmark.h>
+
+#include <string>
+
+#include "base/arch/load.h"
+#include "base/check.h"
+#include "compiler/compile.h"
+#include "models/model.h"
+#include "sim/simulator.h"
+
+namespace rdusim {
+namespace {
+
+struct Setup {
+  NodeSpec node;
+  compiler::Graph graph;
+};
+
+Setup decode_setup(const std::string& model_name, const std::string& node_name, int64_t context) {
+  ConfigContext context_files;
+  context_files.config_dir = std::string(RDUSIM_SOURCE_DIR) + "/configs";
+  auto node = load_node(context_files, node_name);
+  RDU_CHECK(node.ok(), "{}", node.error().to_string());
+  auto model = models::load_model(context_files.config_dir, model_name);
+  RDU_CHECK(model.ok(), "{}", model.error().to_string());
+  models::GraphRequest request;
+  request.past_tokens = context;
+  auto graph = (*model)->build(request);
+  RDU_CHECK(graph.ok(), "{}", graph.error().to_string());
+  return {std::move(*node), std::move(*graph)};
+}
+
+Program compile_or_die(const Setup& setup) {
+  compiler::CompileOptions options;
+  options.sockets = setup.node.sockets;
+  auto program = compiler::compile(setup.graph, setup.node.chip, options);
+  RDU_CHECK(program.ok(), "{}", program.error().to_string());
+  return std::move(*program);
+}
+
+void simulate(const Setup& setup, const Program& program, Fidelity fidelity) {
+  sim::RunOptions options;
+  options.fidelity = fidelity;
+  auto result = sim::run(program, setup.node, *setup.node.find_stack(setup.node.default_stack), options);
+  RDU_CHECK(result.ok(), "{}", result.error().to_string());
+  benchmark::DoNotOptimize(result->cycles);
+}
+
+void BM_CompileLlama2_7bDecode(benchmark::State& state) {
+  const Setup setup = decode_setup("llama-2-7b", "sn40l-8", 4096);
+  for (auto _ : state) benchmark::DoNotOptimize(compile_or_die(setup));
+}
+BENCHMARK(BM_CompileLlama2_7bDecode)->Unit(benchmark::kMillisecond);
+
+void BM_CompileLlama31_405bDecode16Sockets(benchmark::State& state) {
+  const Setup setup = decode_setup("llama-3.1-405b", "sn40l-16", 4096);
+  for (auto _ : state) benchmark::DoNotOptimize(compile_or_die(setup));
+}
+BENCHMARK(BM_CompileLlama31_405bDecode16Sockets)->Unit(benchmark::kMillisecond);
+
+void BM_EventDecodeStepCompileIncluded(benchmark::State& state) {
+  const Setup setup = decode_setup("llama-2-7b", "sn40l-8", 4096);
+  for (auto _ : state) simulate(setup, compile_or_die(setup), Fidelity::kEvent);
+}
+BENCHMARK(BM_EventDecodeStepCompileIncluded)->Unit(benchmark::kMillisecond);
+
+void BM_AnalyticDecodeStep(benchmark::State& state) {
+  const Setup setup = decode_setup("llama-2-7b", "sn40l-8", 4096);
+  const Program program = compile_or_die(setup);
+  for (auto _ : state) simulate(setup, program, Fidelity::kAnalytic);
+}
+BENCHMARK(BM_AnalyticDecodeStep)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace rdusim
