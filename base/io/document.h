@@ -22,6 +22,15 @@ struct DocumentNode {
   std::vector<std::pair<std::string, DocumentNode>> members;  // kMap, in file order
   std::string where;                                          // "file:line:col"
 
+  // Defined where the type is complete: clang 14 cannot make them from a vector of pairs that hold the type
+  // itself.
+  DocumentNode();
+  DocumentNode(const DocumentNode& other);
+  DocumentNode(DocumentNode&& other) noexcept;
+  DocumentNode& operator=(const DocumentNode& other);
+  DocumentNode& operator=(DocumentNode&& other) noexcept;
+  ~DocumentNode();
+
   [[nodiscard]] const DocumentNode* find(std::string_view key) const;  // null if absent or not a map
   [[nodiscard]] DocumentNode* find(std::string_view key);
   // Each fails with where, what was expected, and what stands there.

@@ -1,0 +1,7 @@
+// libFuzzer target: YAML text (see exercise.h).
+#include "tests/fuzz/exercise.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  rdusim::fuzz::exercise_yaml(rdusim::fuzz::text_of(bytes, size));
+  return 0;
+}

@@ -1,0 +1,10 @@
+# Each source must fail to compile, and must compile with RDUSIM_CONTROL defined: so it fails for the reason it names.
+file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_LIST_DIR}/*.cpp")
+set(compile "${CMAKE_CXX_COMPILER}" -std=c++20 -fsyntax-only -Werror "-I${CMAKE_SOURCE_DIR}")
+foreach(source ${sources})
+  get_filename_component(name "${source}" NAME_WE)
+  add_test(NAME must_not_compile_${name} COMMAND ${compile} "${source}")
+  set_tests_properties(must_not_compile_${name} PROPERTIES WILL_FAIL TRUE TIMEOUT 120)
+  add_test(NAME must_compile_control_${name} COMMAND ${compile} -DRDUSIM_CONTROL "${source}")
+  set_tests_properties(must_compile_control_${name} PROPERTIES TIMEOUT 120)
+endforeach()
