@@ -15,13 +15,14 @@
 
 namespace rdusim::sim {
 
-// Bytes of every symbol on every socket: what functional runs read and write. Tiers are flat byte arrays addressed by
-// the program's memory plan, so a wrong offset shows as a wrong number.
+// Bytes of every symbol on every socket: what functional runs read and write. Tiers are flat byte arrays
+// addressed by the program's memory plan, so a wrong offset shows as a wrong number.
 class MemoryImage {
  public:
   explicit MemoryImage(const Program& program);
 
-  // Writes the socket's shard of the whole tensor, converted to the symbol's dtype. Fails when shapes do not fit.
+  // Writes the socket's shard of the whole tensor, converted to the symbol's dtype. Fails when shapes do not
+  // fit.
   Status write(const Program& program, SymbolId symbol, const Tensor& whole);
   // The whole tensor, put together from the sockets' shards (replicated symbols: socket 0's).
   [[nodiscard]] Result<Tensor> read(const Program& program, SymbolId symbol) const;
@@ -47,12 +48,14 @@ struct TraceEvent {
 
 struct RunOptions {
   Fidelity fidelity = Fidelity::kEvent;
-  MemoryImage* memory = nullptr;              // functional run if given (event only)
-  std::vector<TraceEvent>* trace = nullptr;   // filled if given (event only)
-  int64_t trace_limit = 200'000;              // events kept
+  MemoryImage* memory = nullptr;             // functional run if given (event only)
+  std::vector<TraceEvent>* trace = nullptr;  // filled if given (event only)
+  int64_t trace_limit = 200'000;             // events kept
 };
 
-// Fails with kDeadlock (naming the cycle of waiting units), kUnsupported or kInvalidInput (program does not fit the node).
-Result<RunResult> run(const Program& program, const NodeSpec& node, const StackSpec& stack, const RunOptions& options);
+// Fails with kDeadlock (naming the cycle of waiting units), kUnsupported or kInvalidInput (program does not
+// fit the node).
+Result<RunResult> run(const Program& program, const NodeSpec& node, const StackSpec& stack,
+                      const RunOptions& options);
 
 }  // namespace rdusim::sim

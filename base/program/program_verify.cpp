@@ -12,6 +12,10 @@ namespace rdusim {
 
 namespace {
 
+// What the engine's bookkeeping holds: ports as bits of a word, channel slots as an array.
+constexpr size_t kMaxPorts = 32;
+constexpr int64_t kMaxCapacity = 1 << 20;
+
 class SectionVerifier {
  public:
   SectionVerifier(const Section& section, int64_t pcus, int64_t pmus)
@@ -42,6 +46,7 @@ class SectionVerifier {
     for (const Channel& c : section_.channels) {
       if (c.rows < 1 || c.cols < 1) return error("channel " + c.name, "the token must have rows and columns");
       if (c.capacity_tokens < 1) return error("channel " + c.name, "the capacity must be at least one token");
+      if (c.capacity_tokens > kMaxCapacity) return error("channel " + c.name, "the capacity is absurd");
       if (c.latency_cycles < 0 || c.pmus < 0)
         return error("channel " + c.name, "latency and PMUs must not be negative");
     }
@@ -58,6 +63,9 @@ class SectionVerifier {
     if (!names_.insert(unit.name).second) return unit_error(unit, "a second unit has this name");
     if (unit.firings < 1) return unit_error(unit, "a unit fires at least once");
     if (unit.pcus < 0 || unit.pmus < 0) return unit_error(unit, "PCUs and PMUs must not be negative");
+    if (unit.inputs.size() > kMaxPorts || unit.outputs.size() > kMaxPorts) {
+      return unit_error(unit, fmt::format("more than {} input or output ports", kMaxPorts));
+    }
     for (size_t i = 0; i < unit.inputs.size(); ++i) {
       RDU_CHECK_OK(verify_phases(unit, unit.inputs[i].phases, fmt::format("input {}", i)));
     }
@@ -147,7 +155,19 @@ class SectionVerifier {
     if (exchange && (unit.inputs.size() != 1 || unit.outputs.size() != 1)) {
       return unit_error(unit, "an exchange unit has one input and one output port");
     }
+    if (memory || exchange) RDU_CHECK_OK(verify_plain_ports(unit));
     return memory ? verify_stream(unit) : Status();
+  }
+
+  // Streams and exchanges move one token each firing and keep nothing.
+  Status verify_plain_ports(const Unit& unit) const {
+    bool plain = true;
+    for (const InputPort& port : unit.inputs) plain = plain && port.phases == Phases{};
+    for (const OutputPort& port : unit.outputs) {
+      plain = plain && port.phases == Phases{} && port.accumulate == Accumulate::kNone;
+    }
+    if (plain) return {};
+    return unit_error(unit, "its ports must move one token each firing, without accumulating");
   }
 
   Status verify_stream(const Unit& unit) const {

@@ -50,7 +50,10 @@ int64_t matmul_cycles(const PcuSpec& pcu, const TileOp& op, const TileWork& work
   const int64_t m = ceil_div(work.m, groups);
   const int64_t straight = ceil_div(m, pcu.stages) * ceil_div(work.n, pcu.lanes);
   const int64_t swapped = ceil_div(work.n, pcu.stages) * ceil_div(m, pcu.lanes);
-  const int64_t array = ceil_div(groups * std::min(straight, swapped), pcus) * work.k;
+  const int64_t tiles = groups * std::min(straight, swapped);
+  // PCUs beyond one a tile split K; a tile takes at least the drain of its rows.
+  const int64_t k = ceil_div(work.k, std::max<int64_t>(1, pcus / tiles));
+  const int64_t array = ceil_div(tiles, pcus) * std::max(k, pcu.stages);
   if (std::min(m, work.n) >= pcu.stages) return array;
   const int64_t dots = ceil_div(work.m * work.n * ceil_div(work.k, pcu.lanes), pcu.stages * pcus);
   return std::min(array, dots);

@@ -5,9 +5,9 @@
 // A gemm or simd unit is `pcus` PCUs of `stages` rows x `lanes` columns that work in lock step:
 //   mac    output-stationary array: ceil(m/stages) * ceil(n/lanes) output tiles (or with m and n swapped,
 //   whichever
-//          is fewer), K cycles each, spread over the PCUs. When m or n is smaller than `stages` (gemv), the
-//          SIMD form may be faster: K in the lanes and the reduction tree, stages * pcus dot products at a
-//          time.
+//          is fewer), K cycles each, spread over the PCUs; PCUs beyond one a tile split K (the partial sums
+//          are added on their way out). When m or n is smaller than `stages` (gemv), the SIMD form may be
+//          faster: K in the lanes and the reduction tree, stages * pcus dot products at a time.
 //   vector a PCU is a pipeline of `stages` vector stages: operations are chained in groups of `stages`, each
 //   group
 //          passes its widest operand once, lanes * pcus elements a cycle (maps, reductions, cross-lane

@@ -1,5 +1,6 @@
-// libFuzzer target: request files of every format, synthetic specifications, labelled prompts, router files.
-// Seeds: tests/fuzz/corpus/trace. fuzz-libraries: rdusim_runtime
+// libFuzzer target: request files of every format, labelled prompts, router files.
+
+// fuzz-libraries: rdusim_runtime
 #include "tests/fuzz/exercise_trace.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {

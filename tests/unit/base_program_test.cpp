@@ -160,6 +160,10 @@ TEST(Verify, EveryRuleHasItsMessage) {
               HasSubstr("fires 2 times, its stream has 3 tokens"));
   EXPECT_THAT(error([](P p) { p.sections[0].units[0].stream->begin = 1; }),
               HasSubstr("the stream reaches row 33"));
+  EXPECT_THAT(error([](P p) { p.sections[0].units[1].outputs[0].accumulate = Accumulate::kSum; }),
+              HasSubstr("without accumulating"));
+  EXPECT_THAT(error([](P p) { p.sections[0].channels[0].capacity_tokens = int64_t{1} << 40; }),
+              HasSubstr("absurd"));
   EXPECT_THAT(error([](P p) { p.sections[0].units[3].pcus = 0; }), HasSubstr("needs a PCU"));
   EXPECT_THAT(error([](P p) { p.sections[0].units[3].pcus = 101; }),
               HasSubstr("section main: error: needs 101 PCUs"));
@@ -210,7 +214,9 @@ TEST(Service, SystolicArrayAndVectorForms) {
   EXPECT_EQ(cycles(7, 32, 100, 1), 200);  // one row too many
   EXPECT_EQ(cycles(60, 320, 4096, 10), 10 * 4096);
   EXPECT_EQ(cycles(60, 320, 4096, 100), 4096);
-  EXPECT_EQ(cycles(1, 256, 128, 8), 22);  // gemv: 256 dots x 4 vectors of 32 lanes / 48
+  EXPECT_EQ(cycles(60, 320, 4096, 400), 1024);  // four PCUs a tile split K
+  EXPECT_EQ(cycles(6, 32, 100, 1000), 6);       // but its rows must drain
+  EXPECT_EQ(cycles(1, 256, 128, 8), 22);        // gemv: 256 dots x 4 vectors of 32 lanes / 48
   EXPECT_EQ(cycles(1, 1, 4096, 1), 22);
   EXPECT_EQ(cycles(24, 32, 64, 4, 4), 64);  // four groups of six rows
   EXPECT_EQ(cycles(0, 32, 64, 4), 0);

@@ -143,15 +143,16 @@ TEST(RuntimeRouter, ThresholdIsTheSmallestWithinTheLoss) {
   std::vector<std::pair<double, bool>> known;
   for (int i = 0; i < 10; ++i) known.emplace_back(i / 10.0, i != 9);
   const std::vector<double> unknown = {0.25, 0.65, 0.95, 0.95};
-  const ThresholdChoice none = choose_threshold(known, unknown, 0, 5);
+  const ThresholdChoice none = *choose_threshold(known, unknown, 0.9, 5);
   EXPECT_DOUBLE_EQ(none.fallback_rate, 0.5);                // above 0.8, the last right row: both 0.95
   EXPECT_DOUBLE_EQ(none.threshold_nats, (0.9 + 0.95) / 2);  // of equal gains the largest T
   EXPECT_DOUBLE_EQ(none.detection_rate, 0.9);
-  const ThresholdChoice some = choose_threshold(known, unknown, 0.21, 5);
+  const ThresholdChoice some = *choose_threshold(known, unknown, 0.69, 5);
   EXPECT_DOUBLE_EQ(some.fallback_rate, 0.75);
   EXPECT_DOUBLE_EQ(some.threshold_nats, (0.6 + 0.65) / 2);
   EXPECT_DOUBLE_EQ(some.detection_rate, 0.7);
-  EXPECT_DOUBLE_EQ(choose_threshold(known, {}, 0.5, 5).threshold_nats, 5);
+  EXPECT_DOUBLE_EQ(choose_threshold(known, {}, 0.5, 5)->threshold_nats, 5);
+  EXPECT_FALSE(choose_threshold(known, unknown, 0.91, 5).has_value());
 }
 
 TEST(RuntimeRouter, OwnPromptsTrainARouterThatKnowsAndDoubts) {

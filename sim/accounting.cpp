@@ -1,0 +1,117 @@
+#include "sim/accounting.h"
+
+#include <algorithm>
+
+#include "base/program/service.h"
+
+namespace rdusim::sim {
+
+namespace {
+
+// assumed: what saturates a resource in practice, and what makes a unit, not the waits between units, the
+// bottleneck.
+constexpr double kSaturated = 0.9;
+constexpr double kDominant = 0.5;
+
+bool exceeds(int64_t busy, int64_t cycles, double share) {
+  return static_cast<double>(busy) > share * static_cast<double>(cycles);
+}
+
+}  // namespace
+
+std::string bound_by(const Section& section, const SectionOutcome& outcome) {
+  if (exceeds(outcome.hbm_busy_cycles, outcome.cycles, kSaturated)) return "hbm";
+  if (exceeds(outcome.ddr_busy_cycles, outcome.cycles, kSaturated)) return "ddr";
+  if (exceeds(outcome.link_busy_cycles, outcome.cycles, kSaturated)) return "link";
+  const std::vector<UnitCounters>& counters = outcome.counters[0];
+  size_t busiest = section.units.size();
+  for (size_t u = 0; u < section.units.size(); ++u) {
+    if (section.units[u].stream || section.units[u].exchange) continue;
+    if (busiest == section.units.size() || counters[u].busy > counters[busiest].busy) busiest = u;
+  }
+  if (busiest < section.units.size() && exceeds(counters[busiest].busy, outcome.cycles, kDominant)) {
+    return "unit " + section.units[busiest].name;
+  }
+  return "latency";
+}
+
+Accounting::Accounting(const Program& program, const NodeSpec& node, const StackSpec& stack,
+                       Fidelity fidelity)
+    : program_(program),
+      physical_units_(node.chip.pcu.count + node.chip.pmu.count),
+      launch_cycles_(cycles_of_seconds(program.orchestration == Orchestration::kSoftware
+                                           ? stack.software_launch_s
+                                           : stack.hardware_launch_s,
+                                       node.chip.clock_hz)) {
+  result_.fidelity = fidelity;
+  result_.clock_hz = node.chip.clock_hz;
+  result_.sockets = program.sockets;
+}
+
+size_t Accounting::add_section(const Section& section, const SectionOutcome& outcome) {
+  Kind& kind = kinds_.emplace_back();
+  SectionResult& result = result_.sections.emplace_back();
+  result.name = section.name;
+  result.cycles_per_launch = outcome.cycles;
+  result.launch_cycles_per_launch = launch_cycles_;
+  result.bound_by = bound_by(section, outcome);
+  result.bytes = outcome.bytes[0];
+  for (const Channel& c : section.channels) result.pmus += c.pmus;
+  for (size_t u = 0; u < section.units.size(); ++u) {
+    const Unit& unit = section.units[u];
+    const UnitCounters& c = outcome.counters[0][u];
+    result.pcus += unit.pcus;
+    result.pmus += unit.pmus;
+    result.units.push_back({unit.name, unit.kind, unit.pcus, unit.pmus, c.firings, c.busy, c.starved,
+                            c.blocked, outcome.cycles - c.busy - c.starved - c.blocked});
+    int64_t weight = unit.pcus + unit.pmus;
+    for (const InputPort& port : unit.inputs) weight += section.channels[port.channel.value].pmus;
+    kind.weights.push_back(weight);
+    kind.configured += weight;
+  }
+  return kinds_.size() - 1;
+}
+
+void Accounting::add_bytes(ByteCounts& to, const ByteCounts& from, int64_t times) const {
+  for (size_t w = 0; w < kWireCount; ++w) {
+    for (size_t c = 0; c < kCauseCount; ++c) to[w][c] += from[w][c] * times;
+  }
+}
+
+void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome) {
+  const int64_t stands_for = program_.sockets / static_cast<int64_t>(outcome.counters.size());
+  UnitCycles sum;
+  for (const std::vector<UnitCounters>& socket : outcome.counters) {
+    int64_t occupied = 0;
+    for (size_t u = 0; u < socket.size(); ++u) {
+      const int64_t weight = kind.weights[u];
+      sum.busy += weight * socket[u].busy;
+      sum.starved += weight * socket[u].starved;
+      sum.blocked += weight * socket[u].blocked;
+      occupied += weight * (socket[u].busy + socket[u].starved + socket[u].blocked);
+    }
+    sum.idle += physical_units_ * outcome.cycles - occupied;
+    sum.launching += kind.configured * launch_cycles_;
+    sum.idle += (physical_units_ - kind.configured) * launch_cycles_;
+  }
+  result_.unit_cycles.busy += sum.busy * stands_for;
+  result_.unit_cycles.starved += sum.starved * stands_for;
+  result_.unit_cycles.blocked += sum.blocked * stands_for;
+  result_.unit_cycles.launching += sum.launching * stands_for;
+  result_.unit_cycles.idle += sum.idle * stands_for;
+}
+
+void Accounting::add_launch(size_t kind, const SectionOutcome& outcome) {
+  ++result_.sections[kind].launches;
+  result_.cycles += launch_cycles_ + outcome.cycles;
+  add_unit_cycles(kinds_[kind], outcome);
+  const int64_t stands_for = program_.sockets / static_cast<int64_t>(outcome.bytes.size());
+  for (const ByteCounts& bytes : outcome.bytes) add_bytes(result_.bytes, bytes, stands_for);
+}
+
+RunResult Accounting::take(int64_t firings_simulated) {
+  result_.firings_simulated = firings_simulated;
+  return std::move(result_);
+}
+
+}  // namespace rdusim::sim

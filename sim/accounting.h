@@ -1,0 +1,53 @@
+// From counters of section launches to a RunResult. Everything adds up by construction:
+//
+//   PCUs and PMUs of a socket x cycles = busy + starved + blocked + launching + idle
+//
+// A unit's physical units are its PCUs and PMUs and the PMUs of the channels it reads (a channel's PMUs are
+// in the state of their consumer). After its last firing a unit is idle; units outside the section are idle;
+// during a launch the section's units are launching. HBM, DDR and link bytes are payload (burst padding takes
+// time but is not counted).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/arch/chip.h"
+#include "base/program/run_result.h"
+#include "sim/section_run.h"
+
+namespace rdusim::sim {
+
+class Accounting {
+ public:
+  Accounting(const Program& program, const NodeSpec& node, const StackSpec& stack, Fidelity fidelity);
+
+  // A new kind of section launch (section and tiers); returns its number for add_launch.
+  size_t add_section(const Section& section, const SectionOutcome& outcome);
+  // One launch that took the same course as the outcome of the kind, but whose sockets counted as in
+  // `outcome`.
+  void add_launch(size_t kind, const SectionOutcome& outcome);
+
+  [[nodiscard]] int64_t cycles() const { return result_.cycles; }
+  [[nodiscard]] int64_t launch_cycles() const { return launch_cycles_; }
+  RunResult take(int64_t firings_simulated);
+
+ private:
+  struct Kind {
+    std::vector<int64_t> weights;  // physical units of each unit
+    int64_t configured = 0;        // their sum
+  };
+  void add_bytes(ByteCounts& to, const ByteCounts& from, int64_t times) const;
+  void add_unit_cycles(const Kind& kind, const SectionOutcome& outcome);
+
+  const Program& program_;
+  int64_t physical_units_;
+  int64_t launch_cycles_;
+  std::vector<Kind> kinds_;
+  RunResult result_;
+};
+
+// "hbm", "ddr" or "link" if that is busy over 90 % of the time; else the busiest unit if it works half of the
+// time; else "latency".
+std::string bound_by(const Section& section, const SectionOutcome& outcome);
+
+}  // namespace rdusim::sim

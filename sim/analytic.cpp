@@ -1,0 +1,272 @@
+// Each channel carries tokens number 1..n that arrive between `first` and `last`, evenly. A unit's first
+// result needs the first tokens of its inputs and some firings; its last result comes when both its own work
+// and its last inputs allow. Memory streams are scheduled as a fluid (stream_schedule.h), whose gates are the
+// consumers' starts; since those depend on the streams in turn, both are swept until nothing changes.
+//
+// APPROX: back-pressure acts on memory streams only; service grows linearly between first and last firing;
+// stores and exchanges see no competitor but the shared memory channel. Against the event engine: below 1 %
+// where memory binds, about 5 % where pipelined stages of nearly equal rate do
+// (tests/property/sim_property_test.cpp prints and bounds it).
+#include "sim/analytic.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "sim/analytic_section.h"
+
+namespace rdusim::sim {
+
+namespace {
+
+// assumed: dependency chains between memory streams settle in as many sweeps as there are stages that wait
+// for weights in turn; a decoder layer has six.
+constexpr int kMaxSweeps = 24;
+
+// Arrival of the token that firing number `firings` (from 1) of a port needs.
+double arrival(const Flow& f, const Phases& phases, double firings) {
+  const auto period = static_cast<double>(phases.period);
+  const auto begin = static_cast<double>(phases.begin);
+  const auto length = static_cast<double>(phases.end - phases.begin);
+  const double periods = std::floor((firings - 1) / period);
+  const double taken = periods * length + std::clamp(firings - periods * period - begin, 0.0, length);
+  if (taken < 1) return 0;
+  if (f.tokens <= 1) return f.last;
+  const auto tokens = static_cast<double>(f.tokens);
+  return f.first + (std::min(taken, tokens) - 1) * (f.last - f.first) / (tokens - 1);
+}
+
+// Pace at which this input lets firings follow each other.
+Pace input_pace(const Flow& f, int64_t firings, int64_t hold) {
+  if (firings <= hold) return {};
+  if (f.pace && f.tokens == firings) return *f.pace;
+  return {(f.last - f.first) / static_cast<double>(firings - hold), 0, 0};
+}
+
+// Of two lines the one that ends higher: both grow from near nothing, so it is the higher one nearly
+// throughout.
+Pace slower(const Pace& a, const Pace& b) {
+  const Pace& line = a.last >= b.last ? a : b;
+  return {std::max(a.even, b.even), line.first, line.last};
+}
+
+double mean_of(const Pace& p) {
+  if (p.last <= p.even) return p.even;
+  if (p.first >= p.even) return (p.first + p.last) / 2;
+  const double held = (p.even - p.first) / (p.last - p.first);
+  return held * p.even + (1 - held) * (p.even + p.last) / 2;
+}
+
+// Time of `n` firings at a pace, the last one's service included. The work itself is the least, which a line
+// may miss.
+double paced(double n, const UnitModel& m, const Pace& pace) {
+  return std::max((n - 1) * mean_of(pace) + m.service_last, n * m.service);
+}
+
+}  // namespace
+
+AnalyticSection::AnalyticSection(const Program& program, const Section& section, const Launch& launch,
+                                 const NodeSpec& node)
+    : program_(program),
+      section_(section),
+      launch_(launch),
+      node_(node),
+      flows_(section.channels.size()),
+      models_(section.units.size()) {}
+
+Result<SectionOutcome> AnalyticSection::solve() {
+  RDU_ASSIGN(ends_, channel_ends(section_));
+  find_order();
+  for (const size_t u : order_) RDU_CHECK_OK(characterise(u));
+  double before = -1;
+  for (int sweep = 0; sweep < kMaxSweeps && finish_ != before; ++sweep) {
+    before = finish_;
+    for (size_t t = 0; t < kTierCount; ++t) busy_[t] = schedule_streams(streams_[t]);
+    for (const size_t u : order_) propagate(u);
+    finish_ = 0;
+    for (const UnitModel& m : models_) finish_ = std::max(finish_, m.end + m.transfer_latency);
+    set_gates();
+  }
+  return outcome();
+}
+
+// Producers before consumers; units on a cycle come last, in their own order.
+void AnalyticSection::find_order() {
+  std::vector<size_t> missing;
+  for (const Unit& x : section_.units) missing.push_back(x.inputs.size());
+  std::vector<bool> placed(missing.size(), false);
+  for (size_t u = 0; u < missing.size(); ++u) {
+    if (missing[u] == 0) place(u, placed);
+  }
+  for (size_t next = 0; next < missing.size(); ++next) {
+    if (next == order_.size()) {
+      place(static_cast<size_t>(std::find(placed.begin(), placed.end(), false) - placed.begin()), placed);
+    }
+    for (const OutputPort& port : unit(order_[next]).outputs) {
+      for (const ChannelId c : port.channels) {
+        const size_t consumer = ends_[c.value].consumer->value;
+        if (--missing[consumer] == 0 && !placed[consumer]) place(consumer, placed);
+      }
+    }
+  }
+}
+
+void AnalyticSection::place(size_t u, std::vector<bool>& placed) {
+  placed[u] = true;
+  order_.push_back(u);
+}
+
+void AnalyticSection::propagate(size_t u) {
+  UnitModel& m = models_[u];
+  const Unit& x = unit(u);
+  const auto firings = static_cast<double>(x.firings);
+  m.start = 0;
+  double first_done = 0;
+  double done = 0;
+  Pace inputs;
+  for (const InputPort& port : x.inputs) {
+    const Flow& f = flows_[port.channel.value];
+    if (port.phases.begin == 0) m.start = std::max(m.start, f.first);
+    first_done = std::max(first_done, arrival(f, port.phases, m.first_firings) + m.service_first);
+    // After the last token is taken, the firings that hold it remain.
+    const int64_t hold = port.phases.end == port.phases.period ? 1 : port.phases.period - port.phases.end + 1;
+    done = std::max(done, f.last + m.service_last * static_cast<double>(std::min(hold, x.firings)));
+    inputs = slower(inputs, input_pace(f, x.firings, hold));
+  }
+  if (x.kind == UnitKind::kReceive) {
+    m.start = std::max(m.start, exchange_first_[x.exchange->id]);
+    first_done = std::max(first_done, m.start + m.service);
+    done = std::max(done, exchange_last_[x.exchange->id] + m.service);
+  }
+  first_done = std::max(first_done, m.start + m.first_firings * m.service_first);
+  const bool grows = m.service_last > m.service_first || inputs.last > inputs.first;
+  const Pace pace = slower(inputs, {0, m.service_first, m.service_last});
+  m.end = std::max(done, m.start + (grows ? paced(firings, m, pace) : firings * m.service));
+  if (m.stream) follow_schedule(m, x, first_done);
+  m.end = std::max(m.end, credit_limit(m, x, first_done));
+  if (x.kind == UnitKind::kSend) {
+    const double latency = node_.link.latency_ns * 1e-9 * chip().clock_hz;
+    exchange_first_[x.exchange->id] = m.start + m.service + latency;
+    exchange_last_[x.exchange->id] = m.end + latency;
+    first_done = m.start;  // its own part does not pass the link
+  }
+  for (const OutputPort& port : x.outputs) {
+    for (const ChannelId c : port.channels) {
+      Flow& f = flows_[c.value];
+      const double delay = m.latency + static_cast<double>(section_.channels[c.value].latency_cycles);
+      f.first = first_done + delay;
+      f.last = std::max(first_done, m.end) + delay;
+      f.pace = grows && f.tokens == x.firings ? std::optional<Pace>(pace) : std::nullopt;
+    }
+  }
+}
+
+// A slot comes back after the token's way to the consumer and its use there: at most `capacity` tokens a
+// round trip.
+double AnalyticSection::credit_limit(const UnitModel& m, const Unit& x, double first_done) const {
+  double end = 0;
+  for (const OutputPort& port : x.outputs) {
+    for (const ChannelId c : port.channels) {
+      const Channel& channel = section_.channels[c.value];
+      const size_t consumer = ends_[c.value].consumer->value;
+      const Phases& taken = unit(consumer).inputs[ends_[c.value].input_port].phases;
+      const auto uses = static_cast<double>(taken.period) / static_cast<double>(taken.end - taken.begin);
+      // Until a stream's slot is free its transfer cannot start; other units work while they wait for the
+      // slot. An own part waits for the peers' messages.
+      double before = x.kind == UnitKind::kLoad ? m.service : 0;
+      if (x.kind == UnitKind::kSend && program_.sockets > 1)
+        before = m.service + node_.link.latency_ns * 1e-9 * chip().clock_hz;
+      const double trip = before + m.latency + static_cast<double>(channel.latency_cycles) +
+                          uses * std::min(models_[consumer].service, models_[consumer].service_first);
+      const int64_t rounds = flows_[c.value].tokens - channel.capacity_tokens;
+      if (rounds > 0)
+        end = std::max(end, first_done + static_cast<double>(rounds) * trip /
+                                             static_cast<double>(channel.capacity_tokens));
+    }
+  }
+  return end;
+}
+
+void AnalyticSection::follow_schedule(UnitModel& m, const Unit& x, double& first_done) {
+  const FluidStream& s = stream_of(m);
+  if (x.inputs.empty()) {
+    first_done = s.first_done;
+    m.end = s.last_done;
+    return;
+  }
+  // The schedule knew the release of the sweep before.
+  const double late = std::max(0.0, flows_[x.inputs[0].channel.value].first - s.release);
+  first_done = std::max(first_done, s.first_done + late);
+  m.end = std::max(m.end, s.last_done + late);
+}
+
+// Streams may fetch beyond their channels when every consumer has started, that is, when its other inputs are
+// there.
+void AnalyticSection::set_gates() {
+  for (const size_t u : order_) {
+    const UnitModel& m = models_[u];
+    if (!m.stream) continue;
+    FluidStream& s = stream_of(m);
+    if (!unit(u).inputs.empty()) {
+      s.release = s.gate = flows_[unit(u).inputs[0].channel.value].first;
+      continue;
+    }
+    s.gate = 0;
+    for (const ChannelId c : unit(u).outputs[0].channels) {
+      for (const InputPort& port : unit(ends_[c.value].consumer->value).inputs) {
+        if (port.channel != c && port.phases.begin == 0)
+          s.gate = std::max(s.gate, flows_[port.channel.value].first);
+      }
+    }
+  }
+}
+
+SectionOutcome AnalyticSection::outcome() const {
+  SectionOutcome out;
+  out.cycles = static_cast<int64_t>(std::ceil(finish_));
+  out.counters.resize(1);
+  out.bytes.resize(1);
+  for (size_t u = 0; u < models_.size(); ++u) {
+    const UnitModel& m = models_[u];
+    UnitCounters c;
+    c.firings = unit(u).firings;
+    const int64_t end = std::clamp<int64_t>(std::llround(m.end), 0, out.cycles);
+    c.busy = std::min<int64_t>(end, std::llround(m.service * static_cast<double>(c.firings)));
+    c.starved = end - c.busy;
+    out.counters[0].push_back(c);
+    count_bytes(u, out.bytes[0]);
+  }
+  out.hbm_busy_cycles = std::llround(busy_[static_cast<size_t>(Tier::kHbm)]);
+  out.ddr_busy_cycles = std::llround(busy_[static_cast<size_t>(Tier::kDdr)]);
+  out.link_busy_cycles = std::llround(link_busy_);
+  return out;
+}
+
+void AnalyticSection::count_bytes(size_t u, ByteCounts& bytes) const {
+  const Unit& x = unit(u);
+  const UnitModel& m = models_[u];
+  Cause cause = x.exchange ? Cause::kCollective : Cause::kActivations;
+  if (x.stream) {
+    cause = section_.arguments[x.stream->argument.value].cause;
+    const bool counts = m.tier != Tier::kSram || x.kind == UnitKind::kStore;
+    if (counts) bytes[static_cast<size_t>(m.tier)][static_cast<size_t>(cause)] += m.bytes;
+  }
+  if (x.kind == UnitKind::kSend)
+    bytes[static_cast<size_t>(Wire::kLink)][static_cast<size_t>(cause)] += m.bytes;
+  auto& sram = bytes[static_cast<size_t>(Wire::kSram)][static_cast<size_t>(cause)];
+  for (const OutputPort& port : x.outputs) {
+    for (const ChannelId c : port.channels) {
+      const Channel& channel = section_.channels[c.value];
+      const bool buffered = unit(ends_[c.value].consumer->value).kind == UnitKind::kBuffer;
+      const int64_t writes = (channel.pmus > 0 ? 1 : 0) + (buffered ? 1 : 0);
+      sram += writes * flows_[c.value].tokens * flows_[c.value].shapes.mean.elements() *
+              dtype_bytes(channel.dtype);
+    }
+  }
+}
+
+Result<SectionOutcome> analytic_section(const Program& program, const Section& section, const Launch& launch,
+                                        const NodeSpec& node) {
+  return AnalyticSection(program, section, launch, node).solve();
+}
+
+}  // namespace rdusim::sim

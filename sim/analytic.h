@@ -1,0 +1,16 @@
+// Closed form of one section launch: when each unit gives its first and last token, O(units) per sweep.
+#pragma once
+
+#include "base/arch/chip.h"
+#include "base/program/program.h"
+#include "base/result.h"
+#include "sim/section_run.h"
+
+namespace rdusim::sim {
+
+// Outcome of socket 0, in the form the event engine reports. Bytes are exact where token shapes are uniform.
+// Blocked cycles are not told from starved ones.
+Result<SectionOutcome> analytic_section(const Program& program, const Section& section, const Launch& launch,
+                                        const NodeSpec& node);
+
+}  // namespace rdusim::sim

@@ -1,0 +1,111 @@
+// The analytic model of one section: what each unit costs (analytic_units.cpp) and when it runs
+// (analytic.cpp).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/arch/chip.h"
+#include "base/program/program.h"
+#include "base/program/topology.h"
+#include "base/result.h"
+#include "sim/firing_cost.h"
+#include "sim/section_run.h"
+#include "sim/stream_schedule.h"
+
+namespace rdusim::sim {
+
+// Shapes of the tokens on a channel: accumulators grow from the first to the last.
+struct TokenShapes {
+  Extent first;
+  Extent mean;
+  Extent last;
+};
+
+// Cycles between neighbouring firings or tokens: at least `even`, and at least the line from `first` to
+// `last` (an accumulator that grows makes every firing longer than the one before).
+struct Pace {
+  double even = 0;
+  double first = 0;
+  double last = 0;
+};
+
+struct Flow {  // of a channel
+  TokenShapes shapes;
+  int64_t tokens = 1;
+  double first = 0;  // arrival of the first and last token at the consumer
+  double last = 0;
+  std::optional<Pace> pace;  // if it is not even
+};
+
+struct UnitModel {
+  // Service of a firing: on average, the first and the last.
+  double service = 1;
+  double service_first = 1;
+  double service_last = 1;
+  double first_firings = 1;  // firings until the first result
+  double latency = 0;
+  double start = 0;                  // first firing begins
+  double end = 0;                    // last firing is done
+  std::vector<TokenShapes> sources;  // of each output
+  std::optional<size_t> stream;      // number in its tier's schedule
+  Tier tier = Tier::kSram;
+  double transfer_latency = 0;
+  int64_t bytes = 0;  // moved by a stream or exchange, all firings
+
+  void set_service(double cycles) { service = service_first = service_last = cycles; }
+};
+
+class AnalyticSection {
+ public:
+  AnalyticSection(const Program& program, const Section& section, const Launch& launch, const NodeSpec& node);
+  Result<SectionOutcome> solve();
+
+ private:
+  [[nodiscard]] const ChipSpec& chip() const { return node_.chip; }
+  [[nodiscard]] const Unit& unit(size_t u) const { return section_.units[u]; }
+  [[nodiscard]] FluidStream& stream_of(const UnitModel& m) {
+    return streams_[static_cast<size_t>(m.tier)][*m.stream];
+  }
+
+  void find_order();
+  void place(size_t u, std::vector<bool>& placed);
+
+  // analytic_units.cpp: costs and token shapes
+  Status characterise(size_t u);
+  void characterise_stream(size_t u);
+  void characterise_sram(UnitModel& m, const Unit& x, const Symbol& symbol) const;
+  void add_stream(size_t u, double cycles);
+  void characterise_send(size_t u);
+  void characterise_receive(size_t u);
+  Status characterise_compute(size_t u);
+  Status fire(const Unit& x, FiringCost& cost, FiringActivity activity, UnitModel& m) const;
+
+  // analytic.cpp: times
+  void propagate(size_t u);
+  void follow_schedule(UnitModel& m, const Unit& x, double& first_done);
+  [[nodiscard]] double credit_limit(const UnitModel& m, const Unit& x, double first_done) const;
+  void set_gates();
+  [[nodiscard]] SectionOutcome outcome() const;
+  void count_bytes(size_t u, ByteCounts& bytes) const;
+
+  const Program& program_;
+  const Section& section_;
+  const Launch& launch_;
+  const NodeSpec& node_;
+  std::vector<ChannelEnds> ends_;
+  std::vector<size_t> order_;  // producers before consumers
+  std::vector<Flow> flows_;
+  std::vector<UnitModel> models_;
+  std::array<std::vector<FluidStream>, kTierCount> streams_;
+  std::array<double, kTierCount> busy_{};
+  std::map<uint32_t, double> exchange_first_;  // arrival of the peers' first and last message
+  std::map<uint32_t, double> exchange_last_;
+  double link_busy_ = 0;
+  double finish_ = 0;
+};
+
+}  // namespace rdusim::sim

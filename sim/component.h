@@ -1,0 +1,96 @@
+// Component: a configured unit. Its program run() is sequential: take tokens, spend cycles, give tokens.
+// Times are absolute cycles; `time_` is the unit's own clock, which may run ahead of the kernel's
+// (token_channel.h says why that is exact).
+//
+//   counters: every cycle from the section's begin to `time_` is busy, starved or blocked
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "sim/section_context.h"
+#include "sim/token_channel.h"
+#include "sim/unit_process.h"
+
+namespace rdusim::sim {
+
+enum class WaitFor : uint8_t { kNothing, kToken, kSpace, kMemory };
+
+struct UnitCounters {
+  int64_t firings = 0;
+  int64_t busy = 0;
+  int64_t starved = 0;  // waiting for an input token, or for the memory channel's turn
+  int64_t blocked = 0;  // waiting for space downstream
+};
+
+class Component {
+ public:
+  Component(SectionContext& context, const Unit& unit, size_t unit_index, int64_t socket);
+  virtual ~Component() = default;
+  Component(const Component&) = delete;
+  Component& operator=(const Component&) = delete;
+
+  virtual void run() = 0;
+  void finish() { finished_ = true; }
+  void attach(UnitProcess* process) { process_ = process; }
+
+  [[nodiscard]] const Unit& unit() const { return unit_; }
+  [[nodiscard]] size_t unit_index() const { return unit_index_; }
+  [[nodiscard]] int64_t socket() const { return socket_; }
+  [[nodiscard]] const UnitCounters& counters() const { return counters_; }
+  [[nodiscard]] bool finished() const { return finished_; }
+  // Cycle after which nothing of this unit is in flight.
+  [[nodiscard]] int64_t end_cycle() const { return end_cycle_ > time_ ? end_cycle_ : time_; }
+  [[nodiscard]] WaitFor wait_for() const { return wait_for_; }
+  [[nodiscard]] const TokenChannel* wait_channel() const { return wait_channel_; }
+  [[nodiscard]] UnitProcess* process() const { return process_; }
+  [[nodiscard]] const ByteCounts& bytes() const { return bytes_; }
+
+ protected:
+  // Sleep until the channel holds a token / has space.
+  void await_token(TokenChannel& channel) {
+    while (!channel.has_token()) sleep_for(channel, WaitFor::kToken);
+  }
+  void await_space(TokenChannel& channel) {
+    while (!channel.has_space()) sleep_for(channel, WaitFor::kSpace);
+  }
+  // Time passes to `cycle`, if it lies ahead, as ...
+  void starve_until(int64_t cycle) { pass(cycle, counters_.starved); }
+  void block_until(int64_t cycle) { pass(cycle, counters_.blocked); }
+  void work_until(int64_t cycle);
+  // Ends the unit's program; the run fails with this error (section and unit are added).
+  [[noreturn]] void fail(Error error);
+  void count_bytes(Wire wire, Cause cause, int64_t bytes) {
+    bytes_[static_cast<size_t>(wire)][static_cast<size_t>(cause)] += bytes;
+  }
+  // Writes one result to all channels of the unit's port, rounded to each channel's format; slots are
+  // claimed.
+  void emit(const std::vector<TokenChannel*>& channels, const Tile& tile, int64_t ready_cycle);
+  [[nodiscard]] bool functional() const { return context_.functional; }
+
+  SectionContext& context_;
+  const Unit& unit_;
+  const size_t unit_index_;
+  const int64_t socket_;
+  UnitCounters counters_;
+  int64_t time_;
+  int64_t end_cycle_;
+
+ private:
+  void sleep_for(TokenChannel& channel, WaitFor what);
+  void pass(int64_t cycle, int64_t& counter) {
+    if (cycle <= time_) return;
+    counter += cycle - time_;
+    time_ = cycle;
+  }
+
+  UnitProcess* process_ = nullptr;
+  bool finished_ = false;
+  WaitFor wait_for_ = WaitFor::kNothing;
+  const TokenChannel* wait_channel_ = nullptr;
+  ByteCounts bytes_{};
+  int trace_track_;
+};
+
+}  // namespace rdusim::sim

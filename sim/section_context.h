@@ -1,0 +1,37 @@
+// What the units of one section run share: hardware parameters, bindings, where values live, who records the
+// timeline.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/arch/chip.h"
+#include "base/program/program.h"
+#include "base/program/run_result.h"
+#include "sim/simulator.h"
+
+namespace rdusim::sim {
+
+class Hardware;
+class Timeline;
+
+struct SectionContext {
+  const Program& program;
+  const Section& section;
+  const Launch& launch;
+  const NodeSpec& node;
+  Hardware& hardware;
+  int64_t begin_cycle = 0;        // absolute cycle of the first firing
+  int64_t simulated_sockets = 1;  // 1: socket 0 stands for all
+  bool functional = false;
+  MemoryImage* memory = nullptr;              // set if functional
+  Timeline* timeline = nullptr;               // null: not recorded
+  std::optional<Error> error = std::nullopt;  // first failure of a unit
+
+  [[nodiscard]] const Symbol& symbol(ArgumentId argument) const {
+    return program.symbols[launch.bindings[argument.value].value];
+  }
+};
+
+}  // namespace rdusim::sim

@@ -1,0 +1,159 @@
+// run(): checks that the program fits the node, then goes through the schedule. Sections drain before the
+// next launch, so a launch leaves no state on the fabric: in timing runs each distinct section (same section,
+// same tiers and shapes of its symbols) is simulated once and later launches repeat its outcome exactly.
+// Functional runs simulate every launch of every socket, because values differ.
+#include "sim/simulator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "sim/accounting.h"
+#include "sim/analytic.h"
+#include "sim/hardware.h"
+#include "sim/section_run.h"
+#include "sim/timeline.h"
+
+namespace rdusim::sim {
+
+namespace {
+
+Error run_error(ErrorCode code, const Program& program, std::string what, std::string hint) {
+  return Error{code, "program " + program.name, std::move(what), std::move(hint)};
+}
+
+Status check_fits(const Program& program, const NodeSpec& node, const RunOptions& options) {
+  const ChipSpec& chip = node.chip;
+  if (program.sockets > node.sockets) {
+    return run_error(
+        ErrorCode::kInvalidInput, program,
+        fmt::format("needs {} sockets, node {} has {}", program.sockets, node.name, node.sockets),
+        "compile it for fewer sockets");
+  }
+  RDU_CHECK_OK(verify_program(program, chip.pcu.count, chip.pmu.count));
+  const std::array<int64_t, kTierCount> capacity = {chip.pmu.count * chip.pmu.capacity_bytes,
+                                                    chip.hbm.capacity_bytes, chip.ddr.capacity_bytes};
+  for (size_t t = 0; t < kTierCount; ++t) {
+    if (program.tiers[t].bytes <= capacity[t]) continue;
+    return run_error(
+        ErrorCode::kCapacity, program,
+        fmt::format("needs {} bytes of {} on each socket, node {} has {}", program.tiers[t].bytes,
+                    tier_name(static_cast<Tier>(t)), node.name, capacity[t]),
+        "use more sockets, or a smaller model or context");
+  }
+  if (options.memory == nullptr) return {};
+  if (options.fidelity != Fidelity::kEvent) {
+    return run_error(ErrorCode::kUnsupported, program, "functional runs need event fidelity",
+                     "use --fidelity event");
+  }
+  if (program.sockets > kMaxSockets) {
+    return run_error(ErrorCode::kUnsupported, program,
+                     fmt::format("functional runs simulate at most {} sockets", kMaxSockets), "");
+  }
+  return {};
+}
+
+// Launches with equal keys take the same course.
+bool same_course(const Program& program, const Launch& a, const Launch& b) {
+  if (a.section != b.section) return false;
+  for (size_t i = 0; i < a.bindings.size(); ++i) {
+    if (a.bindings[i] == b.bindings[i]) continue;
+    const Symbol& x = program.symbols[a.bindings[i].value];
+    const Symbol& y = program.symbols[b.bindings[i].value];
+    if (x.tier != y.tier || x.dtype != y.dtype || x.rows != y.rows || x.cols != y.cols ||
+        !(x.shard == y.shard) || x.full_rows != y.full_rows || x.full_cols != y.full_cols) {
+      return false;
+    }
+  }
+  return true;
+}
+
+class ScheduleRun {
+ public:
+  ScheduleRun(const Program& program, const NodeSpec& node, const StackSpec& stack, const RunOptions& options)
+      : program_(program),
+        node_(node),
+        options_(options),
+        accounting_(program, node, stack, options.fidelity) {}
+
+  Result<RunResult> run() {
+    if (options_.fidelity == Fidelity::kEvent) Hardware::instance().configure(node_);
+    for (const Launch& launch : program_.launches) {
+      Kind* kind = find(launch);
+      const bool repeat = kind != nullptr && options_.memory == nullptr;
+      if (!repeat) {
+        Timeline timeline(options_.trace_limit);
+        RDU_ASSIGN(SectionOutcome outcome, simulate(launch, timeline));
+        firings_ += outcome.firings;
+        if (kind == nullptr) {
+          const size_t number = accounting_.add_section(program_.sections[launch.section.value], outcome);
+          kind = &kinds_.emplace_back(Kind{&launch, number, {}, Timeline(0)});
+        }
+        kind->outcome = std::move(outcome);
+        kind->timeline = std::move(timeline);
+      }
+      trace(launch, *kind);
+      accounting_.add_launch(kind->number, kind->outcome);
+    }
+    return accounting_.take(firings_);
+  }
+
+ private:
+  struct Kind {
+    const Launch* launch;
+    size_t number;
+    SectionOutcome outcome;
+    Timeline timeline;
+  };
+
+  Kind* find(const Launch& launch) {
+    const auto it = std::find_if(kinds_.begin(), kinds_.end(),
+                                 [&](const Kind& k) { return same_course(program_, *k.launch, launch); });
+    return it == kinds_.end() ? nullptr : &*it;
+  }
+
+  Result<SectionOutcome> simulate(const Launch& launch, Timeline& timeline) {
+    const Section& section = program_.sections[launch.section.value];
+    if (options_.fidelity == Fidelity::kAnalytic) return analytic_section(program_, section, launch, node_);
+    SectionContext context{program_, section, launch, node_, Hardware::instance()};
+    context.functional = options_.memory != nullptr;
+    context.memory = options_.memory;
+    context.simulated_sockets = context.functional ? program_.sockets : 1;
+    context.timeline = options_.trace == nullptr ? nullptr : &timeline;
+    // Units' clocks may have run ahead of the kernel's in the last section; they have drained, so start after
+    // both.
+    context.begin_cycle = std::max(now_cycle(), Hardware::instance().drained_cycle());
+    auto outcome = SectionRun(context).run();
+    if (outcome.ok()) Hardware::instance().set_drained_cycle(context.begin_cycle + outcome->cycles);
+    return outcome;
+  }
+
+  void trace(const Launch& launch, const Kind& kind) {
+    if (options_.trace == nullptr) return;
+    const std::string& name = program_.sections[launch.section.value].name;
+    const int64_t begin = accounting_.cycles();
+    const int64_t ready = begin + accounting_.launch_cycles();
+    if (static_cast<int64_t>(options_.trace->size()) + 2 > options_.trace_limit) return;
+    options_.trace->push_back({"schedule", "launch", begin, accounting_.launch_cycles()});
+    options_.trace->push_back({"schedule", name, ready, kind.outcome.cycles});
+    kind.timeline.replay(ready, *options_.trace);
+  }
+
+  const Program& program_;
+  const NodeSpec& node_;
+  const RunOptions& options_;
+  Accounting accounting_;
+  std::vector<Kind> kinds_;
+  int64_t firings_ = 0;
+};
+
+}  // namespace
+
+Result<RunResult> run(const Program& program, const NodeSpec& node, const StackSpec& stack,
+                      const RunOptions& options) {
+  RDU_CHECK_OK(check_fits(program, node, options));
+  return ScheduleRun(program, node, stack, options).run();
+}
+
+}  // namespace rdusim::sim

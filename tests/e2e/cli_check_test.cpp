@@ -1,0 +1,84 @@
+// Values through the simulated chip, by the command: every fixture, every way to compile it; and greedy
+// decoding.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "models/fixture.h"
+#include "tests/e2e/cli_run.h"
+
+namespace rdusim {
+namespace {
+
+using test::Scratch;
+
+const std::string kFixtures = std::string(RDUSIM_SOURCE_DIR) + "/tests/fixtures/models/";
+
+TEST(CliCheck, EveryFixturePassesOnReferenceAndChip) {
+  std::string folders;
+  for (const char* name : {"llama-1", "llama-2", "mistral-1", "mistral-2", "e5-1", "e5-2", "knn-1", "knn-2"})
+    folders += kFixtures + name + " ";
+  const auto run = Scratch().run("check " + folders + "--sockets 1,2 --json -");
+  ASSERT_EQ(run.code, 0) << run.err << run.out;
+  const auto fixtures = run.json().at("fixtures");
+  // Each in two types: the reference, and the chip fused and unfused on one and two sockets.
+  EXPECT_EQ(fixtures.size(), 8U * 2U * (1U + 4U));
+  for (const auto& one : fixtures) {
+    EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
+    EXPECT_GE(one.at("min_cosine").get<double>(), 0.9) << one.dump();
+    EXPECT_TRUE(one.at("path") == "reference" || one.at("path") == "chip");
+    EXPECT_GT(one.at("compared_tensors").get<int>(), 0);
+    EXPECT_TRUE(one.contains("max_abs_error") && one.contains("top1_agreement") && one.contains("dtype"));
+  }
+}
+
+TEST(CliCheck, OutsideTheTolerancesIsExitCodeOne) {
+  const Scratch scratch;
+  std::filesystem::copy(kFixtures + "llama-1", scratch.path("llama-1"),
+                        std::filesystem::copy_options::recursive);
+  scratch.write(
+      "tolerances.json",
+      R"({"llama-1": {"logits": {"max_abs": 1e-9, "min_cosine": 1.0}, "last_hidden": {"max_abs": 1e-9},
+    "layer_hidden_lastpos": {"max_abs": 1e-9}, "top1_agreement": 1.0, "top1_must_match_where_gap_exceeds": 0.1}})");
+  const auto run = scratch.run("check llama-1 --dtype bf16 --sockets 1");
+  EXPECT_EQ(run.code, 1) << run.err;
+  EXPECT_NE(run.out.find("FELL SHORT"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("max abs error"), std::string::npos);
+}
+
+TEST(CliCheck, ATruncatedWeightsFileIsBadInput) {
+  const Scratch scratch;
+  std::filesystem::copy(kFixtures + "llama-1", scratch.path("llama-1"),
+                        std::filesystem::copy_options::recursive);
+  std::filesystem::copy(kFixtures + "tolerances.json", scratch.path("tolerances.json"));
+  std::filesystem::permissions(scratch.path("llama-1/model.safetensors"), std::filesystem::perms::owner_all);
+  std::filesystem::resize_file(scratch.path("llama-1/model.safetensors"), 5000);
+  const auto run = scratch.run("check llama-1");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.err.find("model.safetensors"), std::string::npos) << run.err;
+}
+
+TEST(CliGenerate, GreedyTokensAreTheReferencesOnes) {
+  for (const char* name : {"llama-1", "mistral-1"}) {
+    const auto fixture = models::load_fixture(kFixtures + name);
+    ASSERT_TRUE(fixture.ok()) << fixture.error().to_string();
+    const auto& greedy = fixture->expected.at("seq0.greedy_ids");
+    std::vector<int64_t> expected;
+    for (const float id : greedy.values) expected.push_back(static_cast<int64_t>(id));
+    const auto run =
+        Scratch().run(fmt::format("generate {} --prompt-ids {} --tokens {} --dtype fp32 --sockets 2 --json -",
+                                  kFixtures + name, fmt::join(fixture->prompts[0], ","), expected.size()));
+    ASSERT_EQ(run.code, 0) << run.err;
+    EXPECT_EQ(run.json().at("ids").get<std::vector<int64_t>>(), expected) << name;
+  }
+}
+
+TEST(CliGenerate, AnIdBeyondTheVocabularyIsBadInput) {
+  const auto run = Scratch().run("generate " + kFixtures + "llama-1 --prompt-ids 1,100000 --tokens 1");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.err.find("the vocabulary has 257 tokens"), std::string::npos) << run.err;
+}
+
+}  // namespace
+}  // namespace rdusim

@@ -1,0 +1,97 @@
+#include "report/serving.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace rdusim::report {
+namespace {
+
+// Two requests on one node: the second finds its expert, the first switches.
+runtime::NodeResult small_node(const std::string& name, double slower) {
+  runtime::NodeResult node;
+  node.node = name;
+  node.requests = node.finished = 2;
+  node.experts = {{"code", "m", 100, 2, 1, 1}, {"idle", "m", 100, 0, 0, 0}};
+  for (uint32_t i = 0; i < 2; ++i) {
+    runtime::RequestRecord record;
+    record.request = RequestId(i);
+    record.expert = ExpertId(0);
+    record.hit = i == 1;
+    record.routing = Picoseconds(1'000'000'000);
+    record.switching = i == 0 ? picoseconds_from_seconds(0.04 * slower) : Picoseconds(0);
+    record.prefill = picoseconds_from_seconds(0.01);
+    record.decode = picoseconds_from_seconds(0.04);
+    node.records.push_back(record);
+  }
+  node.timeline = {{ExpertId(0), Picoseconds(0), picoseconds_from_seconds(0.04), std::nullopt}};
+  node.switches = 1;
+  node.node_time = {0, 0.002, 0.04 * slower, 0.02, 0.08};
+  node.split = {0, 0.001, 0.02 * slower, 0.01, 0.04};
+  node.latency = {2, 0.07, 0.05, 0.09, 0.09, 0.09};
+  node.time_to_first_token = node.latency;
+  node.makespan_s = 0.15;
+  node.expert_hit_rate = 0.5;
+  node.bytes = {{"store", "hbm", 100}};
+  return node;
+}
+
+TEST(ServingReport, TheSentencesStateWhatTheDataSay) {
+  const NodeResults nodes{small_node("a", 1), small_node("b", 10)};
+  EXPECT_EQ(serving_sentence(nodes), "a spends 71.0 ms on a request, b 251 ms.");
+  // 40 of 142 ms; 400 of 502 ms.
+  EXPECT_EQ(switching_sentence(nodes), "Switching experts is 28 % of the working time on a, 80 % on b.");
+}
+
+TEST(ServingReport, SpeedUpsCompareWithTheFirstNode) {
+  const Table table = serving_speedup_table({small_node("a", 1), small_node("b", 10)});
+  ASSERT_EQ(table.rows.size(), 1U);
+  EXPECT_EQ(table.rows[0], (std::vector<std::string>{"b", "3.54×", "1.00×", "10.0×"}));
+}
+
+TEST(ServingReport, JsonNamesAreTheContracts) {
+  const auto node = nlohmann::json::parse(serving_json({small_node("a", 1)}).dump()).at("nodes").at("a");
+  for (const char* key : {"requests", "failed", "latency", "ttft", "split", "expert_hit_rate", "bytes"})
+    EXPECT_TRUE(node.contains(key)) << key;
+  EXPECT_EQ(node["bytes"]["store_to_hbm"], 100);
+  EXPECT_EQ(node["experts"].size(), 1U);  // those that were asked for
+  EXPECT_EQ(node["records"][0]["switching_s"], 0.04);
+}
+
+TEST(ServingReport, OutOfMemoryHasNoLatencies) {
+  runtime::NodeResult node;
+  node.node = "small";
+  node.status = runtime::NodeStatus::kOutOfMemory;
+  node.reason = "150 experts need 2.0 TB";
+  node.requests = 7;
+  const auto json = nlohmann::json::parse(serving_json({node}).dump()).at("nodes").at("small");
+  EXPECT_EQ(json["failed"], 7);
+  EXPECT_TRUE(json["latency"]["mean_s"].is_null());
+  EXPECT_TRUE(json["split"].is_null());
+  EXPECT_EQ(serving_time_table({node}).rows[0][1], "150 experts need 2.0 TB");
+  EXPECT_NE(serving_sentence({small_node("a", 1), node}).find("small runs out of memory"), std::string::npos);
+}
+
+TEST(ServingReport, RecordsHaveARowARequestAndNode) {
+  EXPECT_EQ(serving_records({small_node("a", 1), small_node("b", 1)}).rows.size(), 4U);
+}
+
+TEST(ServingReport, TheTimelineShowsCopiesAndPassesInOrder) {
+  const auto spans = serving_timeline({small_node("a", 1)});
+  ASSERT_FALSE(spans.empty());
+  EXPECT_EQ(spans[0].name, "switch to code");
+  EXPECT_EQ(spans[0].begin_ps, 1'000'000'000);
+  EXPECT_EQ(spans[0].duration_ps, 40'000'000'000);
+}
+
+TEST(ServingReport, ThePageHasEveryFigure) {
+  const auto page = serving_page("coe", {small_node("a", 1), small_node("b", 10)});
+  const auto html = page_html(page, {});
+  for (const char* figure : {"Time of a node for one request", "Mean latency of a request",
+                             "Share of requests that end within a time", "Experts in HBM on a"}) {
+    EXPECT_NE(html.find(figure), std::string::npos) << figure;
+  }
+}
+
+}  // namespace
+}  // namespace rdusim::report
