@@ -1,5 +1,5 @@
-// ExecutionModel: the runtime's one view of a node that runs models. cli/ implements it over the compiler and the simulator
-// (RDU nodes); runtime/gpu_node.cpp over a roofline (GPU nodes); tests over a table.
+// ExecutionModel: the runtime's one view of a node that runs models. cli/ implements it over the compiler and
+// the simulator (RDU nodes); runtime/gpu_node.cpp over a roofline (GPU nodes); tests over a table.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace rdusim::runtime {
 
 // Where a node keeps experts and how fast it switches them.
 struct NodeMemory {
-  Bytes hbm_bytes;         // cache of experts, KV and router included
-  Bytes store_bytes;       // where all experts live: DDR of an RDU node; host memory of a GPU node
+  Bytes hbm_bytes;                  // cache of experts, KV and router included
+  Bytes store_bytes;                // where all experts live: DDR of an RDU node; host memory of a GPU node
   BytesPerSecond switch_bandwidth;  // store to HBM, whole node
   Picoseconds switch_setup;
 };
@@ -34,11 +34,13 @@ class ExecutionModel {
   // `batch` sequences of `tokens` prompt tokens each, the first output token included.
   virtual Result<PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) = 0;
   // `steps` decode steps of `batch` sequences; the first sees `context` cached tokens, each adds one.
-  virtual Result<PassCost> decode(const std::string& model, int64_t batch, int64_t context, int64_t steps) = 0;
+  virtual Result<PassCost> decode(const std::string& model, int64_t batch, int64_t context,
+                                  int64_t steps) = 0;
   // Embedding pass without KV cache or head.
   virtual Result<PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) = 0;
   // k-NN over stored vectors: similarity, top-k, vote, entropy, threshold.
-  virtual Result<PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k, int64_t classes) = 0;
+  virtual Result<PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
+                                              int64_t classes) = 0;
   // Weight bytes of a model in HBM, whole node (shards and replicas included), and KV bytes of one token.
   virtual Result<Bytes> weight_bytes(const std::string& model) = 0;
   virtual Result<Bytes> kv_bytes_per_token(const std::string& model) = 0;

@@ -1,3 +1,5 @@
+// Long because everything known of the operator stands here: shapes, cost, reference and the lowering to six stages.
+//
 // attention: grouped-query attention of the new tokens over cached and new keys, and the append to the cache.
 //
 //   scores_u = scale q k_u over the allowed positions u;  p = softmax(scores) in FP32;  o = sum p_u v_u

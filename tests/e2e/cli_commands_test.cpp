@@ -54,7 +54,7 @@ TEST(CliErrors, BadInputIsExitCodeTwoWithPlaceAndHint) {
       {"simulate llama-2-7b --set chip.hbm.bandwidth=1", "did you mean `chip.hbm.bandwidth_bytes_per_s`?"},
       {"simulate llama-2-7b --set chip", "expected path=value"},
       {"simulate llama-2-7b --fidelity analytic --trace t.json", "--fidelity event"},
-      {"compile llama-2-7b --dump-after fusion", "did you mean fuse?"},
+      {"compile llama-2-7b --dump-after fus", "did you mean fuse?"},
       {"check no-such-folder", "no-such-folder"},
       {"serve samba-coe-v0.3 --requests no-such-file.csv", "no-such-file.csv"},
       {"serve samba-coe-v0.3 --requests synthetic:together,n=2 --popularity zipf:0.9 --compare sn40l-8",

@@ -74,9 +74,10 @@ std::vector<uint8_t> random_weights(const compiler::Graph& graph, Random& random
                           header.size() > 1 ? "," : "", v.source, shape, begin, data.size());
   }
   header += "}";
-  std::vector<uint8_t> file(8);
-  const uint64_t length = header.size();
-  std::memcpy(file.data(), &length, 8);
+  std::vector<uint8_t> file;
+  file.reserve(8 + header.size() + data.size());
+  for (size_t byte = 0; byte < 8; ++byte)
+    file.push_back(static_cast<uint8_t>(header.size() >> (8 * byte) & 0xFF));
   file.insert(file.end(), header.begin(), header.end());
   file.insert(file.end(), data.begin(), data.end());
   return file;

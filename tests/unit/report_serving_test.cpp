@@ -62,14 +62,16 @@ TEST(ServingReport, OutOfMemoryHasNoLatencies) {
   runtime::NodeResult node;
   node.node = "small";
   node.status = runtime::NodeStatus::kOutOfMemory;
-  node.reason = "150 experts need 2.0 TB";
+  node.reason = "out of memory: 150 experts take 2.022 TB";
   node.requests = 7;
   const auto json = nlohmann::json::parse(serving_json({node}).dump()).at("nodes").at("small");
   EXPECT_EQ(json["failed"], 7);
   EXPECT_TRUE(json["latency"]["mean_s"].is_null());
   EXPECT_TRUE(json["split"].is_null());
-  EXPECT_EQ(serving_time_table({node}).rows[0][1], "150 experts need 2.0 TB");
-  EXPECT_NE(serving_sentence({small_node("a", 1), node}).find("small runs out of memory"), std::string::npos);
+  EXPECT_EQ(serving_time_table({node}).rows[0][1], "out of memory");
+  EXPECT_NE(serving_sentence({small_node("a", 1), node})
+                .find("small runs out of memory: 150 experts take 2.022 TB"),
+            std::string::npos);
 }
 
 TEST(ServingReport, RecordsHaveARowARequestAndNode) {

@@ -1,0 +1,76 @@
+// The runtime's view of an RDU node: the cost of a pass is that of its compiled program on the simulated
+// chip. Each shape is compiled and simulated once; which shapes are asked for, and what is interpolated
+// between them, is the runtime's business (runtime/memo_execution.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+
+#include "base/arch/chip.h"
+#include "base/result.h"
+#include "compiler/compile.h"
+#include "models/model.h"
+#include "runtime/execution.h"
+#include "runtime/gpu_node.h"
+
+namespace rdusim::cli {
+
+// Models by name, each read once and noted for the manifest.
+class ModelLibrary {
+ public:
+  using Load = std::function<Result<std::unique_ptr<models::Model>>(const std::string& name)>;
+  explicit ModelLibrary(Load load) : load_(std::move(load)) {}
+  Result<const models::Model*> get(const std::string& name);
+
+ private:
+  Load load_;
+  std::map<std::string, std::unique_ptr<models::Model>> models_;
+};
+
+// What a GPU node's roofline needs to know of a model, read off its facts and the attention operators of its
+// graph.
+Result<runtime::ModelShape> model_shape(const models::Model& model);
+
+class ChipExecution : public runtime::ExecutionModel {
+ public:
+  // Told what is compiled and simulated, for progress; may be empty.
+  using Note = std::function<void(const std::string& what)>;
+
+  // `library` outlives this.
+  ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note);
+
+  [[nodiscard]] std::string node_name() const override { return node_.name; }
+  [[nodiscard]] runtime::NodeMemory memory() const override;
+  [[nodiscard]] Picoseconds request_overhead() const override;
+  Result<runtime::PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override;
+  Result<runtime::PassCost> decode(const std::string& model, int64_t batch, int64_t context,
+                                   int64_t steps) override;
+  Result<runtime::PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) override;
+  Result<runtime::PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
+                                               int64_t classes) override;
+  Result<Bytes> weight_bytes(const std::string& model) override;
+  Result<Bytes> kv_bytes_per_token(const std::string& model) override;
+
+ private:
+  using Shape = std::tuple<std::string, models::Phase, int64_t, int64_t>;  // model, phase, batch, tokens
+
+  Result<Program> compile(const models::Model& model, const models::GraphRequest& request) const;
+  Result<runtime::PassCost> simulate(const models::Model& model, const std::string& name,
+                                     const models::GraphRequest& request) const;
+  Result<runtime::PassCost> cost(const std::string& model, models::Phase phase, int64_t batch,
+                                 int64_t tokens);
+
+  NodeSpec node_;
+  StackSpec stack_;
+  Fidelity fidelity_;
+  ModelLibrary& library_;
+  Note note_;
+  std::map<std::string, Bytes> weight_bytes_;
+  std::map<Shape, runtime::PassCost> costs_;
+};
+
+}  // namespace rdusim::cli

@@ -1,0 +1,153 @@
+// rdusim check: fixtures through the reference interpreter and through the simulated chip, values compared
+// with the expected ones.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cli/chip_runner.h"
+#include "cli/commands/commands.h"
+#include "cli/inputs.h"
+#include "cli/progress.h"
+#include "models/fixture.h"
+#include "report/format.h"
+#include "report/table.h"
+
+namespace rdusim::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> folders;
+  NodeChoice node;
+  std::string dtype = "both";
+  std::vector<int64_t> sockets = {1, 2};
+  std::string fusion = "both";
+  bool ring_cache = false;
+};
+
+// One way to run a fixture.
+struct Variant {
+  bool chip = false;
+  int64_t sockets = 1;
+  std::string fusion;
+  DType dtype = DType::kBf16;
+};
+
+std::vector<Variant> variants(const Options& options) {
+  std::vector<Variant> all;
+  for (const DType dtype : {DType::kBf16, DType::kFp32}) {
+    if (options.dtype != "both" && options.dtype != dtype_name(dtype)) continue;
+    all.push_back({false, 1, "", dtype});
+    for (const int64_t sockets : options.sockets) {
+      for (const char* fusion : {"none", "layer"}) {
+        if (options.fusion == "both" || options.fusion == fusion)
+          all.push_back({true, sockets, fusion, dtype});
+      }
+    }
+  }
+  return all;
+}
+
+Result<models::FixtureReport> run_variant(const models::Fixture& fixture, const Variant& variant,
+                                          const ChosenNode& chosen, bool ring_cache) {
+  models::FixtureOptions options;
+  options.activations = variant.dtype;
+  options.ring_cache = ring_cache;
+  if (!variant.chip)
+    return models::check_fixture(fixture, options, models::interpreter_executor(fixture.weights));
+  NodeSpec node = chosen.node;
+  node.sockets = variant.sockets;
+  ChipRunner runner(node, chosen.stack, compile_options({variant.fusion, "hardware"}, variant.sockets),
+                    fixture.weights);
+  return models::check_fixture(fixture, options, runner.executor());
+}
+
+report::Json report_json(const models::FixtureReport& result, const Variant& variant) {
+  report::Json json;
+  json["name"] = result.name;
+  json["path"] = variant.chip ? "chip" : "reference";
+  json["dtype"] = std::string(dtype_name(result.dtype));
+  if (variant.chip) {
+    json["sockets"] = variant.sockets;
+    json["fusion"] = variant.fusion;
+  }
+  json["max_abs_error"] = result.max_abs_error;
+  json["min_cosine"] = result.min_cosine;
+  json["top1_agreement"] = result.top1_agreement;
+  json["compared_tensors"] = result.compared_tensors;
+  json["passed"] = result.passed;
+  json["failures"] = result.failures;
+  return json;
+}
+
+Result<int> run(Session& session, const Options& options) {
+  RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
+  Progress progress("reading fixtures", session.quiet);
+  report::Table table{
+      {"fixture", "path", "dtype", "sockets", "fusion", "max abs error", "min cosine", "top-1", "result"},
+      {}};
+  report::Json fixtures = report::Json::array();
+  std::string failures;
+  bool passed = true;
+  for (const auto& folder : options.folders) {
+    RDU_ASSIGN(const models::Fixture fixture, models::load_fixture(folder));
+    for (const char* file : {"config.json", "model.safetensors", "expected.safetensors"}) {
+      RDU_CHECK_OK(session.record_file(folder + "/" + file));
+    }
+    for (const Variant& variant : variants(options)) {
+      progress.note(fmt::format("{} {} {} {} sockets {}", fixture.name, variant.chip ? "chip" : "reference",
+                                dtype_name(variant.dtype), variant.sockets, variant.fusion));
+      RDU_ASSIGN(const auto result, run_variant(fixture, variant, chosen, options.ring_cache));
+      table.add({result.name, variant.chip ? "chip" : "reference", std::string(dtype_name(result.dtype)),
+                 variant.chip ? fmt::to_string(variant.sockets) : "–", variant.chip ? variant.fusion : "–",
+                 fmt::format("{:.2e}", result.max_abs_error), fmt::format("{:.6f}", result.min_cosine),
+                 report::format_percent(result.top1_agreement), result.passed ? "passed" : "FELL SHORT"});
+      for (const auto& line : result.failures) failures += fmt::format("{}: {}\n", result.name, line);
+      fixtures.push_back(report_json(result, variant));
+      passed = passed && result.passed;
+    }
+  }
+  session.print(report::table_text(table));
+  if (!failures.empty()) session.print("\n" + failures);
+  RDU_CHECK_OK(session.write_json({{"fixtures", std::move(fixtures)}}));
+  return passed ? kExitOk : kExitFellShort;
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Session& session) {
+  auto options = std::make_shared<Options>();
+  auto* command =
+      app.add_subcommand("check", "compare fixtures' values: reference interpreter and simulated chip");
+  command
+      ->add_option("FIXTURE_DIR", options->folders,
+                   "folders with config.json, model.safetensors, inputs, expected.safetensors")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  add_node_options(*command, options->node);
+  command
+      ->add_option(
+          "--dtype", options->dtype,
+          "bf16: BF16 storage, FP32 accumulation; fp32: FP32 activations, within 1e-3; both (default)")
+      ->check(CLI::IsMember({"bf16", "fp32", "both"}));
+  command->add_option("--sockets", options->sockets, "sockets that the chip path runs on (default 1,2)")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{1}, int64_t{64}));
+  command->add_option("--fusion", options->fusion, "none, layer, or both (default)")
+      ->check(CLI::IsMember({"none", "layer", "both"}));
+  command->add_flag("--ring-cache", options->ring_cache,
+                    "KV caches of the sliding window's size, where the model has one");
+  command->footer(
+      "Every fixture runs through the reference interpreter and, compiled, through the simulated chip, where "
+      "values ride on\n"
+      "the tokens of the event simulation. Exit code 1 when any of it lies outside the fixture's "
+      "tolerances.\n"
+      "\n"
+      "Examples:\n"
+      "  rdusim check fixtures/llama-1 fixtures/knn-1\n"
+      "  rdusim check fixtures/* --dtype fp32 --sockets 1,2,4 --json -");
+  command->callback(
+      [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });
+}
+
+}  // namespace rdusim::cli

@@ -1,0 +1,147 @@
+// rdusim compile: a model's pass to a program of the chip, with the text of any pass on the way.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "base/io/document.h"
+#include "base/io/file.h"
+#include "base/program/program_text.h"
+#include "cli/commands/commands.h"
+#include "cli/inputs.h"
+#include "cli/progress.h"
+#include "report/format.h"
+#include "report/table.h"
+
+namespace rdusim::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  NodeChoice node;
+  PassChoice pass;
+  CompileChoice compile;
+  std::vector<std::string> dump_after;
+  std::string output;
+};
+
+Status check_pass_names(const std::vector<std::string>& wanted) {
+  std::vector<std::string> known;
+  for (const auto name : compiler::pass_names()) known.emplace_back(name);
+  for (const auto& name : wanted) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string near = nearest(name, known);
+    return Error{ErrorCode::kNotFound, "--dump-after " + name,
+                 fmt::format("the passes are {}", fmt::join(known, ", ")),
+                 near.empty() ? "" : "did you mean " + near + "?"};
+  }
+  return {};
+}
+
+std::string tier_line(const Program& program) {
+  std::string line;
+  for (size_t t = 0; t < kTierCount; ++t) {
+    if (program.tiers[t].bytes == 0) continue;
+    line += fmt::format("{}{} {}", line.empty() ? "" : ", ", tier_name(static_cast<Tier>(t)),
+                        report::format_bytes(static_cast<double>(program.tiers[t].bytes)));
+  }
+  return line;
+}
+
+report::Table sections_table(const Program& program) {
+  report::Table table{{"section", "launches", "units", "channels", "PCUs", "PMUs"}, {}};
+  for (size_t s = 0; s < program.sections.size(); ++s) {
+    const Section& section = program.sections[s];
+    const auto launches = std::count_if(program.launches.begin(), program.launches.end(),
+                                        [s](const Launch& launch) { return launch.section == SectionId(s); });
+    int64_t pcus = 0;
+    int64_t pmus = 0;
+    for (const auto& unit : section.units) {
+      pcus += unit.pcus;
+      pmus += unit.pmus;
+    }
+    for (const auto& channel : section.channels) pmus += channel.pmus;
+    table.add({section.name, fmt::to_string(launches), fmt::to_string(section.units.size()),
+               fmt::to_string(section.channels.size()), fmt::to_string(pcus), fmt::to_string(pmus)});
+  }
+  return table;
+}
+
+report::Json program_json(const Program& program) {
+  report::Json json;
+  json["name"] = program.name;
+  json["phase"] = program.phase;
+  json["sockets"] = program.sockets;
+  json["batch"] = program.batch;
+  json["context"] = program.context;
+  json["flops"] = program.flops;
+  json["launches"] = program.launches.size();
+  json["symbols"] = program.symbols.size();
+  for (size_t t = 0; t < kTierCount; ++t) {
+    json["tiers"][std::string(tier_name(static_cast<Tier>(t)))] = {
+        {"bytes_per_socket", program.tiers[t].bytes}};
+  }
+  json["sections"] = report::Json::array();
+  for (const auto& section : program.sections) {
+    json["sections"].push_back(
+        {{"name", section.name}, {"units", section.units.size()}, {"channels", section.channels.size()}});
+  }
+  return json;
+}
+
+Result<int> run(Session& session, const Options& options) {
+  RDU_CHECK_OK(check_pass_names(options.dump_after));
+  RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
+  RDU_ASSIGN(const auto model, load_chosen_model(session, options.model));
+  RDU_ASSIGN(const auto request, graph_request(options.pass));
+  const Progress progress("compiling " + options.model, session.quiet);
+  RDU_ASSIGN(const auto graph, model->build(request));
+
+  auto compile = compile_options(options.compile, chosen.node.sockets);
+  report::Table passes{{"pass", "wall time"}, {}};
+  compile.after_pass = [&](std::string_view pass, double time_s, const std::function<std::string()>& dump) {
+    passes.add({std::string(pass), report::format_time(time_s)});
+    const auto& wanted = options.dump_after;
+    if (std::find(wanted.begin(), wanted.end(), pass) == wanted.end()) return;
+    session.print(fmt::format("# after {}\n{}", pass, dump()));
+  };
+  RDU_ASSIGN(const Program program, compiler::compile(graph, chosen.node.chip, compile));
+
+  if (options.dump_after.empty()) {
+    session.print(report::table_text(sections_table(program)));
+    session.print(fmt::format("\n{}: {} launches, {} a socket\n", program.name, program.launches.size(),
+                              tier_line(program)));
+    session.note(report::table_text(passes));
+  }
+  if (!options.output.empty()) RDU_CHECK_OK(write_file_atomically(options.output, print_program(program)));
+  RDU_CHECK_OK(session.write_json(program_json(program)));
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_compile(CLI::App& app, Session& session) {
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("compile", "compile a model's pass to a program of the chip");
+  command->add_option("MODEL", options->model, "a name of configs/models/, or a folder with a config.json")
+      ->required();
+  add_node_options(*command, options->node);
+  add_pass_options(*command, options->pass);
+  add_compile_options(*command, options->compile);
+  command
+      ->add_option("--dump-after", options->dump_after,
+                   "print the text of the program after this pass; repeatable")
+      ->type_name("PASS")
+      ->allow_extra_args(false);
+  command->add_option("-o,--output", options->output, "save the program; rdusim simulate FILE runs it")
+      ->type_name("FILE");
+  command->footer(
+      "Examples:\n"
+      "  rdusim compile llama-2-7b --node sn40l-8 --phase decode --batch 1 --context 4096 -o decode.rdu\n"
+      "  rdusim compile llama-2-7b --phase prefill --context 512 --fusion none --dump-after fuse");
+  command->callback(
+      [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });
+}
+
+}  // namespace rdusim::cli

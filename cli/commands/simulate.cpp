@@ -1,0 +1,115 @@
+// rdusim simulate: one pass of a model, or a saved program, on the simulated chip: how long, what bounds it,
+// bytes by cause.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/io/file.h"
+#include "base/program/program_text.h"
+#include "cli/commands/commands.h"
+#include "cli/inputs.h"
+#include "cli/progress.h"
+#include "cli/timeline.h"
+#include "report/format.h"
+#include "report/run_json.h"
+#include "sim/simulator.h"
+
+namespace rdusim::cli {
+namespace {
+
+struct Options {
+  std::string what;
+  NodeChoice node;
+  PassChoice pass;
+  CompileChoice compile;
+  std::string fidelity = "event";
+};
+
+// MODEL or FILE: a file is a program that rdusim compile saved.
+Result<Program> program_to_run(Session& session, const Options& options, const ChosenNode& chosen) {
+  if (std::filesystem::is_regular_file(options.what)) {
+    RDU_CHECK_OK(session.record_file(options.what));
+    RDU_ASSIGN(const std::string text, read_text_file(options.what));
+    RDU_ASSIGN(Program program, parse_program(text, options.what));
+    RDU_CHECK_OK(verify_program(program, chosen.node.chip.pcu.count, chosen.node.chip.pmu.count));
+    return program;
+  }
+  RDU_ASSIGN(const auto model, load_chosen_model(session, options.what));
+  RDU_ASSIGN(const auto request, graph_request(options.pass));
+  RDU_ASSIGN(const auto graph, model->build(request));
+  return compiler::compile(graph, chosen.node.chip, compile_options(options.compile, chosen.node.sockets));
+}
+
+std::string summary(const Program& program, const RunResult& result) {
+  const double latency_s = result.latency_s();
+  const UnitCycles& cycles = result.unit_cycles;
+  const double total = static_cast<double>(cycles.total());
+  const auto share = [&](int64_t part) {
+    return report::format_percent(total > 0 ? static_cast<double>(part) / total : 0);
+  };
+  return fmt::format(
+      "{}: {} at {} fidelity, {} tokens/s, {}/s\n"
+      "unit-cycles: busy {}, starved {}, blocked {}, launching {}, idle {}\n\n",
+      program.name, report::format_time(latency_s), fidelity_name(result.fidelity),
+      report::format_number(static_cast<double>(program.tokens_per_run) / latency_s),
+      report::format_flops(static_cast<double>(program.flops) / latency_s), share(cycles.busy),
+      share(cycles.starved), share(cycles.blocked), share(cycles.launching), share(cycles.idle));
+}
+
+Result<int> run(Session& session, const Options& options) {
+  RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
+  if (!session.trace_path.empty() && options.fidelity != "event") {
+    return Error{ErrorCode::kInvalidInput, "--trace", "the analytic fidelity has no timeline",
+                 "--fidelity event has one"};
+  }
+  Progress progress("compiling " + options.what, session.quiet);
+  RDU_ASSIGN(const Program program, program_to_run(session, options, chosen));
+
+  progress.note("simulating " + program.name);
+  std::vector<sim::TraceEvent> events;
+  sim::RunOptions run_options;
+  run_options.fidelity = options.fidelity == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
+  if (!session.trace_path.empty()) run_options.trace = &events;
+  RDU_ASSIGN(const RunResult result, sim::run(program, chosen.node, chosen.stack, run_options));
+
+  const auto peaks = socket_peaks(chosen.node.chip);
+  session.print(summary(program, result));
+  session.print(report::table_text(report::run_table(result, peaks)));
+  RDU_CHECK_OK(session.write_trace(chip_timeline(events, result.clock_hz)));
+  RDU_CHECK_OK(session.write_json(report::run_json(program, result, peaks)));
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_simulate(CLI::App& app, Session& session) {
+  auto options = std::make_shared<Options>();
+  auto* command =
+      app.add_subcommand("simulate", "run one pass of a model, or a saved program, on the simulated chip");
+  command
+      ->add_option("MODEL|FILE", options->what,
+                   "a model (name or folder), or a program saved by rdusim compile -o")
+      ->required();
+  add_node_options(*command, options->node);
+  add_pass_options(*command, options->pass);
+  add_compile_options(*command, options->compile);
+  command
+      ->add_option("--fidelity", options->fidelity, "analytic: closed form; event: token by token (default)")
+      ->check(CLI::IsMember({"analytic", "event"}));
+  command->footer(
+      "The table has a row a section: its time and share, what bounds it, the HBM rate it reaches.\n"
+      "\n"
+      "Examples:\n"
+      "  rdusim simulate llama-2-7b --node sn40l-8 --phase decode --batch 1 --context 4096\n"
+      "  rdusim simulate llama-2-7b --phase prefill --context 512 --fidelity analytic --json -\n"
+      "  rdusim simulate llama-2-7b --fusion none --orchestration software     what fusion and the chip's "
+      "own launches gain\n"
+      "  rdusim simulate llama-2-7b --set chip.hbm.bandwidth_bytes_per_s=2.0e12\n"
+      "  rdusim simulate decode.rdu --trace out/decode.trace.json               open it in ui.perfetto.dev");
+  command->callback(
+      [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });
+}
+
+}  // namespace rdusim::cli

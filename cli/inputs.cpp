@@ -1,0 +1,128 @@
+#include "cli/inputs.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+
+#include "base/io/document.h"
+
+namespace rdusim::cli {
+
+void add_node_options(CLI::App& command, NodeChoice& choice) {
+  command
+      .add_option("--node", choice.node, "node: a name in configs/nodes/ or a YAML file (default sn40l-8)")
+      ->type_name("NODE");
+  command
+      .add_option("--stack", choice.stack,
+                  "software stack of the node, e.g. 2024-early (default: the node's own)")
+      ->type_name("NAME");
+}
+
+Result<ChosenNode> load_node_and_stack(Session& session, const NodeChoice& choice) {
+  RDU_ASSIGN(const bool gpu, is_gpu_node(session.config, choice.node));
+  if (gpu) {
+    return Error{ErrorCode::kUnsupported, "--node " + choice.node,
+                 "this is a GPU node, which runs no programs of the chip",
+                 "name an RDU node, for instance sn40l-8; GPU nodes are for rdusim serve --compare"};
+  }
+  RDU_ASSIGN(NodeSpec node, load_node(session.config, choice.node));
+  const std::string name = choice.stack.empty() ? node.default_stack : choice.stack;
+  const StackSpec* stack = node.find_stack(name);
+  if (stack == nullptr) {
+    std::vector<std::string> names;
+    for (const auto& known : node.stacks) names.push_back(known.name);
+    const std::string near = nearest(name, names);
+    return Error{ErrorCode::kNotFound, "--stack " + name,
+                 fmt::format("node {} has the stacks {}", node.name, fmt::join(names, ", ")),
+                 near.empty() ? "" : "did you mean " + near + "?"};
+  }
+  return ChosenNode{node, *stack};
+}
+
+Result<ChosenNode> load_chosen_node(Session& session, const NodeChoice& choice) {
+  RDU_ASSIGN(auto chosen, load_node_and_stack(session, choice));
+  RDU_CHECK_OK(check_overrides_used(session.config));
+  return chosen;
+}
+
+void add_pass_options(CLI::App& command, PassChoice& choice) {
+  command.add_option("--phase", choice.phase, "which pass of the model (default decode)")
+      ->check(CLI::IsMember({"prefill", "decode", "embed", "route"}));
+  command.add_option("--batch", choice.batch, "sequences at once (default 1)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 16));
+  command
+      .add_option("--context", choice.context,
+                  "tokens of a sequence: prompt in prefill and embed, already cached in decode; queries in "
+                  "route (default 4096)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 24));
+}
+
+Result<models::GraphRequest> graph_request(const PassChoice& choice) {
+  models::GraphRequest request;
+  request.batch = choice.batch;
+  request.query_tokens = choice.context;
+  if (choice.phase == "prefill") {
+    request.phase = models::Phase::kPrefill;
+  } else if (choice.phase == "embed") {
+    request.phase = models::Phase::kEmbed;
+  } else if (choice.phase == "route") {
+    request.phase = models::Phase::kRoute;
+  } else {
+    request.phase = models::Phase::kDecode;
+    request.query_tokens = 1;
+    request.past_tokens = choice.context;
+  }
+  return request;
+}
+
+void add_compile_options(CLI::App& command, CompileChoice& choice) {
+  command
+      .add_option("--fusion", choice.fusion,
+                  "none: an operator a section; layer: a decoder layer a section (default)")
+      ->check(CLI::IsMember({"none", "layer"}));
+  command
+      .add_option("--orchestration", choice.orchestration,
+                  "who launches sections: software (the host) or hardware (the chip itself; default)")
+      ->check(CLI::IsMember({"software", "hardware"}));
+}
+
+compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t sockets) {
+  compiler::CompileOptions options;
+  options.sockets = sockets;
+  options.fusion = choice.fusion == "none" ? compiler::Fusion::kNone : compiler::Fusion::kLayer;
+  options.orchestration =
+      choice.orchestration == "software" ? Orchestration::kSoftware : Orchestration::kHardware;
+  return options;
+}
+
+Result<std::unique_ptr<models::Model>> load_chosen_model(Session& session, const std::string& name) {
+  RDU_ASSIGN(auto model, models::load_model(session.config.config_dir, name));
+  const std::string folder =
+      std::filesystem::is_directory(name) ? name : session.config.config_dir + "/models/" + name;
+  RDU_CHECK_OK(session.record_file(folder + "/config.json"));
+  return model;
+}
+
+Result<std::vector<std::string>> list_models(const std::string& config_dir) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(config_dir) / "models";
+  std::error_code failure;
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder, failure)) {
+    if (fs::exists(entry.path() / "config.json")) names.push_back(entry.path().filename().string());
+  }
+  if (failure) {
+    return Error{ErrorCode::kIo, folder.string(), failure.message(),
+                 "RDUSIM_CONFIG_DIR names the configs/ folder"};
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+report::SocketPeaks socket_peaks(const ChipSpec& chip) {
+  return {chip.pcu.count, chip.pmu.count, chip.hbm.bandwidth_bytes_per_s};
+}
+
+}  // namespace rdusim::cli

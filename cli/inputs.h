@@ -1,0 +1,61 @@
+// What commands have in common: which node and stack, which model, which pass of it, and how it is compiled.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/arch/chip.h"
+#include "base/program/program.h"
+#include "base/program/run_result.h"
+#include "base/result.h"
+#include "cli/session.h"
+#include "compiler/compile.h"
+#include "models/model.h"
+#include "report/run_json.h"
+
+namespace CLI {
+class App;
+}
+
+namespace rdusim::cli {
+
+struct NodeChoice {
+  std::string node = "sn40l-8";
+  std::string stack;  // empty: the node's default
+};
+void add_node_options(CLI::App& command, NodeChoice& choice);
+
+struct ChosenNode {
+  NodeSpec node;
+  StackSpec stack;
+};
+// Fails on a GPU node and on an unknown stack.
+Result<ChosenNode> load_node_and_stack(Session& session, const NodeChoice& choice);
+// The same, for commands that configure nothing else: fails also on an override that nothing answered to.
+Result<ChosenNode> load_chosen_node(Session& session, const NodeChoice& choice);
+
+struct PassChoice {
+  std::string phase = "decode";
+  int64_t batch = 1;
+  int64_t context = 4096;  // prompt tokens (prefill, embed), cached tokens (decode), queries (route)
+};
+void add_pass_options(CLI::App& command, PassChoice& choice);
+Result<models::GraphRequest> graph_request(const PassChoice& choice);
+
+struct CompileChoice {
+  std::string fusion = "layer";
+  std::string orchestration = "hardware";
+};
+void add_compile_options(CLI::App& command, CompileChoice& choice);
+compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t sockets);
+
+// A model by folder or by name; its config.json goes into the manifest.
+Result<std::unique_ptr<models::Model>> load_chosen_model(Session& session, const std::string& name);
+// Names of the folders in configs/models/, sorted.
+Result<std::vector<std::string>> list_models(const std::string& config_dir);
+
+report::SocketPeaks socket_peaks(const ChipSpec& chip);
+
+}  // namespace rdusim::cli

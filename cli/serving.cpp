@@ -1,0 +1,178 @@
+#include "cli/serving.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "cli/chip_execution.h"
+#include "cli/inputs.h"
+#include "runtime/gpu_node.h"
+#include "runtime/router/train.h"
+#include "runtime/serving/serve.h"
+
+namespace rdusim::cli {
+namespace {
+
+// The router that the project's own sentences train, so that a clone alone can serve. Every third row of a
+// label chooses k and the threshold, the others are stored.
+Result<std::unique_ptr<runtime::Router>> train_builtin(Session& session,
+                                                       const runtime::Composition& composition) {
+  const std::string path = session.config.config_dir + "/prompts/router_train.jsonl";
+  RDU_ASSIGN(const auto rows, runtime::read_labelled_prompts(path));
+  RDU_CHECK_OK(session.record_file(path));
+  runtime::LabelledSet train{path, {}, std::nullopt};
+  runtime::LabelledSet validation{path, {}, std::nullopt};
+  std::map<std::string, int> seen;
+  for (const auto& row : rows) (++seen[row.label] % 3 == 0 ? validation : train).rows.push_back(row);
+
+  runtime::RouterTrainingOptions options;
+  options.classes = runtime::router_classes(composition);
+  options.fall_back = !composition.base_expert.empty();
+  options.k_grid = composition.router.knn.k_grid;
+  options.max_detection_loss = composition.router.knn.max_detection_loss;
+  options.embedder.seed = session.seed;
+  RDU_ASSIGN(options.weighting, runtime::parse_weighting(composition.router.knn.weighting));
+  RDU_ASSIGN(const auto training, runtime::train_router(train, validation, options));
+  return std::make_unique<runtime::Router>(training.router);
+}
+
+bool has_text(const runtime::Workload& workload) {
+  for (const auto& notes : workload.notes) {
+    if (!notes.text.empty()) return true;
+  }
+  return false;
+}
+
+// Null: experts are chosen without a router.
+Result<std::unique_ptr<runtime::Router>> choose_router(Session& session, const Serving& serving,
+                                                       const ServingChoice& choice) {
+  if (choice.router == "none") return std::unique_ptr<runtime::Router>();
+  if (!choice.router.empty() && choice.router != "builtin") {
+    RDU_ASSIGN(const auto router, runtime::load_router(choice.router));
+    RDU_CHECK_OK(session.record_file(choice.router));
+    return std::make_unique<runtime::Router>(router);
+  }
+  const bool applies =
+      serving.composition.router.kind == "knn" && has_text(serving.workload) && choice.popularity.empty();
+  if (!applies && choice.router.empty()) return std::unique_ptr<runtime::Router>();
+  if (serving.composition.router.kind != "knn") {
+    return Error{ErrorCode::kInvalidInput, "--router builtin",
+                 fmt::format("{} has no k-NN router", serving.composition.name), ""};
+  }
+  return train_builtin(session, serving.composition);
+}
+
+Result<runtime::Workload> load_requests(Session& session, const runtime::Composition& composition,
+                                        const ServingChoice& choice) {
+  runtime::WorkloadOptions options;
+  options.defaults = composition.request;
+  if (choice.prompt_tokens > 0) options.defaults.prompt_tokens = choice.prompt_tokens;
+  if (choice.output_tokens > 0) options.defaults.output_tokens = choice.output_tokens;
+  options.seed = session.seed;
+  RDU_ASSIGN(auto workload, runtime::load_workload(choice.requests, options));
+  if (workload.format != "synthetic") RDU_CHECK_OK(session.record_file(choice.requests));
+  for (auto& request : workload.requests) {
+    if (choice.prompt_tokens > 0) request.prompt_tokens = choice.prompt_tokens;
+    if (choice.output_tokens > 0) request.output_tokens = choice.output_tokens;
+  }
+  return workload;
+}
+
+Status assign(Session& session, Serving& serving, const ServingChoice& choice,
+              const runtime::Router* router) {
+  runtime::AssignmentOptions options;
+  options.router = router;
+  options.seed = session.seed;
+  if (!choice.popularity.empty()) {
+    RDU_ASSIGN(options.popularity, runtime::parse_popularity(choice.popularity));
+  }
+  if (!choice.embeddings.empty()) {
+    RDU_ASSIGN(options.embeddings, runtime::read_embeddings(choice.embeddings));
+    RDU_CHECK_OK(session.record_file(choice.embeddings));
+  }
+  RDU_ASSIGN(serving.assignment, runtime::assign_experts(serving.workload, serving.composition, options));
+  return {};
+}
+
+// Every model that serving may time: the experts' and the router's.
+std::vector<std::string> model_names(const runtime::Composition& composition) {
+  auto names = runtime::make_roster(composition).models;
+  if (!composition.router.model.empty()) names.push_back(composition.router.model);
+  return names;
+}
+
+Result<std::unique_ptr<runtime::ExecutionModel>> gpu_execution(Session& session, const std::string& name,
+                                                               const runtime::Composition& composition,
+                                                               ModelLibrary& library) {
+  RDU_ASSIGN(GpuNodeSpec spec, load_gpu_node(session.config, name));
+  std::map<std::string, runtime::ModelShape> shapes;
+  for (const auto& model_name : model_names(composition)) {
+    RDU_ASSIGN(const models::Model* model, library.get(model_name));
+    RDU_ASSIGN(shapes[model_name], model_shape(*model));
+  }
+  return std::unique_ptr<runtime::ExecutionModel>(
+      std::make_unique<runtime::GpuNode>(std::move(spec), std::move(shapes)));
+}
+
+Result<std::unique_ptr<runtime::ExecutionModel>> chip_execution(Session& session, const std::string& name,
+                                                                const ServingChoice& choice,
+                                                                const runtime::Composition& composition,
+                                                                ModelLibrary& library, Progress& progress) {
+  const std::string stack = choice.stack.empty() ? composition.stack : choice.stack;
+  RDU_ASSIGN(auto chosen, load_node_and_stack(session, {name, stack}));
+  const Fidelity fidelity = choice.fidelity == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
+  return std::unique_ptr<runtime::ExecutionModel>(std::make_unique<ChipExecution>(
+      std::move(chosen.node), std::move(chosen.stack), fidelity, library,
+      [&progress](const std::string& what) { progress.note("simulating " + what); }));
+}
+
+}  // namespace
+
+Result<Serving> serve_composition(Session& session, const std::string& composition,
+                                  const ServingChoice& choice, Progress& progress) {
+  Serving serving;
+  RDU_ASSIGN(serving.composition, runtime::load_composition(session.config, composition));
+  ModelLibrary library([&session](const std::string& name) { return load_chosen_model(session, name); });
+  std::vector<std::unique_ptr<runtime::ExecutionModel>> executions;
+  std::vector<std::string> names{choice.node};
+  names.insert(names.end(), choice.compare.begin(), choice.compare.end());
+  for (size_t n = 0; n < names.size(); ++n) {
+    const std::string& name = names[n];
+    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(n), name) !=
+        names.begin() + static_cast<std::ptrdiff_t>(n)) {
+      return Error{ErrorCode::kInvalidInput, "--compare " + name, "the node is named twice",
+                   "name each node once"};
+    }
+    RDU_ASSIGN(const bool gpu, is_gpu_node(session.config, name));
+    if (gpu) {
+      RDU_ASSIGN(auto execution, gpu_execution(session, name, serving.composition, library));
+      executions.push_back(std::move(execution));
+    } else {
+      RDU_ASSIGN(auto execution,
+                 chip_execution(session, name, choice, serving.composition, library, progress));
+      executions.push_back(std::move(execution));
+    }
+  }
+  RDU_CHECK_OK(check_overrides_used(session.config));
+
+  RDU_ASSIGN(serving.workload, load_requests(session, serving.composition, choice));
+  progress.note("routing");
+  RDU_ASSIGN(const auto router, choose_router(session, serving, choice));
+  RDU_CHECK_OK(assign(session, serving, choice, router.get()));
+
+  runtime::ServeOptions options;
+  if (choice.batch > 0) options.batch = choice.batch;
+  options.router = router.get();
+  for (const auto& execution : executions) {
+    options.progress = [&](int64_t done, int64_t all) {
+      progress.note(fmt::format("{}: {} of {} requests", execution->node_name(), done, all));
+    };
+    RDU_ASSIGN(auto node, runtime::serve(*execution, serving.composition, serving.workload, options));
+    serving.nodes.push_back(std::move(node));
+  }
+  return serving;
+}
+
+}  // namespace rdusim::cli

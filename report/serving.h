@@ -1,0 +1,49 @@
+// What serving said, for people and for programs: JSON, terminal tables, CSV of the requests, a timeline, and
+// the page. Nodes stand in the order given; the first is the one that the others are compared with.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/manifest.h"
+#include "report/page.h"
+#include "report/table.h"
+#include "report/trace_writer.h"
+#include "runtime/result.h"
+
+namespace rdusim::report {
+
+using NodeResults = std::vector<runtime::NodeResult>;
+
+// {"nodes": {name: {...}}}. Of a node that ran out of memory, latencies and rates are null and every request
+// has failed. `records` holds the first kJsonRecords requests; serving_records has all of them.
+inline constexpr size_t kJsonRecords = 1000;
+Json serving_json(const NodeResults& nodes);
+
+// A row a node: latency and its quantiles, time to first token, time per output token, hit rate, throughput.
+Table serving_latency_table(const NodeResults& nodes);
+// A row a node: what it spent its time on, per finished request, and as shares.
+Table serving_time_table(const NodeResults& nodes);
+// A row a node after the first: how many times longer it takes for a request, for the expert's passes, for
+// one switch.
+Table serving_speedup_table(const NodeResults& nodes);
+// A row an expert that was asked for, most asked first.
+Table serving_expert_table(const runtime::NodeResult& node);
+// One row a request and node, in seconds: for CSV.
+Table serving_records(const NodeResults& nodes);
+
+// What each node spends on a request, and which share of that is switching: a sentence each, drawn from the
+// data.
+std::string serving_sentence(const NodeResults& nodes);
+std::string switching_sentence(const NodeResults& nodes);
+
+// Tracks of each node: what it does, which expert is copied and resident, and the requests themselves if
+// there are at most 500.
+std::vector<TraceSpan> serving_timeline(const NodeResults& nodes);
+
+Page serving_page(const std::string& composition, const NodeResults& nodes);
+
+// What a node spent on a finished request, idle time left out; zeros if none finished.
+runtime::LatencySplit time_per_request(const runtime::NodeResult& node);
+
+}  // namespace rdusim::report

@@ -1,0 +1,119 @@
+// JSON of a serving result. Field names are the contract that users' scripts rely on.
+#include <nlohmann/json.hpp>
+
+#include "report/run_json.h"
+#include "report/serving.h"
+
+namespace rdusim::report {
+namespace {
+
+using runtime::NodeResult;
+using runtime::NodeStatus;
+
+Json distribution_json(const runtime::Distribution& d) {
+  if (d.count == 0) {
+    return {{"count", 0},       {"mean_s", nullptr}, {"p50_s", nullptr},
+            {"p95_s", nullptr}, {"p99_s", nullptr},  {"max_s", nullptr}};
+  }
+  return {{"count", d.count}, {"mean_s", d.mean_s}, {"p50_s", d.p50_s},
+          {"p95_s", d.p95_s}, {"p99_s", d.p99_s},   {"max_s", d.max_s}};
+}
+
+Json split_json(const runtime::LatencySplit& split) {
+  return {{"queueing_s", split.queueing_s},
+          {"routing_s", split.routing_s},
+          {"switching_s", split.switching_s},
+          {"prefill_s", split.prefill_s},
+          {"decode_s", split.decode_s}};
+}
+
+Json memory_json(const runtime::MemoryUse& memory) {
+  return {{"store_capacity_bytes", memory.store_capacity_bytes},
+          {"store_used_bytes", memory.store_used_bytes},
+          {"hbm_capacity_bytes", memory.hbm_capacity_bytes},
+          {"router_bytes", memory.router_bytes},
+          {"kv_bytes", memory.kv_bytes},
+          {"cache_bytes", memory.cache_bytes},
+          {"cache_peak_bytes", memory.cache_peak_bytes}};
+}
+
+Json record_json(const runtime::RequestRecord& record, const NodeResult& node) {
+  Json json;
+  json["request"] = record.request.value;
+  json["expert"] = node.experts[record.expert.value].name;
+  json["failed"] = record.failed;
+  json["hit"] = record.hit;
+  json["prompt_tokens"] = record.prompt_tokens;
+  json["output_tokens"] = record.output_tokens;
+  json["arrival_s"] = seconds(record.arrival);
+  json["queueing_s"] = seconds(record.queueing);
+  json["routing_s"] = seconds(record.routing);
+  json["switching_s"] = seconds(record.switching);
+  json["prefill_s"] = seconds(record.prefill);
+  json["decode_s"] = seconds(record.decode);
+  json["end_to_end_s"] = seconds(record.end_to_end());
+  return json;
+}
+
+Json experts_json(const NodeResult& node) {
+  Json experts = Json::array();
+  for (const auto& expert : node.experts) {
+    if (expert.requests == 0 && expert.switches == 0) continue;
+    experts.push_back({{"name", expert.name},
+                       {"model", expert.model},
+                       {"weight_bytes", expert.weight_bytes},
+                       {"requests", expert.requests},
+                       {"hits", expert.hits},
+                       {"switches", expert.switches}});
+  }
+  return experts;
+}
+
+Json node_json(const NodeResult& node) {
+  const bool served = node.status == NodeStatus::kServed;
+  Json json;
+  json["status"] = served ? "served" : "out_of_memory";
+  if (!served) json["reason"] = node.reason;
+  json["requests"] = node.requests;
+  json["finished"] = served ? node.finished : 0;
+  json["failed"] = served ? node.failed : node.requests;
+  json["latency"] = distribution_json(node.latency);
+  json["ttft"] = distribution_json(node.time_to_first_token);
+  json["time_per_output_token"] = distribution_json(node.time_per_output_token);
+  json["queueing"] = distribution_json(node.queueing);
+  json["switching"] = distribution_json(node.switching);
+  json["split"] = served ? split_json(node.split) : Json(nullptr);
+  json["node_time"] = served ? split_json(node.node_time) : Json(nullptr);
+  json["makespan_s"] = served ? Json(node.makespan_s) : Json(nullptr);
+  json["output_tokens_per_s"] = served ? Json(node.output_tokens_per_s) : Json(nullptr);
+  json["requests_per_s"] = served ? Json(node.requests_per_s) : Json(nullptr);
+  json["expert_hit_rate"] = served ? Json(node.expert_hit_rate) : Json(nullptr);
+  json["batches"] = node.batches;
+  json["switches"] = node.switches;
+  json["evictions"] = node.evictions;
+  json["bytes"] = Json::object();
+  for (const auto& moved : node.bytes) json["bytes"][moved.from + "_to_" + moved.to] = moved.bytes;
+  json["pass_bytes"] = byte_counts_json(node.pass_bytes);
+  json["memory"] = memory_json(node.memory);
+  json["experts"] = experts_json(node);
+  json["failures"] = Json::array();
+  for (const auto& failure : node.failures) {
+    json["failures"].push_back({{"request", failure.request.value}, {"reason", failure.reason}});
+  }
+  json["records"] = Json::array();
+  for (size_t i = 0; i < node.records.size() && i < kJsonRecords; ++i) {
+    json["records"].push_back(record_json(node.records[i], node));
+  }
+  return json;
+}
+
+}  // namespace
+
+Json serving_json(const NodeResults& nodes) {
+  Json json;
+  json["nodes"] = Json::object();
+  for (const auto& node : nodes) json["nodes"][node.node] = node_json(node);
+  return json;
+}
+
+}  // namespace rdusim::report

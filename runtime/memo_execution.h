@@ -1,0 +1,63 @@
+// MemoisedExecution: what the event loop asks instead of an ExecutionModel. Each shape is priced once.
+//
+// * A prefill, embedding or nearest-neighbour pass is remembered by its exact shape, or (prefill, embed)
+// interpolated
+//   between the sizes of a grid when a workload has too many prompt lengths to compile each.
+// * A decode step's cost is asked at a few context lengths only (1, 64, 128, 256, ... doubling) and taken as
+// a straight
+//   line between them; n steps are the sum of the line, in integers, rounded once per segment.
+// APPROX: a decode step is weights plus KV cache, linear in the context, so the line is exact up to the whole
+// tiles that the compiler rounds to; a prefill has a quadratic part (attention), of which a chord over a grid
+// step of 1/8 octave overstates at most 1/256 (chord of x^2 over [a, 1.125 a]: a^2 / 256).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "runtime/execution.h"
+
+namespace rdusim::runtime {
+
+struct MemoOptions {
+  bool exact_prompts = true;  // false: prompts above kExactPromptTokens are interpolated on the grid
+};
+
+class MemoisedExecution {
+ public:
+  static constexpr int64_t kExactPromptTokens = 128;
+  static constexpr int64_t kFirstDecodeAnchor = 64;
+
+  // `models`: names by the handle that the other functions take.
+  MemoisedExecution(ExecutionModel& execution, std::vector<std::string> models, MemoOptions options);
+
+  Result<PassCost> prefill(uint32_t model, int64_t batch, int64_t tokens);
+  Result<PassCost> embed(uint32_t model, int64_t batch, int64_t tokens);
+  Result<PassCost> decode(uint32_t model, int64_t batch, int64_t context, int64_t steps);
+  Result<PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
+                                      int64_t classes);
+
+  // Shapes that the ExecutionModel priced.
+  [[nodiscard]] int64_t priced() const { return priced_; }
+
+ private:
+  enum class Pass : uint8_t { kPrefill, kEmbed, kDecodeStep };
+  using Shape = std::tuple<Pass, uint32_t, int64_t, int64_t>;  // pass, model, batch, tokens
+
+  Result<PassCost> price(Pass pass, uint32_t model, int64_t batch, int64_t tokens);
+  Result<PassCost> prompt_pass(Pass pass, uint32_t model, int64_t batch, int64_t tokens);
+
+  ExecutionModel& execution_;
+  std::vector<std::string> models_;
+  MemoOptions options_;
+  std::map<Shape, PassCost> costs_;
+  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>, PassCost> neighbour_costs_;
+  int64_t priced_ = 0;
+};
+
+// a + b, tier by tier and cause by cause.
+PassCost& operator+=(PassCost& a, const PassCost& b);
+
+}  // namespace rdusim::runtime

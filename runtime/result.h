@@ -1,0 +1,128 @@
+// What serving a workload on one node says. Plain structs, SI units in names; report/ turns them into tables,
+// JSON, pages. Conservation (tests): requests = finished + failed; a finished request's end to end time =
+// queueing + routing + switching
+// + prefill + decode; store_to_hbm bytes = sum over experts; cache use <= capacity at every moment.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/program/run_result.h"
+#include "base/units.h"
+
+namespace rdusim::runtime {
+
+// One finished or failed request, in order of arrival.
+struct RequestRecord {
+  RequestId request;
+  ExpertId expert;
+  TenantId tenant;
+  bool failed = false;
+  bool hit = false;  // the expert was in HBM
+  int64_t prompt_tokens = 0;
+  int64_t output_tokens = 0;
+  Picoseconds arrival;
+  Picoseconds queueing;   // waiting for the node, and for the pairs of its batch that run first
+  Picoseconds routing;    // the whole routing pass of its batch
+  Picoseconds switching;  // copy of its expert to HBM
+  Picoseconds prefill;    // to the first output token, the host time of the request included
+  Picoseconds decode;     // the other output tokens
+
+  [[nodiscard]] Picoseconds time_to_first_token() const { return queueing + routing + switching + prefill; }
+  [[nodiscard]] Picoseconds end_to_end() const { return time_to_first_token() + decode; }
+};
+
+struct Distribution {
+  int64_t count = 0;  // all zero if 0
+  double mean_s = 0;
+  double p50_s = 0;
+  double p95_s = 0;
+  double p99_s = 0;
+  double max_s = 0;
+};
+
+// Seconds; as a mean over finished requests, or a total of the node.
+struct LatencySplit {
+  double queueing_s = 0;
+  double routing_s = 0;
+  double switching_s = 0;
+  double prefill_s = 0;
+  double decode_s = 0;
+};
+
+// An expert in HBM: [load_begin, ready) it is copied, [ready, evicted) it can run.
+struct Residency {
+  ExpertId expert;
+  Picoseconds load_begin;
+  Picoseconds ready;
+  std::optional<Picoseconds> evicted;  // absent: still there at the end
+};
+
+struct ExpertResult {
+  std::string name;
+  std::string model;
+  int64_t weight_bytes = 0;
+  int64_t requests = 0;
+  int64_t hits = 0;
+  int64_t switches = 0;
+};
+
+struct TierBytes {
+  std::string from;  // "store" (DDR, or host memory), "hbm", "ddr", "socket"
+  std::string to;    // "hbm", "chip", "socket"
+  int64_t bytes = 0;
+};
+
+// How HBM and the store are divided.
+struct MemoryUse {
+  int64_t store_capacity_bytes = 0;
+  int64_t store_used_bytes = 0;  // all experts
+  int64_t hbm_capacity_bytes = 0;
+  int64_t router_bytes = 0;  // router weights and stored vectors, always in HBM
+  int64_t kv_bytes = 0;      // reserved: the largest that runs at once
+  int64_t cache_bytes = 0;   // left for experts
+  int64_t cache_peak_bytes = 0;
+};
+
+enum class NodeStatus : uint8_t { kServed, kOutOfMemory };
+
+struct Failure {
+  RequestId request;
+  std::string reason;
+};
+
+struct NodeResult {
+  std::string node;
+  NodeStatus status = NodeStatus::kServed;
+  std::string reason;  // of kOutOfMemory; the numbers below are then zero but for `memory` and `requests`
+  int64_t requests = 0;
+  int64_t finished = 0;
+  int64_t failed = 0;
+  std::vector<Failure> failures;  // every failed request
+  Distribution latency;           // end to end
+  Distribution time_to_first_token;
+  Distribution time_per_output_token;  // after the first; requests of two tokens or more
+  Distribution queueing;
+  Distribution switching;  // of requests that had to switch
+  LatencySplit split;      // mean of a finished request
+  LatencySplit node_time;  // what the node spent; queueing_s = idle
+  double makespan_s = 0;   // first arrival to last finish
+  double output_tokens_per_s = 0;
+  double requests_per_s = 0;
+  double expert_hit_rate = 0;  // of finished requests
+  int64_t batches = 0;
+  int64_t switches = 0;
+  int64_t evictions = 0;
+  std::vector<TierBytes> bytes;  // by pair of tiers
+  ByteCounts pass_bytes{};       // of all passes, by wire and cause
+  MemoryUse memory;
+  std::vector<ExpertResult> experts;   // by ExpertId
+  std::vector<Residency> timeline;     // by load_begin
+  std::vector<RequestRecord> records;  // by arrival
+  int64_t shapes_priced = 0;           // distinct shapes that the execution model was asked for
+};
+
+}  // namespace rdusim::runtime

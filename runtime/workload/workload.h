@@ -1,0 +1,69 @@
+// A workload: requests in order of arrival, and what is known of each besides its shape.
+//
+// Request is what the event loop touches (no strings); texts, labels and names lie beside it, by request.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/units.h"
+#include "runtime/composition.h"
+#include "runtime/workload/popularity.h"
+
+namespace rdusim::runtime {
+
+struct Request {
+  Picoseconds arrival;
+  int64_t prompt_tokens = 0;
+  int64_t output_tokens = 0;
+  TenantId tenant;
+  std::optional<ExpertId> expert;  // filled by assign_experts
+};
+
+// What a row may say beyond its shape; empty strings and lists where it does not.
+struct RequestNotes {
+  std::string text;
+  std::string label;
+  std::string expert;
+  std::vector<int64_t> prefix_blocks;  // Mooncake: ids of the prompt's 512-token blocks
+};
+
+struct Workload {
+  std::string source;                       // path or specification
+  std::string format;                       // name of the reader, or "synthetic"
+  std::vector<Request> requests;            // by arrival, equal arrivals in file order
+  std::vector<RequestNotes> notes;          // parallel to requests; empty if no row has any
+  std::vector<std::string> tenants;         // by TenantId
+  std::optional<PopularityLaw> popularity;  // a generator's law of experts
+};
+
+struct WorkloadOptions {
+  RequestShape defaults;  // for rows without token counts
+  uint64_t seed = 1;      // of generators
+};
+
+// A path (*.gz too), or a generator: "synthetic:poisson,rate=2,n=1000". The reader is found by the file's
+// first line. Errors carry path:line:col, what is wrong with the row, and a hint.
+Result<Workload> load_workload(const std::string& source, const WorkloadOptions& options);
+// The same from memory; `name` is used in errors.
+Result<Workload> parse_workload(std::string_view text, const std::string& name,
+                                const WorkloadOptions& options);
+
+// Names and one-line descriptions of the formats, for help texts.
+struct WorkloadFormat {
+  std::string name;
+  std::string description;
+};
+std::vector<WorkloadFormat> workload_formats();
+
+// Tokens of a text whose count is not given. APPROX: bytes / 4, rounded up. Four bytes a token is the usual
+// rule of thumb for English under 32 000-word vocabularies; code and other scripts have more tokens (up to
+// twice).
+int64_t approximate_tokens(std::string_view text);
+
+}  // namespace rdusim::runtime
