@@ -17,6 +17,7 @@
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
 #include "cli/validation.h"
+#include "runtime/memo_execution.h"
 
 namespace rdusim::cli {
 namespace {
@@ -90,8 +91,9 @@ std::string config_name(const std::string& hub_name, const std::vector<std::stri
 // Copy, prefill of `tokens`, then `tokens` decode steps, all `batch` sequences at once.
 Result<double> request_seconds(ChipExecution& execution, const std::string& model, const Row& row) {
   RDU_ASSIGN(const Bytes weights, execution.weight_bytes(model));
-  RDU_ASSIGN(const auto prefill, execution.prefill(model, row.batch, row.tokens));
-  RDU_ASSIGN(const auto decode, execution.decode(model, row.batch, row.tokens, row.tokens));
+  runtime::MemoisedExecution memo(execution, {model}, {});
+  RDU_ASSIGN(const auto prefill, memo.prefill(0, row.batch, row.tokens));
+  RDU_ASSIGN(const auto decode, memo.decode(0, row.batch, row.tokens, row.tokens));
   const auto memory = execution.memory();
   const Picoseconds copy = memory.switch_setup + transfer_time(weights, memory.switch_bandwidth);
   return seconds(copy + execution.request_overhead() + prefill.time + decode.time);

@@ -5,9 +5,10 @@
 //   schedule   launches of sections with their symbol bindings
 //
 // A program is SPMD over its sockets: each socket runs every section on its own shard of the symbols, and
-// send/receive units exchange tokens. A token is a tile: a matrix with coordinates (row0, col0) of its first element
-// in the tensor it was cut from. Units fire on whole tokens. What a unit does when it fires is a short list of primitive
-// tile operations in SSA form; the simulator charges cycles from that list and, in functional mode, evaluates it.
+// send/receive units exchange tokens. A token is a tile: a matrix with coordinates (row0, col0) of its first
+// element in the tensor it was cut from. Units fire on whole tokens. What a unit does when it fires is a
+// short list of primitive tile operations in SSA form; the simulator charges cycles from that list and, in
+// functional mode, evaluates it.
 //
 // Text form: program_text.h. Nothing here knows an operator of a model.
 #pragma once
@@ -44,7 +45,8 @@ struct TileOpRecord {
 const TileOpRecord& tile_op_record(TileOpKind kind);
 std::optional<TileOpKind> tile_op_from_name(std::string_view name);
 
-// Registers 0 .. inputs-1 hold the token last taken from each input port; operation i writes register inputs + i.
+// Registers 0 .. inputs-1 hold the token last taken from each input port; operation i writes register inputs
+// + i.
 using Register = uint16_t;
 
 struct TileOp {
@@ -53,11 +55,11 @@ struct TileOp {
   std::array<int64_t, 2> ints{};       // meaning in tile_op.def
   float scalar = 0;
 
-  // kMatmul only. B is [n,k] if transposed (weights and keys as stored), else [k,n]. Row i of A uses the column group
-  // g = (i mod row_cycle) / rows_per_group of B: for attention row_cycle = heads, rows_per_group = query heads per
-  // key/value head, so one op serves MHA, GQA and MQA. row_cycle = rows_per_group = 1 is the plain product.
-  // transposed:     C[i,j] = sum_k A[i,k] * B[j, g*K + k],  K = cols(A)
-  // not transposed: C[i,j] = sum_k A[i,k] * B[k, g*N + j],  N = cols(B) / groups
+  // kMatmul only. B is [n,k] if transposed (weights and keys as stored), else [k,n]. Row i of A uses the
+  // column group g = (i mod row_cycle) / rows_per_group of B: for attention row_cycle = heads, rows_per_group
+  // = query heads per key/value head, so one op serves MHA, GQA and MQA. row_cycle = rows_per_group = 1 is
+  // the plain product. transposed:     C[i,j] = sum_k A[i,k] * B[j, g*K + k],  K = cols(A) not transposed:
+  // C[i,j] = sum_k A[i,k] * B[k, g*N + j],  N = cols(B) / groups
   bool matmul_transposed = false;
   int64_t matmul_row_cycle = 1;
   int64_t matmul_rows_per_group = 1;
@@ -68,7 +70,8 @@ struct TileOp {
 // ---------------------------------------------------------------------------------------------- fabric
 
 // A port moves one token at each firing f of its unit with begin <= f mod period < end.
-// {1,0,1}: every firing. {n,0,1}: the first of n, and the token is held for the others. {n,n-1,n}: the last of n.
+// {1,0,1}: every firing. {n,0,1}: the first of n, and the token is held for the others. {n,n-1,n}: the last
+// of n.
 struct Phases {
   int64_t period = 1;
   int64_t begin = 0;
@@ -88,8 +91,9 @@ struct InputPort {
   friend bool operator==(const InputPort&, const InputPort&) = default;
 };
 
-// Emits register `source`, or what accumulated of it since the last reset, to every channel of the port (fan-out is a
-// multicast: one token on the wire per channel). The accumulator is cleared before firings f with f mod reset_period
+// Emits register `source`, or what accumulated of it since the last reset, to every channel of the port
+// (fan-out is a multicast: one token on the wire per channel). The accumulator is cleared before firings f
+// with f mod reset_period
 // == 0. keep_rows > 0 keeps only the last keep_rows rows of a concat_rows accumulator (a ring buffer).
 struct OutputPort {
   std::vector<ChannelId> channels;
@@ -113,14 +117,23 @@ enum class UnitKind : uint8_t {
 std::string_view unit_kind_name(UnitKind kind);
 
 // Why bytes move; byte accounting is kept by cause.
-enum class Cause : uint8_t { kWeights, kKvCache, kState, kActivations, kConstants, kCollective, kExpertSwitch };
+enum class Cause : uint8_t {
+  kWeights,
+  kKvCache,
+  kState,
+  kActivations,
+  kConstants,
+  kCollective,
+  kExpertSwitch
+};
 inline constexpr size_t kCauseCount = 7;
 std::string_view cause_name(Cause cause);
 
 // What a load or store unit touches: `segments` row ranges of `rows` rows, the i-th starting at row
-// begin + i * stride, cut into tokens of at most rows_per_token rows (a token never spans two segments); the whole
-// `repeats` times. Columns [col_begin, col_begin + cols) of the symbol. A load with an input port is a gather:
-// each input token [m,1] of row numbers gives one token [m, cols] (segments and rows_per_token are unused).
+// begin + i * stride, cut into tokens of at most rows_per_token rows (a token never spans two segments); the
+// whole `repeats` times. Columns [col_begin, col_begin + cols) of the symbol. A load with an input port is a
+// gather: each input token [m,1] of row numbers gives one token [m, cols] (segments and rows_per_token are
+// unused).
 struct MemoryStream {
   ArgumentId argument;
   int64_t begin = 0;
@@ -139,11 +152,11 @@ struct MemoryStream {
   [[nodiscard]] int64_t tokens() const { return repeats * segments * tokens_per_segment(); }
 };
 
-// A send unit takes one token and posts a message to each other socket: kScatterCols sends socket p the p-th of
-// `sockets` column chunks (chunk width ceil(cols / sockets), the last ones smaller or empty), kBroadcast the whole token. Its own chunk
-// (or token) leaves by its output port 0. The receive unit of the same exchange takes that own token from its input port
-// 0 and one message from every other socket, and combines them in socket order: kSum or kConcatCols. Order by socket makes
-// every socket compute the same bits.
+// A send unit takes one token and posts a message to each other socket: kScatterCols sends socket p the p-th
+// of `sockets` column chunks (chunk width ceil(cols / sockets), the last ones smaller or empty), kBroadcast
+// the whole token. Its own chunk (or token) leaves by its output port 0. The receive unit of the same
+// exchange takes that own token from its input port 0 and one message from every other socket, and combines
+// them in socket order: kSum or kConcatCols. Order by socket makes every socket compute the same bits.
 enum class ExchangeMode : uint8_t { kScatterCols, kBroadcast };
 enum class Combine : uint8_t { kSum, kConcatCols };
 
@@ -155,22 +168,23 @@ struct Exchange {
 };
 
 struct Unit {
-  std::string name;   // "layer.wo.gemm": unique in the section
+  std::string name;  // "layer.wo.gemm": unique in the section
   UnitKind kind = UnitKind::kSimd;
   std::string stage;  // operator the unit was made from; for reports only
   std::vector<InputPort> inputs;
   std::vector<OutputPort> outputs;
   std::vector<TileOp> body;
-  int64_t firings = 1;  // per launch
-  int64_t pcus = 0;     // physical units that work in lock step on this stage
-  int64_t pmus = 0;     // of a buffer; those of channels are in Channel
+  int64_t firings = 1;                 // per launch
+  int64_t pcus = 0;                    // physical units that work in lock step on this stage
+  int64_t pmus = 0;                    // of a buffer; those of channels are in Channel
   std::optional<MemoryStream> stream;  // load, store
   std::optional<Exchange> exchange;    // send, receive
   friend bool operator==(const Unit&, const Unit&) = default;
 };
 
-// Point-to-point stream of tokens. `rows` x `cols` is the largest token. Capacity is in tokens: a producer blocks when
-// the channel is full. Tokens become visible latency_cycles after they were written (route and PMU).
+// Point-to-point stream of tokens. `rows` x `cols` is the largest token. Capacity is in tokens: a producer
+// blocks when the channel is full. Tokens become visible latency_cycles after they were written (route and
+// PMU).
 struct Channel {
   std::string name;
   DType dtype = DType::kBf16;  // of the values on the wire; kBf16 tokens were rounded by their producer
@@ -210,8 +224,9 @@ std::string_view symbol_role_name(SymbolRole role);
 
 // How a socket's part is cut from the whole tensor named `source`.
 //   kReplicated: all of it.
-//   kRows / kCols: shard `s` of ceil(n/shards) rows or columns, the last ones smaller. With shards < sockets, socket t holds shard
-//   t * shards / sockets (key/value heads shared by several sockets). The unit of division is `granule` rows or columns.
+//   kRows / kCols: shard `s` of ceil(n/shards) rows or columns, the last ones smaller. With shards < sockets,
+//   socket t holds shard t * shards / sockets (key/value heads shared by several sockets). The unit of
+//   division is `granule` rows or columns.
 enum class ShardKind : uint8_t { kReplicated, kRows, kCols };
 struct Shard {
   ShardKind kind = ShardKind::kReplicated;
@@ -229,7 +244,8 @@ ShardRange shard_range(const Shard& shard, int64_t extent, int64_t socket, int64
 struct Symbol {
   std::string name;
   SymbolRole role = SymbolRole::kActivation;
-  std::string source;  // tensor that fills it (weights, constants, inputs), or that a reader asks for (outputs, KV)
+  std::string
+      source;  // tensor that fills it (weights, constants, inputs), or that a reader asks for (outputs, KV)
   DType dtype = DType::kBf16;
   int64_t rows = 0;  // on socket 0, which holds the largest shard; other sockets may use fewer
   int64_t cols = 0;
@@ -247,7 +263,10 @@ struct Symbol {
 
 // ---------------------------------------------------------------------------------------------- schedule
 
-enum class Orchestration : uint8_t { kSoftware, kHardware };  // who launches: the host, or the AGCUs' static schedule
+enum class Orchestration : uint8_t {
+  kSoftware,
+  kHardware
+};  // who launches: the host, or the AGCUs' static schedule
 
 struct Launch {
   SectionId section;
@@ -276,9 +295,9 @@ struct Program {
   friend bool operator==(const Program&, const Program&) = default;
 };
 
-// Structural rules every program obeys (ids in range, ports match channels one to one, token counts balance on every
-// channel, registers defined before use, symbols inside their tier and disjoint while alive, PCU and PMU budgets).
-// `pcus` and `pmus` are those of one socket.
+// Structural rules every program obeys (ids in range, ports match channels one to one, token counts balance
+// on every channel, registers defined before use, symbols inside their tier and disjoint while alive, PCU and
+// PMU budgets). `pcus` and `pmus` are those of one socket.
 Status verify_program(const Program& program, int64_t pcus, int64_t pmus);
 
 }  // namespace rdusim

@@ -1,4 +1,5 @@
-// Long because everything known of the operator stands here: shapes, cost, reference and the lowering to six stages.
+// Long because everything known of the operator stands here: shapes, cost, reference and the lowering to six
+// stages.
 //
 // attention: grouped-query attention of the new tokens over cached and new keys, and the append to the cache.
 //

@@ -53,10 +53,7 @@ Status lower(Lowering& l, const Node& node) {
                   1.0 / static_cast<double>(width));
   const Register scale =
       u.op(TileOpKind::kRsqrt, {u.scalar_op(TileOpKind::kAddScalar, mean, node.real("eps"))});
-  Register y = u.op(TileOpKind::kMul, {rx, scale});
-  // The reference casts before it multiplies by the gain (operators.md section 1).
-  if (result.dtype == DType::kBf16) y = u.op(TileOpKind::kRoundBf16, {y});
-  y = u.op(TileOpKind::kMul, {y, rg});
+  const Register y = u.op(TileOpKind::kMul, {u.op(TileOpKind::kMul, {rx, scale}), rg});
   l.define(node.outputs[0], u.emit(y, flow.rows, width, result.dtype), flow);
   return {};
 }

@@ -10,10 +10,9 @@
 
 #include <fmt/format.h>
 
-#include "base/check.h"
 #include "base/program/service.h"
-#include "base/program/topology.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/section_work.h"
 
 namespace rdusim::compiler {
 namespace {
@@ -21,152 +20,6 @@ namespace {
 // assumed: a PCU's input FIFO holds 16 vectors of 64 B (FIFO depth is not published); larger tokens wait in a
 // PMU.
 constexpr int64_t kFifoBytes = 16 * 64;
-
-// One kind of firing of a unit: what its registers hold and which operations it needs.
-struct FiringKind {
-  std::vector<Extent> registers;
-  std::vector<bool> needed;
-  int64_t count = 0;
-};
-
-// Extents of the tokens of every channel and the kinds of firing of every unit, found by walking the section
-// once in order of creation, which is topological. Equal consecutive tokens are counted, not stored.
-class SectionWork {
- public:
-  explicit SectionWork(const Section& section)
-      : section_(section), tokens_(section.channels.size()), work_(section.units.size()) {}
-
-  Status run() {
-    for (size_t u = 0; u < section_.units.size(); ++u) {
-      const Unit& unit = section_.units[u];
-      RDU_CHECK_OK(unit.kind == UnitKind::kLoad ? load(unit) : fire(u, unit));
-    }
-    return {};
-  }
-  [[nodiscard]] const std::vector<FiringKind>& work(size_t unit) const { return work_[unit]; }
-  // Largest token of a channel.
-  [[nodiscard]] Extent largest(size_t channel) const {
-    Extent best;
-    for (const Run& run : tokens_[channel]) {
-      if (run.extent.elements() > best.elements()) best = run.extent;
-    }
-    return best;
-  }
-
- private:
-  // Tokens of equal size in a row; coordinates do not matter to the work.
-  struct Run {
-    Extent extent;
-    int64_t count = 0;
-  };
-  struct Cursor {
-    size_t run = 0;
-    int64_t used = 0;
-  };
-
-  void push(const OutputPort& port, const Extent& extent) {
-    for (const ChannelId id : port.channels) {
-      auto& runs = tokens_[id.value];
-      if (!runs.empty() && same_size(runs.back().extent, extent)) {
-        ++runs.back().count;
-      } else {
-        runs.push_back({extent, 1});
-      }
-    }
-  }
-
-  Status load(const Unit& unit) {
-    const MemoryStream& s = *unit.stream;
-    if (s.gather) {
-      for (const Run& run : tokens_[unit.inputs[0].channel.value]) {
-        for (int64_t i = 0; i < run.count; ++i) push(unit.outputs[0], Extent{run.extent.rows, s.cols, 0, 0});
-      }
-      return {};
-    }
-    for (int64_t i = 0; i < s.repeats * s.segments; ++i) {
-      for (int64_t row = 0; row < s.rows; row += s.rows_per_token) {
-        push(unit.outputs[0], Extent{std::min(s.rows_per_token, s.rows - row), s.cols, 0, 0});
-      }
-    }
-    return {};
-  }
-
-  Status fire(size_t u, const Unit& unit) {
-    std::vector<Cursor> cursors(unit.inputs.size());
-    std::vector<Extent> registers(unit.inputs.size());
-    std::vector<Extent> accumulated(unit.outputs.size());
-    for (int64_t f = 0; f < unit.firings; ++f) {
-      registers.resize(unit.inputs.size());
-      for (size_t i = 0; i < unit.inputs.size(); ++i) {
-        if (unit.inputs[i].phases.active(f))
-          RDU_CHECK_OK(take(unit, unit.inputs[i].channel, cursors[i], registers[i]));
-      }
-      if (unit.kind == UnitKind::kSend || unit.kind == UnitKind::kReceive) {
-        exchange(unit, registers[0]);
-        continue;
-      }
-      RDU_CHECK_OK(compute(u, unit, f, registers, accumulated));
-    }
-    return {};
-  }
-
-  Status compute(size_t u, const Unit& unit, int64_t f, std::vector<Extent>& registers,
-                 std::vector<Extent>& accumulated) {
-    std::vector<bool> read(unit.outputs.size());
-    for (size_t o = 0; o < unit.outputs.size(); ++o) {
-      const OutputPort& port = unit.outputs[o];
-      read[o] = port.accumulate != Accumulate::kNone || port.phases.active(f);
-    }
-    std::vector<bool> needed = needed_registers(unit, read);
-    RDU_CHECK_OK(firing_extents(unit, needed, f, registers));
-    for (size_t o = 0; o < unit.outputs.size(); ++o) {
-      const OutputPort& port = unit.outputs[o];
-      if (!read[o]) continue;
-      Extent& sum = accumulated[o];
-      const bool fresh = port.accumulate == Accumulate::kNone || f % port.reset_period == 0;
-      const Extent& next = registers[port.source];
-      sum = fresh ? next : accumulate_extent(port.accumulate, sum, next, port.keep_rows);
-      if (port.phases.active(f)) push(port, sum);
-    }
-    count(u, registers, std::move(needed));
-    return {};
-  }
-
-  Status take(const Unit& unit, ChannelId channel, Cursor& cursor, Extent& extent) {
-    const auto& runs = tokens_[channel.value];
-    if (cursor.run < runs.size() && cursor.used == runs[cursor.run].count) cursor = {cursor.run + 1, 0};
-    RDU_CHECK(cursor.run < runs.size(), "section {}, unit {}: channel {} runs out of tokens", section_.name,
-              unit.name, section_.channels[channel.value].name);
-    ++cursor.used;
-    extent = runs[cursor.run].extent;
-    return {};
-  }
-
-  // A send passes on its own chunk, a receive what was combined: the declared size of the channel it feeds.
-  void exchange(const Unit& unit, const Extent& in) {
-    for (const OutputPort& port : unit.outputs) {
-      if (port.channels.empty()) continue;
-      push(port, Extent{in.rows, section_.channels[port.channels[0].value].cols, 0, 0});
-    }
-  }
-
-  static bool same_size(const Extent& a, const Extent& b) { return a.rows == b.rows && a.cols == b.cols; }
-
-  void count(size_t u, const std::vector<Extent>& registers, std::vector<bool> needed) {
-    for (FiringKind& known : work_[u]) {
-      if (known.needed == needed && std::equal(known.registers.begin(), known.registers.end(),
-                                               registers.begin(), registers.end(), same_size)) {
-        ++known.count;
-        return;
-      }
-    }
-    work_[u].push_back({registers, std::move(needed), 1});
-  }
-
-  const Section& section_;
-  std::vector<std::vector<Run>> tokens_;
-  std::vector<std::vector<FiringKind>> work_;
-};
 
 int64_t stage_cycles(const std::vector<FiringKind>& work, Unit& unit, const PcuSpec& pcu, int64_t pcus) {
   unit.pcus = pcus;
@@ -192,13 +45,14 @@ int64_t pcus_within(const std::vector<FiringKind>& work, Unit& unit, const PcuSp
   return low;
 }
 
-Status allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip) {
+// Returns the time of the slowest stage, in cycles a launch.
+Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip) {
   std::vector<size_t> stages;
   for (size_t u = 0; u < section.units.size(); ++u) {
     const UnitKind kind = section.units[u].kind;
     if (kind == UnitKind::kGemm || kind == UnitKind::kSimd) stages.push_back(u);
   }
-  if (stages.empty()) return {};
+  if (stages.empty()) return int64_t{0};
   const int64_t count = chip.pcu.count;
   if (static_cast<int64_t>(stages.size()) > count) {
     return Error{ErrorCode::kCapacity, "section " + section.name,
@@ -225,7 +79,7 @@ Status allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& 
   }
   for (const size_t u : stages)
     section.units[u].pcus = pcus_within(work.work(u), section.units[u], chip.pcu, low, count);
-  return {};
+  return low;
 }
 
 // Tokens that memory streams into each channel whose consumer works on them as they come; 0 for other
@@ -260,9 +114,35 @@ std::vector<bool> fed_by_buffer(const Section& section) {
   return fed;
 }
 
-// Storage of buffers: their largest emitted token.
-int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip) {
+// Cycles in which HBM can stream all that the section's loads ask for.
+int64_t stream_cycles(const Section& section, const ChipSpec& chip) {
+  double bytes = 0;
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kLoad || unit.stream->gather) continue;
+    const MemoryStream& s = *unit.stream;
+    const DType dtype = section.channels[unit.outputs[0].channels.front().value].dtype;
+    bytes += static_cast<double>(s.repeats * s.segments * s.rows * s.cols * dtype_bytes(dtype));
+  }
+  return static_cast<int64_t>(bytes * chip.clock_hz / chip.hbm.achieved_bytes_per_s());
+}
+
+// Bytes that go into a buffer in a launch.
+int64_t bytes_written(const Section& section, const Unit& unit, const SectionWork& work) {
+  int64_t bytes = 0;
+  for (const InputPort& port : unit.inputs) {
+    const Extent token = work.largest(port.channel.value);
+    bytes += token.elements() * dtype_bytes(section.channels[port.channel.value].dtype) *
+             active_firings(port.phases, unit.firings);
+  }
+  return bytes;
+}
+
+// Buffers: storage of their largest emitted token, and enough PMUs side by side that filling one takes at
+// most half of the time in which the section's slowest stage or its memory streams are done.
+int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip,
+                         int64_t slowest_cycles) {
   int64_t used = 0;
+  const int64_t time = std::max({slowest_cycles, stream_cycles(section, chip), int64_t{2}}) / 2;
   for (Unit& unit : section.units) {
     if (unit.kind != UnitKind::kBuffer) continue;
     int64_t bytes = 0;
@@ -272,7 +152,9 @@ int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSp
                          work.largest(id.value).elements() * dtype_bytes(section.channels[id.value].dtype));
       }
     }
-    unit.pmus = std::max<int64_t>(1, ceil_div(bytes, chip.pmu.capacity_bytes));
+    const int64_t storage = ceil_div(bytes, chip.pmu.capacity_bytes);
+    const int64_t width = ceil_div(bytes_written(section, unit, work), chip.pmu.port_bytes_per_cycle * time);
+    unit.pmus = std::max({int64_t{1}, storage, width});
     used += unit.pmus;
   }
   return used;
@@ -345,9 +227,10 @@ void run_ahead(Section& section, const ChipSpec& chip, int64_t used) {
   }
 }
 
-Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip) {
+Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip,
+                     int64_t slowest_cycles) {
   const std::vector<bool> views = fed_by_buffer(section);
-  int64_t used = allocate_buffers(section, work, chip);
+  int64_t used = allocate_buffers(section, work, chip, slowest_cycles);
   for (size_t c = 0; c < section.channels.size(); ++c) {
     Channel& channel = section.channels[c];
     const Extent largest = work.largest(c);
@@ -375,8 +258,8 @@ Status allocate(Compilation& compilation) {
   for (Section& section : compilation.program.sections) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
-    RDU_CHECK_OK(allocate_pmus(section, work, *compilation.chip));
-    RDU_CHECK_OK(allocate_pcus(section, work, *compilation.chip));
+    RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, *compilation.chip));
+    RDU_CHECK_OK(allocate_pmus(section, work, *compilation.chip, slowest_cycles));
   }
   return {};
 }
