@@ -1,0 +1,124 @@
+// rdusim crosscheck: the analytic fidelity against the event fidelity on a fixed suite of workloads, and
+// where the largest difference comes from.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands/commands.h"
+#include "cli/inputs.h"
+#include "report/format.h"
+#include "report/table.h"
+#include "sim/simulator.h"
+
+namespace rdusim::cli {
+namespace {
+
+struct Workload {
+  const char* model;
+  const char* phase;
+  int64_t batch;
+  int64_t context;
+  const char* fusion;
+};
+
+// Both ends of what serving runs: decode bound by HBM, decode at batch, short and long prefill, embedding,
+// unfused, a large model.
+constexpr Workload kSuite[] = {
+    {"llama-2-7b", "decode", 1, 128, "layer"},   {"llama-2-7b", "decode", 1, 4096, "layer"},
+    {"llama-3-8b", "decode", 16, 2048, "layer"}, {"llama-3-70b", "decode", 1, 2048, "layer"},
+    {"llama-2-7b", "decode", 1, 2048, "none"},   {"llama-2-7b", "prefill", 1, 128, "layer"},
+    {"llama-2-7b", "prefill", 1, 4096, "layer"}, {"llama-3-70b", "prefill", 1, 2048, "layer"},
+    {"llama-2-7b", "prefill", 1, 2048, "none"},  {"e5-mistral-7b-instruct", "embed", 8, 512, "layer"},
+};
+
+struct Comparison {
+  Workload workload;
+  RunResult event;
+  RunResult analytic;
+  [[nodiscard]] double difference_percent() const {
+    return (static_cast<double>(analytic.cycles) / static_cast<double>(event.cycles) - 1) * 100;
+  }
+};
+
+Result<Comparison> compare(Session& session, const ChosenNode& chosen, const Workload& w) {
+  RDU_ASSIGN(const auto model, load_chosen_model(session, w.model));
+  RDU_ASSIGN(const auto request, graph_request({w.phase, w.batch, w.context}));
+  RDU_ASSIGN(const auto graph, model->build(request));
+  RDU_ASSIGN(const Program program,
+             compiler::compile(graph, chosen.node.chip,
+                               compile_options({w.fusion, "hardware"}, chosen.node.sockets)));
+  sim::RunOptions options;
+  options.fidelity = Fidelity::kEvent;
+  RDU_ASSIGN(auto event, sim::run(program, chosen.node, chosen.stack, options));
+  options.fidelity = Fidelity::kAnalytic;
+  RDU_ASSIGN(auto analytic, sim::run(program, chosen.node, chosen.stack, options));
+  return Comparison{w, std::move(event), std::move(analytic)};
+}
+
+// The section that the two fidelities time most differently, and the unit in it that waits longest for space
+// in the event run: waiting for space is what the closed form does not see.
+std::string reason(const Comparison& c) {
+  size_t worst = 0;
+  const auto gap = [&](size_t s) {
+    return c.event.sections[s].launches *
+           (c.analytic.sections[s].cycles_per_launch - c.event.sections[s].cycles_per_launch);
+  };
+  for (size_t s = 0; s < c.event.sections.size(); ++s) {
+    if (std::abs(gap(s)) > std::abs(gap(worst))) worst = s;
+  }
+  const SectionResult& event = c.event.sections[worst];
+  const UnitResult* blocked = nullptr;
+  for (const UnitResult& unit : event.units) {
+    if (blocked == nullptr || unit.blocked_cycles > blocked->blocked_cycles) blocked = &unit;
+  }
+  std::string text =
+      fmt::format("section {}: {} cycles a launch in event (bound by {}), {} in analytic (bound by {})",
+                  event.name, event.cycles_per_launch, event.bound_by,
+                  c.analytic.sections[worst].cycles_per_launch, c.analytic.sections[worst].bound_by);
+  if (blocked != nullptr && blocked->blocked_cycles > 0) {
+    text +=
+        fmt::format("; in event {} waits {} cycles for space downstream, which the closed form leaves out",
+                    blocked->name, blocked->blocked_cycles);
+  }
+  return text;
+}
+
+Result<int> run(Session& session, const NodeChoice& node) {
+  RDU_ASSIGN(const auto chosen, load_chosen_node(session, node));
+  report::Table table{{"workload", "event", "analytic", "difference %"}, {}};
+  report::Json rows = report::Json::array();
+  std::optional<Comparison> worst;
+  for (const Workload& w : kSuite) {
+    RDU_ASSIGN(auto c, compare(session, chosen, w));
+    const std::string name =
+        fmt::format("{} {} batch {} context {} fusion {}", w.model, w.phase, w.batch, w.context, w.fusion);
+    table.add({name, report::format_time(c.event.latency_s()), report::format_time(c.analytic.latency_s()),
+               fmt::format("{:+.2f}", c.difference_percent())});
+    rows.push_back({{"workload", name},
+                    {"event_s", c.event.latency_s()},
+                    {"analytic_s", c.analytic.latency_s()},
+                    {"difference_percent", c.difference_percent()}});
+    if (!worst || std::abs(c.difference_percent()) > std::abs(worst->difference_percent()))
+      worst = std::move(c);
+  }
+  const std::string why = fmt::format("{} {}, {:+.2f} %: {}", worst->workload.model, worst->workload.phase,
+                                      worst->difference_percent(), reason(*worst));
+  session.print(report::table_text(table));
+  session.print("\nlargest difference: " + why + "\n");
+  RDU_CHECK_OK(session.write_json({{"workloads", std::move(rows)}, {"largest", why}}));
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_crosscheck(CLI::App& app, Session& session) {
+  auto node = std::make_shared<NodeChoice>();
+  auto* command = app.add_subcommand("crosscheck", "analytic against event fidelity on ten workloads");
+  add_node_options(*command, *node);
+  command->footer("Example:\n  rdusim crosscheck --node sn40l-8");
+  command->callback([&session, node] { session.body = [node](Session& s) { return run(s, *node); }; });
+}
+
+}  // namespace rdusim::cli
