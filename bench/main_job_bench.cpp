@@ -6,6 +6,7 @@
 
 #include "base/arch/load.h"
 #include "base/check.h"
+#include "cli/serving.h"
 #include "compiler/compile.h"
 #include "models/model.h"
 #include "sim/simulator.h"
@@ -72,6 +73,21 @@ void BM_AnalyticDecodeStep(benchmark::State& state) {
   for (auto _ : state) simulate(setup, program, Fidelity::kAnalytic);
 }
 BENCHMARK(BM_AnalyticDecodeStep)->Unit(benchmark::kMillisecond);
+
+// Compilation of every shape included.
+void BM_Serve10000RequestsOver150Experts(benchmark::State& state) {
+  cli::ServingChoice choice;
+  choice.requests = "synthetic:poisson,rate=2,n=10000,prompt=128,output=20,popularity=zipf:0.9";
+  for (auto _ : state) {
+    cli::Session session;
+    session.config.config_dir = std::string(RDUSIM_SOURCE_DIR) + "/configs";
+    cli::Progress progress("serving", true);
+    auto serving = cli::serve_composition(session, "llama2-7b-x150", choice, progress);
+    RDU_CHECK(serving.ok(), "{}", serving.error().to_string());
+    RDU_CHECK(serving->nodes[0].finished == 10000, "{} finished", serving->nodes[0].finished);
+  }
+}
+BENCHMARK(BM_Serve10000RequestsOver150Experts)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace rdusim

@@ -170,6 +170,10 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
       progress.note(fmt::format("{}: {} of {} requests", execution->node_name(), done, all));
     };
     RDU_ASSIGN(auto node, runtime::serve(*execution, serving.composition, serving.workload, options));
+    if (serving.nodes.empty() && node.expert_too_large) {
+      return Error{ErrorCode::kCapacity, node.node, node.reason,
+                   "take a smaller expert, more sockets, or a node with more HBM"};
+    }
     serving.nodes.push_back(std::move(node));
   }
   return serving;

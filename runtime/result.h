@@ -98,6 +98,8 @@ struct NodeResult {
   std::string node;
   NodeStatus status = NodeStatus::kServed;
   std::string reason;  // of kOutOfMemory; the numbers below are then zero but for `memory` and `requests`
+  bool expert_too_large =
+      false;  // of kOutOfMemory: an expert is larger than HBM, so no order of switches helps
   int64_t requests = 0;
   int64_t finished = 0;
   int64_t failed = 0;

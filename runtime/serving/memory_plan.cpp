@@ -107,6 +107,7 @@ Result<NodePlan> plan_node_memory(ExecutionModel& execution, const Composition& 
         "out of memory: expert {} of {} does not fit HBM of {} beside the router ({}, KV cache {})", name,
         readable(largest->value), readable(memory.hbm_capacity_bytes), readable(memory.router_bytes),
         readable(router_kv));
+    plan.expert_too_large = true;
     return plan;
   }
   fill_kv(roster, workload, kv_limit, plan);

@@ -31,7 +31,8 @@ NeighbourShape neighbour_shape(const Composition& composition, const Router* rou
 
 struct NodePlan {
   bool fits = false;
-  std::string reason;  // why not
+  std::string reason;             // why not
+  bool expert_too_large = false;  // an expert that HBM could not hold even alone beside the router
   MemoryUse memory;
   std::vector<Bytes> expert_bytes;              // by ExpertId
   std::vector<Bytes> model_kv_bytes_per_token;  // by ExpertRoster::models

@@ -288,6 +288,7 @@ Result<NodeResult> serve(ExecutionModel& execution, const Composition& compositi
     result.node = execution.node_name();
     result.status = NodeStatus::kOutOfMemory;
     result.reason = plan.reason;
+    result.expert_too_large = plan.expert_too_large;
     result.memory = plan.memory;
     result.requests = static_cast<int64_t>(workload.requests.size());
     result.failed = result.requests;

@@ -1,0 +1,85 @@
+// Published results beside ours: does the command judge as it says, and do the numbers hold?
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/e2e/cli_run.h"
+
+namespace rdusim {
+namespace {
+
+using test::CommandRun;
+using test::Scratch;
+
+TEST(CliValidate, EveryJudgedRowPassesAndSaysHowToReproduceIt) {
+  const CommandRun run = Scratch().run("validate --json - -q");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto rows = run.json()["rows"];
+  int judged = 0;
+  for (const auto& row : rows) {
+    EXPECT_FALSE(row["source"].get<std::string>().empty());
+    EXPECT_EQ(row["command"].get<std::string>().rfind("rdusim ", 0), 0U);
+    const double error = (row["simulated"].get<double>() / row["published"].get<double>() - 1) * 100;
+    EXPECT_NEAR(row["error_percent"].get<double>(), error, 1e-9);
+    if (row["tolerance_percent"].is_null()) continue;
+    ++judged;
+    EXPECT_TRUE(row["passed"].get<bool>()) << row.dump();
+    EXPECT_LE(std::abs(error), row["tolerance_percent"].get<double>()) << row.dump();
+  }
+  EXPECT_GE(judged, 25);
+}
+
+TEST(CliValidate, ARowOutsideItsToleranceIsExitCodeOne) {
+  const CommandRun run =
+      Scratch().run("validate --group coe-table-5 -q --set gpu_node.layer_overhead_s=1e-3");
+  EXPECT_EQ(run.code, 1) << run.err;
+  EXPECT_NE(run.out.find("FALLS SHORT"), std::string::npos);
+}
+
+TEST(CliValidate, PointsOfAFileGetAnErrorEachOrAReason) {
+  const Scratch scratch;
+  scratch.write("p.csv",
+                "sockets,model,input_and_output_tokens,batch,latency_s\n"
+                "8,meta-llama/Meta-Llama-3-8B,128,1,0.2\n"
+                "8,tiiuae/falcon-7b,128,1,0.2\n");
+  const CommandRun run = scratch.run("validate --points p.csv --json - -q");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto json = run.json();
+  ASSERT_EQ(json["points"].size(), 2U);
+  EXPECT_GT(json["points"][0]["simulated_s"].get<double>(), 0.1);
+  EXPECT_TRUE(json["points"][1]["simulated_s"].is_null());
+  EXPECT_FALSE(json["points"][1]["failure"].get<std::string>().empty());
+  const double error = std::abs(json["points"][0]["error_percent"].get<double>());
+  EXPECT_NEAR(json["geometric_mean_error_percent"].get<double>(), error, 0.3);
+}
+
+TEST(CliValidate, AnUnreadablePointNamesItsLine) {
+  const Scratch scratch;
+  scratch.write("p.csv", "sockets,model,input_and_output_tokens,batch,latency_s\n8,llama-3-8b,128,1,fast\n");
+  const CommandRun run = scratch.run("validate --points p.csv -q");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.err.find("p.csv:2:1: error: latency_s is 'fast'"), std::string::npos) << run.err;
+}
+
+TEST(CliCrosscheck, TheFidelitiesAgreeWithinTenPercent) {
+  const CommandRun run = Scratch().run("crosscheck --json - -q");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto json = run.json();
+  EXPECT_EQ(json["workloads"].size(), 10U);
+  for (const auto& row : json["workloads"])
+    EXPECT_LE(std::abs(row["difference_percent"].get<double>()), 10) << row.dump();
+  EXPECT_NE(json["largest"].get<std::string>().find("section "), std::string::npos);
+}
+
+TEST(CliServe, AnExpertLargerThanHbmIsBadInput) {
+  const Scratch scratch;
+  const CommandRun run = scratch.run(
+      "serve llama2-7b-x150 --set chip.hbm.capacity_bytes=1000000000 --requests synthetic:together,n=2 "
+      "--json out.json -q");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.err.find("does not fit HBM"), std::string::npos) << run.err;
+  EXPECT_FALSE(std::filesystem::exists(scratch.path("out.json")));
+}
+
+}  // namespace
+}  // namespace rdusim
