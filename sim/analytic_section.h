@@ -12,18 +12,11 @@
 #include "base/program/program.h"
 #include "base/program/topology.h"
 #include "base/result.h"
-#include "sim/firing_cost.h"
 #include "sim/section_run.h"
 #include "sim/stream_schedule.h"
+#include "sim/token_shapes.h"
 
 namespace rdusim::sim {
-
-// Shapes of the tokens on a channel: accumulators grow from the first to the last.
-struct TokenShapes {
-  Extent first;
-  Extent mean;
-  Extent last;
-};
 
 // Cycles between neighbouring firings or tokens: at least `even`, and at least the line from `first` to
 // `last` (an accumulator that grows makes every firing longer than the one before).
@@ -33,30 +26,39 @@ struct Pace {
   double last = 0;
 };
 
-struct Flow {  // of a channel
-  TokenShapes shapes;
+struct Flow {           // of a channel
+  double elements = 0;  // of a token, on average
   int64_t tokens = 1;
   double first = 0;  // arrival of the first and last token at the consumer
   double last = 0;
+  double last_but_one = 0;   // the last may be ragged and quick, not so the one before
   std::optional<Pace> pace;  // if it is not even
 };
 
+// What a unit's consumers hold it to once the channels on the way are full.
+struct BackPressure {
+  double interval = 0;  // cycles between firings of the slowest of them
+  double slack = 0;     // tokens that fit in between
+};
+
 struct UnitModel {
-  // Service of a firing: on average, the first and the last.
+  // Service of a firing: on average, the first, the last but one and the last.
   double service = 1;
   double service_first = 1;
+  double service_last_but_one = 1;
   double service_last = 1;
   double first_firings = 1;  // firings until the first result
   double latency = 0;
-  double start = 0;                  // first firing begins
-  double end = 0;                    // last firing is done
-  std::vector<TokenShapes> sources;  // of each output
-  std::optional<size_t> stream;      // number in its tier's schedule
+  double start = 0;              // first firing begins
+  double end = 0;                // last firing is done
+  double end_but_one = 0;        // the one before is done
+  std::optional<size_t> stream;  // number in its tier's schedule
   Tier tier = Tier::kSram;
   double transfer_latency = 0;
+  BackPressure held;
   int64_t bytes = 0;  // moved by a stream or exchange, all firings
 
-  void set_service(double cycles) { service = service_first = service_last = cycles; }
+  void set_service(double cycles) { service = service_first = service_last_but_one = service_last = cycles; }
 };
 
 class AnalyticSection {
@@ -74,19 +76,22 @@ class AnalyticSection {
   void find_order();
   void place(size_t u, std::vector<bool>& placed);
 
-  // analytic_units.cpp: costs and token shapes
+  // analytic_units.cpp: costs
   Status characterise(size_t u);
+  Result<double> mean_elements(ChannelId channel);
   void characterise_stream(size_t u);
   void characterise_sram(UnitModel& m, const Unit& x, const Symbol& symbol) const;
   void add_stream(size_t u, double cycles);
   void characterise_send(size_t u);
   void characterise_receive(size_t u);
   Status characterise_compute(size_t u);
-  Status fire(const Unit& x, FiringCost& cost, FiringActivity activity, UnitModel& m) const;
 
   // analytic.cpp: times
+  void find_back_pressure();
   void propagate(size_t u);
   void follow_schedule(UnitModel& m, const Unit& x, double& first_done);
+  [[nodiscard]] double work_end(const UnitModel& m, double firings, const Pace& pace) const;
+  [[nodiscard]] double round_trip(const UnitModel& m, const Unit& x, ChannelId c) const;
   [[nodiscard]] double credit_limit(const UnitModel& m, const Unit& x, double first_done) const;
   void set_gates();
   [[nodiscard]] SectionOutcome outcome() const;
@@ -97,6 +102,7 @@ class AnalyticSection {
   const Launch& launch_;
   const NodeSpec& node_;
   std::vector<ChannelEnds> ends_;
+  std::optional<TokenShapes> shapes_;
   std::vector<size_t> order_;  // producers before consumers
   std::vector<Flow> flows_;
   std::vector<UnitModel> models_;
@@ -105,6 +111,7 @@ class AnalyticSection {
   std::map<uint32_t, double> exchange_first_;  // arrival of the peers' first and last message
   std::map<uint32_t, double> exchange_last_;
   double link_busy_ = 0;
+  double link_free_ = 0;  // when the link has passed the sends so far
   double finish_ = 0;
 };
 

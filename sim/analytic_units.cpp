@@ -1,4 +1,4 @@
-// Costs and token shapes of the analytic model, unit by unit in the order of the data flow.
+// Costs of the analytic model, unit by unit in the order of the data flow.
 #include <algorithm>
 #include <cmath>
 
@@ -9,37 +9,40 @@ namespace rdusim::sim {
 
 namespace {
 
-// Ragged last pieces make a concatenation smaller than the sum of typical pieces; the channel knows the true
-// size.
-Extent clipped(Extent e, const Channel& channel) {
-  e.rows = std::min(e.rows, channel.rows);
-  e.cols = std::min(e.cols, channel.cols);
-  return e;
-}
+// A number among [0, count) that stands for `weight` of them.
+struct Sample {
+  int64_t number = 0;
+  double weight = 1;
+};
 
-// A concatenation of `count` register values.
-Extent grown(const OutputPort& port, Extent e, int64_t twice_count) {
-  int64_t& n = port.accumulate == Accumulate::kConcatRows ? e.rows : e.cols;
-  n = (n * twice_count + 1) / 2;
-  if (port.keep_rows > 0) e.rows = std::min(e.rows, port.keep_rows);
-  return e;
-}
-
-// What the port emits, given what its register holds.
-TokenShapes emitted(const OutputPort& port, const TokenShapes& source) {
-  if (port.accumulate != Accumulate::kConcatRows && port.accumulate != Accumulate::kConcatCols) return source;
-  // Values collected at the first and last emission since a reset.
-  const int64_t last =
-      port.phases.period == 1 ? port.reset_period : std::min(port.reset_period, port.phases.end);
-  const int64_t first = std::min(last, port.phases.begin + 1);
-  return {grown(port, source.first, 2 * first), grown(port, source.mean, first + last),
-          grown(port, source.mean, 2 * last)};
+// The first and the last, which may be ragged, and the middles of equal parts between: exact on what is even
+// or grows steadily.
+std::vector<Sample> samples(int64_t count) {
+  constexpr int64_t kParts = 12;
+  std::vector<Sample> out{{0, 1}};
+  const int64_t inner = std::max<int64_t>(0, count - 2);
+  const int64_t parts = std::min(inner, kParts);
+  for (int64_t i = 0; i < parts; ++i) {
+    const int64_t begin = 1 + inner * i / parts;
+    const int64_t end = 1 + inner * (i + 1) / parts;
+    out.push_back({(begin + end - 1) / 2, static_cast<double>(end - begin)});
+  }
+  if (count > 1) out.push_back({count - 1, 1});
+  return out;
 }
 
 }  // namespace
 
 Status AnalyticSection::characterise(size_t u) {
   const Unit& x = unit(u);
+  for (const OutputPort& port : x.outputs) {
+    for (const ChannelId c : port.channels) {
+      Flow& f = flows_[c.value];
+      f.tokens = std::max<int64_t>(1, active_firings(port.phases, x.firings));
+      RDU_ASSIGN(f.elements,
+                 c == port.channels[0] ? mean_elements(c) : flows_[port.channels[0].value].elements);
+    }
+  }
   switch (x.kind) {
     case UnitKind::kLoad:
     case UnitKind::kStore:
@@ -54,16 +57,18 @@ Status AnalyticSection::characterise(size_t u) {
     default:
       RDU_CHECK_OK(characterise_compute(u));
   }
-  for (size_t o = 0; o < x.outputs.size(); ++o) {
-    const TokenShapes& s = models_[u].sources[o];
-    for (const ChannelId c : x.outputs[o].channels) {
-      const Channel& channel = section_.channels[c.value];
-      flows_[c.value].shapes = {clipped(s.first, channel), clipped(s.mean, channel),
-                                clipped(s.last, channel)};
-      flows_[c.value].tokens = std::max<int64_t>(1, active_firings(x.outputs[o].phases, x.firings));
-    }
-  }
   return {};
+}
+
+// Of a token of the channel.
+Result<double> AnalyticSection::mean_elements(ChannelId channel) {
+  const int64_t tokens = flows_[channel.value].tokens;
+  double sum = 0;
+  for (const Sample& s : samples(tokens)) {
+    RDU_ASSIGN(const Extent extent, shapes_->token(channel, s.number));
+    sum += s.weight * static_cast<double>(extent.elements());
+  }
+  return sum / static_cast<double>(tokens);
 }
 
 void AnalyticSection::characterise_stream(size_t u) {
@@ -72,13 +77,10 @@ void AnalyticSection::characterise_stream(size_t u) {
   const MemoryStream& s = *x.stream;
   const Symbol& symbol = program_.symbols[launch_.bindings[s.argument.value].value];
   int64_t rows = s.segments * s.repeats * s.rows;
-  TokenShapes shapes{{std::min(s.rows, s.rows_per_token), s.cols, 0, 0}, {}, {}};
-  if (s.gather) {
-    shapes.first.rows = flows_[x.inputs[0].channel.value].shapes.mean.rows;
-    rows = shapes.first.rows * x.firings;
+  if (s.gather) {  // a number a row
+    const double numbers = flows_[x.inputs[0].channel.value].elements;
+    rows = std::llround(numbers * static_cast<double>(x.firings));
   }
-  shapes.mean = shapes.last = Extent{(rows + x.firings - 1) / x.firings, s.cols, 0, 0};
-  m.sources.assign(1, shapes);
   m.bytes = rows * s.cols * dtype_bytes(symbol.dtype);
   m.tier = symbol.tier;
   if (symbol.tier == Tier::kSram) return characterise_sram(m, x, symbol);
@@ -127,94 +129,56 @@ void AnalyticSection::characterise_send(size_t u) {
   UnitModel& m = models_[u];
   const Unit& x = unit(u);
   const size_t input = x.inputs[0].channel.value;
-  const Flow& in = flows_[input];
-  const int64_t sockets = program_.sockets;
+  const double token = flows_[input].elements;
   const bool scatter = x.exchange->mode == ExchangeMode::kScatterCols;
-  const auto part = [&](Extent e) {
-    if (scatter) e.cols = (e.cols + sockets - 1) / sockets;
-    return e;
-  };
-  m.sources.assign(1, {part(in.shapes.first), part(in.shapes.mean), part(in.shapes.last)});
-  const int64_t token = in.shapes.mean.elements();
-  const int64_t sent = scatter ? token - part(in.shapes.mean).elements() : token * (sockets - 1);
-  const int64_t bytes = sent * dtype_bytes(section_.channels[input].dtype);
-  m.bytes = bytes * x.firings;
-  m.set_service(static_cast<double>(bytes) * chip().clock_hz / node_.link.bandwidth_bytes_per_s);
+  const double sent = scatter ? token - flows_[x.outputs[0].channels[0].value].elements
+                              : token * static_cast<double>(program_.sockets - 1);
+  const double bytes = sent * static_cast<double>(dtype_bytes(section_.channels[input].dtype));
+  m.bytes = std::llround(bytes * static_cast<double>(x.firings));
+  m.set_service(bytes * chip().clock_hz / node_.link.bandwidth_bytes_per_s);
   link_busy_ += m.service * static_cast<double>(x.firings);
 }
 
 void AnalyticSection::characterise_receive(size_t u) {
-  UnitModel& m = models_[u];
-  const Unit& x = unit(u);
-  const size_t input = x.inputs[0].channel.value;
-  const Flow& in = flows_[input];
-  const auto joined = [&](Extent e) {
-    if (x.exchange->combine == Combine::kConcatCols) e.cols *= program_.sockets;
-    return e;
-  };
-  m.sources.assign(1, {joined(in.shapes.first), joined(in.shapes.mean), joined(in.shapes.last)});
-  const int64_t bytes =
-      in.shapes.mean.elements() * dtype_bytes(section_.channels[input].dtype) * program_.sockets;
-  const int64_t rate = chip().agcu_ports * chip().agcu_port_bytes_per_cycle;
-  m.set_service(static_cast<double>(std::max<int64_t>(1, (bytes + rate - 1) / rate)));
+  const size_t input = unit(u).inputs[0].channel.value;
+  const double bytes = flows_[input].elements *
+                       static_cast<double>(dtype_bytes(section_.channels[input].dtype) * program_.sockets);
+  const auto rate = static_cast<double>(chip().agcu_ports * chip().agcu_port_bytes_per_cycle);
+  models_[u].set_service(std::max(1.0, std::ceil(bytes / rate)));
 }
 
-// Two kinds of firing: those of which outputs emit, and those that only accumulate.
+// The rounds of a unit, of one emission each, have two kinds of firing: those at which outputs emit, and
+// those that only accumulate.
 Status AnalyticSection::characterise_compute(size_t u) {
   UnitModel& m = models_[u];
   const Unit& x = unit(u);
-  FiringCost cost(section_, x, chip());
-  FiringActivity emit;
-  FiringActivity quiet;
-  for (size_t i = 0; i < x.inputs.size(); ++i) {
-    const Phases& p = x.inputs[i].phases;
-    if (p.begin == 0) emit.inputs_taken |= 1U << i;
-    if (p.end - p.begin == p.period) quiet.inputs_taken |= 1U << i;
-  }
-  int64_t emitting = 0;
+  Phases round;  // of the output that emits last
   int64_t first = x.firings;
-  for (size_t o = 0; o < x.outputs.size(); ++o) {
-    emit.outputs_active |= 1U << o;
-    emitting = std::max(emitting, active_firings(x.outputs[o].phases, x.firings));
-    first = std::min(first, x.outputs[o].phases.begin + 1);
+  for (const OutputPort& port : x.outputs) {
+    if (port.phases.begin >= round.begin && port.phases.period >= round.period) round = port.phases;
+    first = std::min(first, port.phases.begin + 1);
   }
-  RDU_CHECK_OK(fire(x, cost, emit, m));
-  if (emitting < x.firings) {
-    UnitModel accumulating;
-    RDU_CHECK_OK(fire(x, cost, quiet, accumulating));
-    const double share = static_cast<double>(emitting) / static_cast<double>(x.firings);
-    m.service = m.service * share + accumulating.service * (1 - share);
-    m.service_first = m.service_last = m.service;
+  const int64_t emitting = active_firings(round, x.firings);
+  const double share = static_cast<double>(emitting) / static_cast<double>(x.firings);
+  const int64_t rounds = (x.firings + round.period - 1) / round.period;
+  double sum = 0;
+  for (const Sample& s : samples(rounds)) {
+    const int64_t begin = s.number * round.period;
+    const int64_t emits = std::min(x.firings - 1, begin + round.begin);
+    const int64_t quiet = std::min(x.firings - 1, begin + (round.begin > 0 ? 0 : round.end));
+    m.service_last_but_one = m.service_last;
+    RDU_ASSIGN(const FiringCost::Entry* full, shapes_->firing(u, emits));
+    m.service_last = static_cast<double>(full->service_cycles);
+    if (emitting < x.firings) {
+      RDU_ASSIGN(const FiringCost::Entry* part, shapes_->firing(u, quiet));
+      m.service_last = share * m.service_last + (1 - share) * static_cast<double>(part->service_cycles);
+    }
+    if (s.number == 0) m.service_first = m.service_last;
+    sum += s.weight * m.service_last;
   }
+  m.service = sum / static_cast<double>(rounds);
   m.first_firings = static_cast<double>(first);
   m.latency = x.kind == UnitKind::kBuffer ? 0 : static_cast<double>(chip().pcu.pipeline_latency_cycles);
-  return {};
-}
-
-// Cost on the shapes of first, mean and last tokens. Rounded means may not fit together; then the first
-// tokens count.
-Status AnalyticSection::fire(const Unit& x, FiringCost& cost, FiringActivity activity, UnitModel& m) const {
-  std::array<std::vector<Extent>, 3> registers;
-  for (const InputPort& port : x.inputs) {
-    const TokenShapes& s = flows_[port.channel.value].shapes;
-    registers[0].push_back(s.first);
-    registers[1].push_back(s.mean);
-    registers[2].push_back(s.last);
-  }
-  std::array<double, 3> cycles{};
-  RDU_ASSIGN(const int64_t first, cost.compute(activity, 0, registers[0]));
-  for (size_t i = 0; i < 3; ++i) {
-    auto on_shape = i == 0 ? Result<int64_t>(first) : cost.compute(activity, 0, registers[i]);
-    cycles[i] = static_cast<double>(on_shape.ok() ? *on_shape : first);
-    if (!on_shape.ok()) registers[i] = registers[0];
-  }
-  m.service_first = cycles[0];
-  m.service = cycles[1];
-  m.service_last = cycles[2];
-  for (const OutputPort& port : x.outputs) {
-    m.sources.push_back(
-        emitted(port, {registers[0][port.source], registers[1][port.source], registers[2][port.source]}));
-  }
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "sim/stream_schedule.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -14,14 +15,30 @@ struct Progress {
   double served = 0;
   double ahead = 0;
   double total = 0;
+  double rate = 0;  // share of the channel now
   // Cycles of service that may be given at time t, not yet given.
   [[nodiscard]] double available(const FluidStream& s, double t) const {
     if (t < s.release) return 0;
     return (t < s.gate ? ahead : total) - served;
   }
-  [[nodiscard]] double next_release(const FluidStream& s, double t) const {
+  // When it takes another share, if nothing else happens.
+  [[nodiscard]] double next_change(const FluidStream& s, double t) const {
     if (t < s.release) return s.release;
-    return t < s.gate && served < total ? s.gate : kNever;
+    const double gate = t < s.gate && served < total ? s.gate : kNever;
+    if (rate <= 0) return gate;
+    const double left = served < ahead ? ahead - served : available(s, t);
+    return std::min(gate, t + left / rate);
+  }
+  void advance(FluidStream& s, double t, double until) {
+    if (rate <= 0) return;
+    const double amount = (until - t) * rate;
+    if (served < s.first_cycles && served + amount >= s.first_cycles)
+      s.first_done = t + (s.first_cycles - served) / rate;
+    served += amount;
+    // Rounding must not leave crumbs that never end.
+    if (std::abs(served - ahead) < 1e-9 * total) served = ahead;
+    if (std::abs(served - total) < 1e-9 * total) served = total;
+    s.last_done = until;
   }
 };
 
@@ -44,30 +61,18 @@ double schedule_streams(std::vector<FluidStream>& streams) {
   }
   double t = 0;
   while (true) {
-    size_t chosen = streams.size();
-    double until = kNever;  // a higher stream may come in
+    double free = 1;
+    double until = kNever;
     for (const size_t i : order) {
-      if (progress[i].available(streams[i], t) > 0) {
-        chosen = i;
-        break;
-      }
-      until = std::min(until, progress[i].next_release(streams[i], t));
+      Progress& p = progress[i];
+      const double most = p.served < p.ahead ? 1 : streams[i].share;
+      p.rate = p.available(streams[i], t) > 0 ? std::min(free, most) : 0;
+      free -= p.rate;
+      until = std::min(until, p.next_change(streams[i], t));
     }
-    if (chosen == streams.size()) {
-      if (until == kNever) return busy;
-      t = until;
-      continue;
-    }
-    FluidStream& s = streams[chosen];
-    Progress& p = progress[chosen];
-    const double available = p.available(s, t);
-    const double amount = std::min(available, until - t);
-    if (p.served < s.first_cycles && p.served + amount >= s.first_cycles)
-      s.first_done = t + s.first_cycles - p.served;
-    p.served = amount == available ? p.served + available : p.served + amount;
-    t = amount == available ? t + available : until;
-    if (t >= s.gate && p.total - p.served < 1e-9 * p.total) p.served = p.total;
-    s.last_done = t;
+    if (until == kNever) return busy;
+    for (const size_t i : order) progress[i].advance(streams[i], t, until);
+    t = until;
   }
 }
 

@@ -1,6 +1,7 @@
 // StreamSchedule: when the streams that share a memory channel are served, as a fluid: at any time the
-// released stream of highest priority has the whole channel. A stream is released in two parts: what its
-// channels can hold ahead, at once; the rest when its consumer starts to take tokens.
+// released streams take what they can of the channel, by priority. A stream is released in two parts: what
+// its channels can hold ahead, at once; the rest when its consumer starts to take tokens, no faster than
+// slots come back.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@ struct FluidStream {
   double first_cycles = 0;  // service of the first token
   double ahead_cycles = 0;  // service of what may be fetched at `release`
   double rest_cycles = 0;   // service of what follows, from `gate` on
+  double share = 1;         // most of the channel that the rest can take
   double release = 0;
   double gate = 0;
   // results

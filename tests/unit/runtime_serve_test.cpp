@@ -45,13 +45,13 @@ TEST(RuntimeServe, OneRequestIsTheSumOfItsParts) {
   ASSERT_EQ(r.records.size(), 1U);
   const RequestRecord& one = r.records[0];
   EXPECT_EQ(one.queueing.value, 0);
-  EXPECT_EQ(one.routing.value, 1000 + 5 * 4);
+  EXPECT_EQ(one.routing.value, 1000 + 5 * 4 + 11);     // and the host time of the router's pass
   EXPECT_EQ(one.switching.value, 3 + 100);             // set-up, 100 bytes at a byte a picosecond
   EXPECT_EQ(one.prefill.value, 10 * 4 + 11);           // and the host time of the request
   EXPECT_EQ(one.decode.value, (100 + 4) + (100 + 5));  // two more tokens
   EXPECT_FALSE(one.hit);
   EXPECT_DOUBLE_EQ(r.makespan_s, static_cast<double>(one.end_to_end().value) * 1e-12);
-  EXPECT_DOUBLE_EQ(r.time_to_first_token.p50_s, (1020 + 103 + 51) * 1e-12);
+  EXPECT_DOUBLE_EQ(r.time_to_first_token.p50_s, (1031 + 103 + 51) * 1e-12);
   EXPECT_DOUBLE_EQ(r.time_per_output_token.mean_s, 209.0 / 2 * 1e-12);
 }
 
@@ -159,6 +159,7 @@ TEST(RuntimeServe, ExpertThatNeverFitsHbmIsAResult) {
   node.node_memory.hbm_bytes = Bytes(149);
   const NodeResult r = served(node, composition(1, 1), workload({{0, 0, 1, 1}}));
   EXPECT_EQ(r.status, NodeStatus::kOutOfMemory);
+  EXPECT_TRUE(r.expert_too_large);
   EXPECT_THAT(r.reason, HasSubstr("expert expert of 100 B does not fit HBM of 149 B"));
 }
 
