@@ -24,6 +24,7 @@ constexpr const char* kFooter =
     "  rdusim simulate llama-2-7b --node sn40l-8 --phase decode --batch 1 --context 4096\n"
     "  rdusim serve configs/compositions/samba-coe-v0.3.yaml --node sn40l-8 \\\n"
     "      --requests configs/prompts/demo.jsonl --compare dgx-a100,dgx-h100 --html out/coe.html\n"
+    "  rdusim validate                                          published results beside ours\n"
     "\n"
     "Exit codes: 0 fine, 1 a check fell short, 2 bad input, 3 a bug of rdusim.\n"
     "rdusim COMMAND --help says more of a command.";

@@ -197,14 +197,24 @@ void AnalyticSection::propagate(size_t u) {
   for (const OutputPort& port : x.outputs) {
     for (const ChannelId c : port.channels) {
       Flow& f = flows_[c.value];
-      const double delay = m.latency + static_cast<double>(section_.channels[c.value].latency_cycles);
+      const double transfer = carry(c);
+      const double delay =
+          m.latency + static_cast<double>(section_.channels[c.value].latency_cycles) + transfer;
       f.first = first_done + delay;
-      f.last = std::max(first_done, m.end) + delay;
+      f.last = std::max(std::max(first_done, m.end) + delay,
+                        f.first + static_cast<double>(f.tokens - 1) * transfer);
       f.last_but_one = f.last - (f.last - f.first) / static_cast<double>(std::max<int64_t>(1, f.tokens - 1));
       if (!m.stream && f.tokens == x.firings) f.last_but_one = std::min(f.last, m.end_but_one + delay);
       f.pace = grows && f.tokens == x.firings ? std::optional<Pace>(pace) : std::nullopt;
     }
   }
+}
+
+double AnalyticSection::carry(ChannelId c) const {
+  const Channel& channel = section_.channels[c.value];
+  if (channel.links == 0) return 0;
+  const double bytes = flows_[c.value].elements * static_cast<double>(dtype_bytes(channel.dtype));
+  return bytes / static_cast<double>(channel.links * chip().rdn.link_bytes_per_cycle);
 }
 
 // A slot comes back after the token's way to the consumer and its use there.
@@ -217,7 +227,7 @@ double AnalyticSection::round_trip(const UnitModel& m, const Unit& x, ChannelId 
   double before = x.kind == UnitKind::kLoad ? m.service : 0;
   if (x.kind == UnitKind::kSend && program_.sockets > 1)
     before = m.service + node_.link.latency_ns * 1e-9 * chip().clock_hz;
-  return before + m.latency + static_cast<double>(section_.channels[c.value].latency_cycles) +
+  return before + m.latency + static_cast<double>(section_.channels[c.value].latency_cycles) + carry(c) +
          uses * std::min(models_[consumer].service, models_[consumer].service_first);
 }
 

@@ -91,6 +91,8 @@ class AnalyticSection {
   void propagate(size_t u);
   void follow_schedule(UnitModel& m, const Unit& x, double& first_done);
   [[nodiscard]] double work_end(const UnitModel& m, double firings, const Pace& pace) const;
+  // Cycles that a token of the channel is on its RDN links.
+  [[nodiscard]] double carry(ChannelId c) const;
   [[nodiscard]] double round_trip(const UnitModel& m, const Unit& x, ChannelId c) const;
   [[nodiscard]] double credit_limit(const UnitModel& m, const Unit& x, double first_done) const;
   void set_gates();

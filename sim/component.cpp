@@ -44,7 +44,7 @@ void Component::fail(Error error) {
 
 void Component::emit(const std::vector<TokenChannel*>& channels, const Tile& tile, int64_t ready_cycle) {
   for (TokenChannel* channel : channels) {
-    Token token{ready_cycle + channel->latency_cycles(), Tile{tile.extent, nullptr}};
+    Token token{channel->carry(ready_cycle, tile.extent.elements()), Tile{tile.extent, nullptr}};
     if (tile.values != nullptr) token.tile.values = rounded_to(tile.values, channel->dtype());
     channel->write(std::move(token));
   }

@@ -1,9 +1,18 @@
 #include "sim/token_channel.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "sim/unit_process.h"
 
 namespace rdusim::sim {
+
+int64_t TokenChannel::carry(int64_t cycle, int64_t elements) {
+  if (bytes_per_cycle_ == 0) return cycle + latency_cycles_;
+  const int64_t bytes = elements * dtype_bytes(dtype_);
+  links_free_cycle_ = std::max(links_free_cycle_, cycle) + (bytes + bytes_per_cycle_ - 1) / bytes_per_cycle_;
+  return links_free_cycle_ + latency_cycles_;
+}
 
 void TokenChannel::write(Token token) {
   RDU_CHECK(written_ < claimed_, "channel {} is written without a claimed slot", name_);

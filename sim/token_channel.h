@@ -27,11 +27,14 @@ struct Token {
 
 class TokenChannel {
  public:
-  TokenChannel(std::string name, DType dtype, int64_t capacity_tokens, int64_t latency_cycles)
+  // `bytes_per_cycle`: rate of the RDN links that carry the tokens; 0: they do not cross the RDN.
+  TokenChannel(std::string name, DType dtype, int64_t capacity_tokens, int64_t latency_cycles,
+               int64_t bytes_per_cycle = 0)
       : name_(std::move(name)),
         dtype_(dtype),
         capacity_(capacity_tokens),
         latency_cycles_(latency_cycles),
+        bytes_per_cycle_(bytes_per_cycle),
         slots_(static_cast<size_t>(capacity_tokens)),
         free_cycles_(slots_.size(), 0) {}
 
@@ -42,6 +45,10 @@ class TokenChannel {
     return claimed_ < capacity_ ? 0 : free_cycles_[static_cast<size_t>(claimed_ % capacity_)];
   }
   void claim() { ++claimed_; }
+  // Cycle at which the next token, leaving its producer at `cycle`, is at the consumer: behind the tokens
+  // before it on the same links, then its own transfer and the way. Its slot is taken meanwhile, so a slow
+  // link blocks the producer.
+  int64_t carry(int64_t cycle, int64_t elements);
   // Puts the token, readable from its ready_cycle on, into the oldest claimed slot and wakes a waiting
   // consumer.
   void write(Token token);
@@ -54,7 +61,6 @@ class TokenChannel {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] DType dtype() const { return dtype_; }
-  [[nodiscard]] int64_t latency_cycles() const { return latency_cycles_; }
   [[nodiscard]] int64_t capacity_tokens() const { return capacity_; }
   [[nodiscard]] int64_t fill_tokens() const { return written_ - released_; }
   [[nodiscard]] int64_t bytes_written() const { return elements_written_ * dtype_bytes(dtype_); }
@@ -69,6 +75,8 @@ class TokenChannel {
   DType dtype_;
   int64_t capacity_;
   int64_t latency_cycles_;
+  int64_t bytes_per_cycle_;
+  int64_t links_free_cycle_ = 0;
   std::vector<Token> slots_;  // token n is in slot n mod capacity
   std::vector<int64_t> free_cycles_;
   int64_t claimed_ = 0;

@@ -193,6 +193,9 @@ struct Channel {
   int64_t capacity_tokens = 2;
   int64_t latency_cycles = 0;
   int64_t pmus = 0;
+  // RDN vector links side by side that carry the tokens, one after the other; 0: the tokens do not cross the
+  // RDN.
+  int64_t links = 0;
   friend bool operator==(const Channel&, const Channel&) = default;
 
   [[nodiscard]] int64_t token_bytes() const { return rows * cols * dtype_bytes(dtype); }

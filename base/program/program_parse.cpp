@@ -199,6 +199,7 @@ void read_channel(LineReader& r, Channel& c) {
   c.capacity_tokens = r.integer("capacity");
   c.latency_cycles = r.integer("latency");
   c.pmus = r.integer("pmus");
+  c.links = r.integer("links");
 }
 
 void read_unit(LineReader& r, Unit& u) {

@@ -81,8 +81,8 @@ void print_section(Out out, const Section& section) {
     fmt::format_to(out, "  argument {} {}\n", quoted(a.name), cause_name(a.cause));
   }
   for (const Channel& c : section.channels) {
-    fmt::format_to(out, "  channel {} {} {} x {} capacity {} latency {} pmus {}\n", quoted(c.name),
-                   dtype_name(c.dtype), c.rows, c.cols, c.capacity_tokens, c.latency_cycles, c.pmus);
+    fmt::format_to(out, "  channel {} {} {} x {} capacity {} latency {} pmus {} links {}\n", quoted(c.name),
+                   dtype_name(c.dtype), c.rows, c.cols, c.capacity_tokens, c.latency_cycles, c.pmus, c.links);
   }
   for (const Unit& u : section.units) print_unit(out, u);
 }

@@ -7,7 +7,7 @@
 //   symbol "w" weight source "w" bf16 8 x 8 full 8 x 8 shard replicated 1 1 in hbm at 0 life 0 0
 //   section "s"
 //     argument "w" weights
-//     channel "c" bf16 8 x 8 capacity 2 latency 4 pmus 1
+//     channel "c" bf16 8 x 8 capacity 2 latency 4 pmus 1 links 1
 //     unit "load.w" load stage "linear" firings 1 pcus 0 pmus 0
 //       stream 0 begin 0 rows 8 segments 1 stride 0 per_token 8 col 0 cols 8 repeats 1 gather 0 priority 0
 //       out %0 none phases 1 0 1 reset 1 keep 0 to 0

@@ -47,8 +47,8 @@ class SectionVerifier {
       if (c.rows < 1 || c.cols < 1) return error("channel " + c.name, "the token must have rows and columns");
       if (c.capacity_tokens < 1) return error("channel " + c.name, "the capacity must be at least one token");
       if (c.capacity_tokens > kMaxCapacity) return error("channel " + c.name, "the capacity is absurd");
-      if (c.latency_cycles < 0 || c.pmus < 0)
-        return error("channel " + c.name, "latency and PMUs must not be negative");
+      if (c.latency_cycles < 0 || c.pmus < 0 || c.links < 0)
+        return error("channel " + c.name, "latency, PMUs and links must not be negative");
     }
     return {};
   }

@@ -19,10 +19,12 @@
 // only. Filling and draining the pipeline delays a token (latency) but overlaps the next firing, so it is not
 // service.
 //
-// APPROX: operand delivery from channel PMUs never limits a unit, ragged vectors (rows shorter than the
-// lanes) pack without loss, and reductions do not break a chain. Each makes small tiles look up to
-// ceil(lanes/cols) times faster. APPROX: re-reading a grown accumulator is charged to its consumer only.
-// Source of the PCU and PMU shapes: configs/chips; array and tail as in the published chip description.
+// Operands are limited where they cross the RDN (Channel::links), not here.
+// APPROX: ragged vectors (rows shorter than the lanes) pack without loss, and reductions do not break a
+// chain. Each makes small tiles look up to ceil(lanes/cols) times faster. A token that is held for several
+// firings crosses once; a systolic array would fetch it again for each, at a rate that the same links carry.
+// APPROX: re-reading a grown accumulator is charged to its consumer only. Source of the PCU and PMU shapes:
+// configs/chips; array and tail as in the published chip description.
 #pragma once
 
 #include <cstdint>

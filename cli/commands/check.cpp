@@ -135,8 +135,9 @@ void add_check(CLI::App& app, Session& session) {
       ->check(CLI::Range(int64_t{1}, int64_t{64}));
   command->add_option("--fusion", options->fusion, "none, layer, or both (default)")
       ->check(CLI::IsMember({"none", "layer", "both"}));
-  command->add_flag("--ring-cache", options->ring_cache,
-                    "KV caches of the sliding window's size, where the model has one");
+  command->add_flag(
+      "--ring-cache", options->ring_cache,
+      "KV caches of the sliding window's size, where the model has one; the chip path refuses them so far");
   command->footer(
       "Every fixture runs through the reference interpreter and, compiled, through the simulated chip, where "
       "values ride on\n"
@@ -144,8 +145,8 @@ void add_check(CLI::App& app, Session& session) {
       "tolerances.\n"
       "\n"
       "Examples:\n"
-      "  rdusim check fixtures/llama-1 fixtures/knn-1\n"
-      "  rdusim check fixtures/* --dtype fp32 --sockets 1,2,4 --json -");
+      "  rdusim check tests/fixtures/models/llama-1 tests/fixtures/models/knn-1\n"
+      "  rdusim check tests/fixtures/models/*/ --dtype fp32 --sockets 1,2,4 --json -");
   command->callback(
       [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });
 }

@@ -141,7 +141,7 @@ void add_generate(CLI::App& app, Session& session) {
       ->check(CLI::IsMember({"bf16", "fp32"}));
   add_node_options(*command, options->node);
   add_compile_options(*command, options->compile);
-  command->footer("Example:\n  rdusim generate fixtures/llama-1 --prompt-ids 1,2,3 --tokens 5");
+  command->footer("Example:\n  rdusim generate tests/fixtures/models/llama-1 --prompt-ids 1,2,3 --tokens 5");
   command->callback(
       [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });
 }

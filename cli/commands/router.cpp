@@ -179,7 +179,7 @@ void add_router(CLI::App& app, Session& session) {
   command->footer(
       "Examples:\n"
       "  rdusim router train --train train.jsonl --validation validation.jsonl -o out/router.bin\n"
-      "  rdusim router eval --router out/router.bin --data validation.jsonl --json -");
+      "  rdusim router eval --router out/router.bin --data configs/prompts/demo.jsonl");
 
   auto training = std::make_shared<TrainOptions>();
   auto* train_command =
@@ -191,13 +191,15 @@ void add_router(CLI::App& app, Session& session) {
       "experts and the labels they serve; labels that none serves are unknown (default: a class a label)");
   train_command->add_option("-o,--output", training->output, "the router")->required()->type_name("FILE");
   train_command->footer(
-      "k: the most accurate vote on the validation rows. T: the largest share of unknown rows that fall back "
-      "to the base\n"
-      "expert while the detection of known rows hardly suffers.\n"
+      "k and T: on the validation rows, the largest share of unknown rows that fall back to the base expert, "
+      "while the\n"
+      "detection of known rows loses at most the composition's max_detection_loss. Rows of labels that no "
+      "expert serves\n"
+      "are the unknown ones.\n"
       "\n"
       "Example:\n"
       "  rdusim router train --composition samba-coe-v0.3 --train train.jsonl --validation validation.jsonl "
-      "-o router.bin");
+      "-o out/router.bin");
   train_command->callback(
       [&session, training] { session.body = [training](Session& s) { return train(s, *training); }; });
 
@@ -207,7 +209,8 @@ void add_router(CLI::App& app, Session& session) {
       ->required()
       ->type_name("FILE");
   add_data_options(*eval_command, evaluation->data, "data", "labelled rows");
-  eval_command->footer("Example:\n  rdusim router eval --router router.bin --data validation.jsonl --json -");
+  eval_command->footer(
+      "Example:\n  rdusim router eval --router out/router.bin --data configs/prompts/demo.jsonl");
   eval_command->callback([&session, evaluation] {
     session.body = [evaluation](Session& s) { return evaluate(s, *evaluation); };
   });

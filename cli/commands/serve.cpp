@@ -11,7 +11,6 @@
 #include "cli/serving.h"
 #include "report/format.h"
 #include "report/serving.h"
-#include "runtime/workload/synthetic.h"
 
 namespace rdusim::cli {
 namespace {
@@ -113,22 +112,26 @@ void add_serve(CLI::App& app, Session& session) {
       ->add_option("--batch", serving.batch,
                    "requests that the router sees at once (default: the composition's)")
       ->check(CLI::Range(1, 4096));
-  command->add_option("--prompt-tokens", serving.prompt_tokens, "of every request, whatever its row says")
+  command
+      ->add_option("--prompt-tokens", serving.prompt_tokens, "prompt of every request, whatever its row says")
       ->check(CLI::Range(1, 10'000'000));
-  command->add_option("--output-tokens", serving.output_tokens, "of every request, whatever its row says")
+  command
+      ->add_option("--output-tokens", serving.output_tokens, "output of every request, whatever its row says")
       ->check(CLI::Range(1, 10'000'000));
   command
       ->add_option("--popularity", serving.popularity,
                    "draw experts by uniform, round-robin or zipf:A instead of routing")
       ->type_name("LAW");
-  command->add_option("--router", serving.router,
-                      "file of rdusim router train; builtin: trained on configs/prompts/ (default for k-NN "
-                      "compositions); none: by label");
+  command
+      ->add_option("--router", serving.router,
+                   "file of rdusim router train; builtin: trained on configs/prompts/ (default for k-NN "
+                   "compositions); none: by label")
+      ->type_name("FILE|builtin|none");
   command->add_option("--embeddings", serving.embeddings, "vectors of the requests, .npy or safetensors")
       ->type_name("FILE");
   command->add_option("--stack", serving.stack, "software stack of RDU nodes (default: the composition's)")
       ->type_name("NAME");
-  command->add_option("--fidelity", serving.fidelity, "of the passes: analytic (default) or event")
+  command->add_option("--fidelity", serving.fidelity, "how passes are simulated: analytic (default) or event")
       ->check(CLI::IsMember({"analytic", "event"}));
   command
       ->add_option("--html", options->html, "write a page with the latency split and the timeline of experts")
@@ -136,8 +139,8 @@ void add_serve(CLI::App& app, Session& session) {
   command->add_option("--records", options->records, "write one CSV row a request and node")
       ->type_name("FILE");
   command->footer(
-      formats_help() + "\n" + runtime::synthetic_help() +
-      "\n\nExamples:\n"
+      formats_help() +
+      "\nExamples:\n"
       "  rdusim serve samba-coe-v0.3 --requests configs/prompts/demo.jsonl --compare dgx-a100,dgx-h100 "
       "--html out/coe.html\n"
       "  rdusim serve llama2-7b-x150 --requests synthetic:together,n=150 --batch 8 --output-tokens 200\n"

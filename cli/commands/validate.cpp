@@ -95,7 +95,7 @@ Result<int> validate_points(Session& session, const Options& options, Progress& 
   }
   const double error = geometric_mean_error_percent(points);
   session.print(report::table_text(table));
-  session.print(fmt::format("\ngeometric mean error: {:.2f} %\n", error));
+  session.print(fmt::format("\ngeometric mean error over all points: {:.2f} %\n", error));
   RDU_CHECK_OK(session.write_json({{"points", std::move(rows)}, {"geometric_mean_error_percent", error}}));
   return kExitOk;
 }
@@ -111,13 +111,16 @@ Result<int> run(Session& session, const Options& options) {
 void add_validate(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("validate", "published results beside ours: error, pass or fall short");
-  command->add_option(
-      "--points", options->points,
-      "CSV of measured points instead: columns sockets, model, input_and_output_tokens, batch, latency_s");
+  command
+      ->add_option(
+          "--points", options->points,
+          "CSV of measured points instead: columns sockets, model, input_and_output_tokens, batch, latency_s")
+      ->type_name("FILE");
   command->add_option("--group", options->group, "only this group of rows")
       ->check(CLI::IsMember(group_names()));
-  command->add_option("--stack", options->stack,
-                      "software stack of single-model serving (default: the node's)");
+  command
+      ->add_option("--stack", options->stack, "software stack of single-model serving (default: the node's)")
+      ->type_name("NAME");
   command->footer(
       "Exit code 1 when a judged row is outside its tolerance. Sources and free parameters: "
       "docs/validation.md.\n"

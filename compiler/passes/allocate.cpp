@@ -21,22 +21,54 @@ namespace {
 // PMU.
 constexpr int64_t kFifoBytes = 16 * 64;
 
-int64_t stage_cycles(const std::vector<FiringKind>& work, Unit& unit, const PcuSpec& pcu, int64_t pcus) {
+// What a stage has to do in a launch.
+struct Stage {
+  const std::vector<FiringKind>* work = nullptr;
+  int64_t port_bytes =
+      0;  // through its busiest port, all tokens as large as the largest; each PCU adds one RDN link to it
+};
+
+Stage stage_of(const Section& section, const SectionWork& work, size_t u) {
+  Stage stage{&work.work(u), 0};
+  const Unit& unit = section.units[u];
+  const auto add = [&](ChannelId channel, const Phases& phases) {
+    const int64_t token =
+        work.largest(channel.value).elements() * dtype_bytes(section.channels[channel.value].dtype);
+    stage.port_bytes = std::max(stage.port_bytes, token * active_firings(phases, unit.firings));
+  };
+  for (const InputPort& port : unit.inputs) add(port.channel, port.phases);
+  for (const OutputPort& port : unit.outputs) {
+    if (!port.channels.empty()) add(port.channels[0], port.phases);
+  }
+  return stage;
+}
+
+// How a stage whose firings differ (attention over a growing sequence) is sized: for the sum of its work, or
+// so that even its longest firing keeps the pace.
+enum class Sizing : uint8_t { kSum, kLongest };
+
+int64_t stage_cycles(const Stage& stage, Unit& unit, const ChipSpec& chip, int64_t pcus, Sizing sizing) {
   unit.pcus = pcus;
-  int64_t cycles = 0;
-  for (const FiringKind& w : work) cycles += w.count * compute_service(unit, pcu, w.needed, w.registers);
-  return cycles;
+  int64_t sum = 0;
+  int64_t longest = 0;
+  for (const FiringKind& w : *stage.work) {
+    const int64_t service = compute_service(unit, chip.pcu, w.needed, w.registers);
+    sum += w.count * service;
+    longest = std::max(longest, service);
+  }
+  const int64_t work = sizing == Sizing::kSum ? sum : longest * unit.firings;
+  return std::max(work, ceil_div(stage.port_bytes, chip.rdn.link_bytes_per_cycle * pcus));
 }
 
 // Fewest PCUs that do a stage within `cycles`; `limit` + 1 if more than limit.
-int64_t pcus_within(const std::vector<FiringKind>& work, Unit& unit, const PcuSpec& pcu, int64_t cycles,
-                    int64_t limit) {
-  if (stage_cycles(work, unit, pcu, limit) > cycles) return limit + 1;
+int64_t pcus_within(const Stage& stage, Unit& unit, const ChipSpec& chip, int64_t cycles, int64_t limit,
+                    Sizing sizing) {
+  if (stage_cycles(stage, unit, chip, limit, sizing) > cycles) return limit + 1;
   int64_t low = 1;
   int64_t high = limit;
   while (low < high) {
     const int64_t middle = (low + high) / 2;
-    if (stage_cycles(work, unit, pcu, middle) <= cycles) {
+    if (stage_cycles(stage, unit, chip, middle, sizing) <= cycles) {
       high = middle;
     } else {
       low = middle + 1;
@@ -45,41 +77,85 @@ int64_t pcus_within(const std::vector<FiringKind>& work, Unit& unit, const PcuSp
   return low;
 }
 
-// Returns the time of the slowest stage, in cycles a launch.
-Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip) {
-  std::vector<size_t> stages;
-  for (size_t u = 0; u < section.units.size(); ++u) {
-    const UnitKind kind = section.units[u].kind;
-    if (kind == UnitKind::kGemm || kind == UnitKind::kSimd) stages.push_back(u);
+// When a stage with the PCUs it has is done, if its tokens come evenly over `cycles`: the last moment at
+// which it has work waiting starts with some firing, and what remains from there is done without a pause.
+int64_t finish_cycles(const Stage& stage, const Unit& unit, const ChipSpec& chip, int64_t cycles) {
+  int64_t remaining = 0;
+  int64_t firing = unit.firings;
+  int64_t finish = cycles;
+  for (auto w = stage.work->rbegin(); w != stage.work->rend(); ++w) {
+    remaining += w->count * compute_service(unit, chip.pcu, w->needed, w->registers);
+    firing -= w->count;
+    finish = std::max(finish, cycles * firing / unit.firings + remaining);
   }
-  if (stages.empty()) return int64_t{0};
-  const int64_t count = chip.pcu.count;
-  if (static_cast<int64_t>(stages.size()) > count) {
-    return Error{ErrorCode::kCapacity, "section " + section.name,
-                 fmt::format("{} compute stages on {} PCUs", stages.size(), count), "use a smaller fusion"};
+  return finish;
+}
+
+class PcuAllocation {
+ public:
+  PcuAllocation(Section& section, const SectionWork& work, const ChipSpec& chip)
+      : section_(section), chip_(chip), work_(section.units.size()) {
+    for (size_t u = 0; u < section.units.size(); ++u) {
+      const UnitKind kind = section.units[u].kind;
+      if (kind != UnitKind::kGemm && kind != UnitKind::kSimd) continue;
+      stages_.push_back(u);
+      work_[u] = stage_of(section, work, u);
+    }
   }
-  const auto needed = [&](int64_t cycles) {
+
+  [[nodiscard]] size_t stages() const { return stages_.size(); }
+
+  // Gives every stage its PCUs and returns when the slowest is done, in cycles of a launch.
+  int64_t assign(Sizing sizing) {
+    int64_t low = 1;
+    int64_t high = 1;
+    while (needed(high, sizing) > chip_.pcu.count) high *= 2;
+    while (low < high) {
+      const int64_t middle = low + (high - low) / 2;
+      if (needed(middle, sizing) <= chip_.pcu.count) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    int64_t finish = low;
+    for (const size_t u : stages_) {
+      Unit& unit = section_.units[u];
+      unit.pcus = pcus_within(work_[u], unit, chip_, low, chip_.pcu.count, sizing);
+      finish = std::max(finish, finish_cycles(work_[u], unit, chip_, low));
+    }
+    return finish;
+  }
+
+ private:
+  // PCUs that all stages together need to be done within `cycles`; stops counting past the chip's.
+  int64_t needed(int64_t cycles, Sizing sizing) {
     int64_t total = 0;
-    for (const size_t u : stages) {
-      total += pcus_within(work.work(u), section.units[u], chip.pcu, cycles, count);
-      if (total > count) break;
+    for (const size_t u : stages_) {
+      total += pcus_within(work_[u], section_.units[u], chip_, cycles, chip_.pcu.count, sizing);
+      if (total > chip_.pcu.count) break;
     }
     return total;
-  };
-  int64_t low = 1;
-  int64_t high = 1;
-  while (needed(high) > count) high *= 2;
-  while (low < high) {
-    const int64_t middle = low + (high - low) / 2;
-    if (needed(middle) <= count) {
-      high = middle;
-    } else {
-      low = middle + 1;
-    }
   }
-  for (const size_t u : stages)
-    section.units[u].pcus = pcus_within(work.work(u), section.units[u], chip.pcu, low, count);
-  return low;
+
+  Section& section_;
+  const ChipSpec& chip_;
+  std::vector<size_t> stages_;
+  std::vector<Stage> work_;  // by unit
+};
+
+// Returns when the slowest stage is done, in cycles of a launch.
+Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip) {
+  PcuAllocation allocation(section, work, chip);
+  if (allocation.stages() == 0) return int64_t{0};
+  if (static_cast<int64_t>(allocation.stages()) > chip.pcu.count) {
+    return Error{ErrorCode::kCapacity, "section " + section.name,
+                 fmt::format("{} compute stages on {} PCUs", allocation.stages(), chip.pcu.count),
+                 "use a smaller fusion"};
+  }
+  const int64_t by_longest = allocation.assign(Sizing::kLongest);
+  const int64_t by_sum = allocation.assign(Sizing::kSum);
+  return by_sum <= by_longest ? by_sum : allocation.assign(Sizing::kLongest);
 }
 
 // Tokens that memory streams into each channel whose consumer works on them as they come; 0 for other
@@ -137,6 +213,14 @@ int64_t bytes_written(const Section& section, const Unit& unit, const SectionWor
   return bytes;
 }
 
+// Tokens that a buffer's ports emit in a launch, at most.
+int64_t emissions(const Unit& unit) {
+  int64_t most = 0;
+  for (const OutputPort& port : unit.outputs)
+    most = std::max(most, active_firings(port.phases, unit.firings));
+  return most;
+}
+
 // Buffers: storage of their largest emitted token, and enough PMUs side by side that filling one takes at
 // most half of the time in which the section's slowest stage or its memory streams are done.
 int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip,
@@ -153,7 +237,10 @@ int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSp
       }
     }
     const int64_t storage = ceil_div(bytes, chip.pmu.capacity_bytes);
-    const int64_t width = ceil_div(bytes_written(section, unit, work), chip.pmu.port_bytes_per_cycle * time);
+    // Read at the pace of its largest token: a buffer that grows is read whole by every firing of its
+    // consumer.
+    const int64_t moved = std::max(bytes_written(section, unit, work), bytes * emissions(unit));
+    const int64_t width = ceil_div(moved, chip.pmu.port_bytes_per_cycle * time);
     unit.pmus = std::max({int64_t{1}, storage, width});
     used += unit.pmus;
   }
@@ -227,6 +314,25 @@ void run_ahead(Section& section, const ChipSpec& chip, int64_t used) {
   }
 }
 
+// RDN links of a channel: as many side by side as its narrower end has units to feed or drain them.
+void assign_links(Section& section, const ChipSpec& chip) {
+  const auto width = [&](const Unit& unit) {
+    if (unit.kind == UnitKind::kGemm || unit.kind == UnitKind::kSimd) return unit.pcus;
+    return unit.kind == UnitKind::kBuffer ? unit.pmus : chip.agcu_ports;
+  };
+  for (const Unit& unit : section.units) {
+    for (const OutputPort& port : unit.outputs) {
+      for (const ChannelId id : port.channels) section.channels[id.value].links = width(unit);
+    }
+  }
+  for (const Unit& unit : section.units) {
+    for (const InputPort& port : unit.inputs) {
+      int64_t& links = section.channels[port.channel.value].links;
+      links = std::max<int64_t>(1, std::min(links, width(unit)));
+    }
+  }
+}
+
 Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip,
                      int64_t slowest_cycles) {
   const std::vector<bool> views = fed_by_buffer(section);
@@ -260,6 +366,7 @@ Status allocate(Compilation& compilation) {
     RDU_CHECK_OK(work.run());
     RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, *compilation.chip));
     RDU_CHECK_OK(allocate_pmus(section, work, *compilation.chip, slowest_cycles));
+    assign_links(section, *compilation.chip);
   }
   return {};
 }

@@ -55,6 +55,24 @@ TEST(SimTiming, ChannelLatencyDelaysByItsCyclesAndNoMore) {
   EXPECT_EQ(timed(pipe(1, 25, 50, 2), exact_node()).cycles, base + 100);
 }
 
+TEST(SimTiming, TokensCrossTheRdnAtTheRateOfTheirLinks) {
+  // 25600 bytes over links of 64 bytes a cycle: 400 cycles on one, 200 on two; none: no crossing.
+  const auto cycles = [](int64_t tokens, int64_t links, Fidelity fidelity) {
+    Program program = pipe(tokens, 25, 0, 4);
+    for (Channel& channel : program.sections[0].channels) channel.links = links;
+    return timed(program, exact_node(), fidelity).cycles;
+  };
+  for (const Fidelity fidelity : {Fidelity::kEvent, Fidelity::kAnalytic}) {
+    const int64_t base = cycles(1, 0, fidelity);
+    EXPECT_EQ(cycles(1, 1, fidelity), base + 2 * 400);
+    EXPECT_EQ(cycles(1, 2, fidelity), base + 2 * 200);
+  }
+  // The unit works 200 cycles a token, so one link sets the pace of many: 400 cycles a token.
+  const int64_t more = cycles(41, 1, Fidelity::kEvent) - cycles(40, 1, Fidelity::kEvent);
+  EXPECT_EQ(more, 400);
+  EXPECT_EQ(cycles(41, 4, Fidelity::kEvent) - cycles(40, 4, Fidelity::kEvent), 200);
+}
+
 TEST(SimTiming, ThreeUnitPipelineRunsAtItsSlowestStage) {
   const int64_t tokens = 40;
   const RunResult r = timed(pipe(tokens, 25, 0, 2), exact_node());
