@@ -22,7 +22,9 @@ constexpr size_t kChunk = size_t{1} << 18;
 
 Error io_error(const std::string& path, std::string_view action, int number) {
   const ErrorCode code = number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-  return Error{code, path, fmt::format("cannot {}: {}", action, std::strerror(number)), ""};
+  const bool no_folder = number == ENOENT && action == "write";
+  return Error{code, path, fmt::format("cannot {}: {}", action, std::strerror(number)),
+               no_folder ? "the folder does not exist; make it first" : ""};
 }
 
 Error too_large(const std::string& path, int64_t max_bytes) {
