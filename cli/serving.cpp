@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
@@ -22,10 +23,9 @@ Result<std::unique_ptr<runtime::Router>> train_builtin(Session& session,
   const std::string path = session.config.config_dir + "/prompts/router_train.jsonl";
   RDU_ASSIGN(const auto rows, runtime::read_labelled_prompts(path));
   RDU_CHECK_OK(session.record_file(path));
-  runtime::LabelledSet train{path, {}, std::nullopt};
-  runtime::LabelledSet validation{path, {}, std::nullopt};
-  std::map<std::string, int> seen;
-  for (const auto& row : rows) (++seen[row.label] % 3 == 0 ? validation : train).rows.push_back(row);
+  auto [stored, held_out] = runtime::hold_out(rows, 3);
+  const runtime::LabelledSet train{path, std::move(stored), std::nullopt};
+  const runtime::LabelledSet validation{path, std::move(held_out), std::nullopt};
 
   runtime::RouterTrainingOptions options;
   options.classes = runtime::router_classes(composition);

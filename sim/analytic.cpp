@@ -5,7 +5,7 @@
 //
 // APPROX: back-pressure acts on memory streams and on stages whose work grows; service grows linearly between
 // first and last firing; competition for the link delays the last message only. Against the event engine on
-// the Llama and Mistral decoders: below 1 % where the weights' stream binds, below 5 % elsewhere. Wider over
+// the Llama and Mistral decoders: below 1 % where the weights' stream binds, below 7 % elsewhere. Wider over
 // random toy decoders, whose few small tokens leave nothing to average (tests/property/sim_property_test.cpp
 // and cli_fidelities_test.cpp print and bound it).
 #include "sim/analytic.h"

@@ -278,7 +278,9 @@ std::vector<int64_t> tokens_carried(const Section& section) {
 }
 
 // Deepens channels beside long paths, as far as PMUs are left. Views of a growing buffer cost only the rows
-// that come meanwhile, which the buffer's storage of the whole sequence has room for.
+// that come meanwhile, which the buffer's storage of the whole sequence has room for. APPROX: where one
+// sequence of a batch follows another, the first rows of the next wait in storage that is not counted (a few
+// row blocks).
 void balance(Section& section, const ChipSpec& chip, const std::vector<bool>& views, int64_t& used) {
   const std::vector<int64_t> beside = stages_beside(section);
   const std::vector<int64_t> tokens = tokens_carried(section);
