@@ -6,7 +6,7 @@
 
 namespace rdusim::cli {
 
-void add_probe(CLI::App& app, Session& session) {
+void add_probe(CLI::App& app, [[maybe_unused]] Session& session) {
   auto* command = app.add_subcommand("probe", "one unit of the chip alone, at cycle level");
   command->require_subcommand(1);
 #define RDU_PROBE(name) add_##name##_probe(*command, session);
