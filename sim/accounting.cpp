@@ -63,7 +63,8 @@ size_t Accounting::add_section(const Section& section, const SectionOutcome& out
     result.pcus += unit.pcus;
     result.pmus += unit.pmus;
     result.units.push_back({unit.name, unit.kind, unit.pcus, unit.pmus, c.firings, c.busy, c.starved,
-                            c.blocked, outcome.cycles - c.busy - c.starved - c.blocked});
+                            c.blocked, outcome.cycles - c.busy - c.starved - c.blocked, c.work.operations,
+                            c.work.operand_bytes});
     int64_t weight = unit.pcus + unit.pmus;
     for (const InputPort& port : unit.inputs) weight += section.channels[port.channel.value].pmus;
     kind.weights.push_back(weight);
@@ -109,7 +110,8 @@ void Accounting::add_launch(size_t kind, const SectionOutcome& outcome) {
   for (const ByteCounts& bytes : outcome.bytes) add_bytes(result_.bytes, bytes, stands_for);
 }
 
-RunResult Accounting::take(int64_t firings_simulated) {
+RunResult Accounting::take(int64_t firings_simulated, int64_t firings_skipped) {
+  result_.firings_skipped = firings_skipped;
   result_.firings_simulated = firings_simulated;
   return std::move(result_);
 }

@@ -29,7 +29,7 @@ class Accounting {
 
   [[nodiscard]] int64_t cycles() const { return result_.cycles; }
   [[nodiscard]] int64_t launch_cycles() const { return launch_cycles_; }
-  RunResult take(int64_t firings_simulated);
+  RunResult take(int64_t firings_simulated, int64_t firings_skipped);
 
  private:
   struct Kind {

@@ -292,9 +292,11 @@ SectionOutcome AnalyticSection::outcome() const {
     const int64_t end = std::clamp<int64_t>(std::llround(m.end), 0, out.cycles);
     c.busy = std::min<int64_t>(end, std::llround(m.service * static_cast<double>(c.firings)));
     c.starved = end - c.busy;
+    c.work = m.work;
     out.counters[0].push_back(c);
     count_bytes(u, out.bytes[0]);
   }
+  count_channels(out);
   out.hbm_busy_cycles = std::llround(busy_[static_cast<size_t>(Tier::kHbm)]);
   out.ddr_busy_cycles = std::llround(busy_[static_cast<size_t>(Tier::kDdr)]);
   out.link_busy_cycles = std::llround(link_busy_);
@@ -312,16 +314,15 @@ void AnalyticSection::count_bytes(size_t u, ByteCounts& bytes) const {
   }
   if (x.kind == UnitKind::kSend)
     bytes[static_cast<size_t>(Wire::kLink)][static_cast<size_t>(cause)] += m.bytes;
-  auto& sram = bytes[static_cast<size_t>(Wire::kSram)][static_cast<size_t>(cause)];
-  for (const OutputPort& port : x.outputs) {
-    for (const ChannelId c : port.channels) {
-      const Channel& channel = section_.channels[c.value];
-      const bool buffered = unit(ends_[c.value].consumer->value).kind == UnitKind::kBuffer;
-      const int64_t writes = (channel.pmus > 0 ? 1 : 0) + (buffered ? 1 : 0);
-      const double elements = flows_[c.value].elements * static_cast<double>(flows_[c.value].tokens);
-      sram += writes * std::llround(elements) * dtype_bytes(channel.dtype);
-    }
+}
+
+void AnalyticSection::count_channels(SectionOutcome& out) const {
+  std::vector<int64_t> written;
+  for (size_t c = 0; c < flows_.size(); ++c) {
+    const double elements = flows_[c].elements * static_cast<double>(flows_[c].tokens);
+    written.push_back(std::llround(elements) * dtype_bytes(section_.channels[c].dtype));
   }
+  count_channel_bytes(section_, written, channel_causes(section_), out.counters[0], out.bytes[0]);
 }
 
 Result<SectionOutcome> analytic_section(const Program& program, const Section& section, const Launch& launch,

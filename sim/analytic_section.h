@@ -12,7 +12,7 @@
 #include "base/program/program.h"
 #include "base/program/topology.h"
 #include "base/result.h"
-#include "sim/section_run.h"
+#include "sim/section_outcome.h"
 #include "sim/stream_schedule.h"
 #include "sim/token_shapes.h"
 
@@ -57,6 +57,7 @@ struct UnitModel {
   double transfer_latency = 0;
   BackPressure held;
   int64_t bytes = 0;  // moved by a stream or exchange, all firings
+  FiringWork work;    // of all firings
 
   void set_service(double cycles) { service = service_first = service_last_but_one = service_last = cycles; }
 };
@@ -98,6 +99,7 @@ class AnalyticSection {
   void set_gates();
   [[nodiscard]] SectionOutcome outcome() const;
   void count_bytes(size_t u, ByteCounts& bytes) const;
+  void count_channels(SectionOutcome& out) const;
 
   const Program& program_;
   const Section& section_;

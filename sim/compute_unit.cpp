@@ -23,7 +23,7 @@ void advance(int64_t& phase, int64_t period) {
 ComputeUnit::ComputeUnit(SectionContext& context, const Unit& unit, size_t unit_index, int64_t socket,
                          std::vector<TokenChannel*> inputs, std::vector<std::vector<TokenChannel*>> outputs)
     : Component(context, unit, unit_index, socket),
-      cost_(context.section, unit, context.node.chip),
+      cost_(context.section, unit, context.node.chip, context.channel_causes),
       pipeline_latency_cycles_(
           unit.kind == UnitKind::kBuffer ? 0 : context.node.chip.pcu.pipeline_latency_cycles),
       extents_(inputs.size(), Extent{-1, -1, 0, 0}),
@@ -49,6 +49,7 @@ void ComputeUnit::run() {
     give_outputs();
     ++counters_.firings;
   }
+  counters_.work = cost_.total();
 }
 
 FiringActivity ComputeUnit::take_inputs() {
@@ -79,6 +80,7 @@ int64_t ComputeUnit::service(FiringActivity activity, int64_t firing) {
       extents_[i] = inputs_[i].held ? inputs_[i].tile.extent : Extent{-1, -1, 0, 0};
     auto computed = cost_.compute(activity, firing, extents_);
     if (!computed.ok()) fail(computed.take_error());
+    cost_.count(cost_.work_of(activity, extents_));
     evaluate_body(activity, firing);
     extents_.resize(inputs_.size());
     return *computed;

@@ -20,6 +20,15 @@ inline constexpr size_t kWireCount = 4;
 std::string_view wire_name(Wire wire);
 using ByteCounts = std::array<std::array<int64_t, kCauseCount>, kWireCount>;  // [wire][cause]
 
+// Primitive operations that were executed, for the energy: multiply-accumulates by the wider of their
+// operands' formats, and element operations by the part of the PCU that does them (tile_op.def; layout
+// operations cost no PCU work).
+enum class WorkKind : uint8_t { kMac16, kMac32, kMap, kReduce, kTail, kCross };
+inline constexpr size_t kWorkKindCount = 6;
+std::string_view work_kind_name(WorkKind kind);
+using WorkCounts = std::array<int64_t, kWorkKindCount>;
+using CauseCounts = std::array<int64_t, kCauseCount>;
+
 // Cycles of all PCUs and PMUs of all sockets, by what they did.
 struct UnitCycles {
   int64_t busy = 0;       // working on a token
@@ -40,6 +49,8 @@ struct UnitResult {
   int64_t starved_cycles = 0;
   int64_t blocked_cycles = 0;
   int64_t done_cycles = 0;  // waiting for the section's other units after the last firing; counted as idle
+  WorkCounts work{};        // one launch, one socket
+  CauseCounts operand_bytes{};  // of the held tokens that its firings read, by cause
 };
 
 struct SectionResult {
@@ -51,7 +62,8 @@ struct SectionResult {
   int64_t pmus = 0;
   std::string bound_by;  // "hbm", "link", "unit layer.wo.gemm", "latency": what sets the section's time
   std::vector<UnitResult> units;
-  ByteCounts bytes{};  // one launch, one socket
+  ByteCounts bytes{};           // one launch, one socket
+  CauseCounts rdn_byte_hops{};  // bytes of channels x hops of their routes; one launch, one socket
 };
 
 struct RunResult {
@@ -62,7 +74,8 @@ struct RunResult {
   UnitCycles unit_cycles;  // all sockets
   ByteCounts bytes{};      // all sockets
   std::vector<SectionResult> sections;
-  int64_t firings_simulated = 0;
+  int64_t firings_simulated = 0;  // one by one
+  int64_t firings_skipped = 0;    // in periods and launches that repeat others
   [[nodiscard]] double latency_s() const { return static_cast<double>(cycles) / clock_hz; }
 };
 
