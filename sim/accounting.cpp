@@ -50,12 +50,14 @@ Accounting::Accounting(const Program& program, const NodeSpec& node, const Stack
 
 size_t Accounting::add_section(const Section& section, const SectionOutcome& outcome) {
   Kind& kind = kinds_.emplace_back();
+  kind.section = &section;
   SectionResult& result = result_.sections.emplace_back();
   result.name = section.name;
   result.cycles_per_launch = outcome.cycles;
   result.launch_cycles_per_launch = launch_cycles_;
   result.bound_by = bound_by(section, outcome);
   result.bytes = outcome.bytes[0];
+  result.rdn_byte_hops = outcome.rdn_byte_hops[0];
   for (const Channel& c : section.channels) result.pmus += c.pmus;
   for (size_t u = 0; u < section.units.size(); ++u) {
     const Unit& unit = section.units[u];
@@ -102,12 +104,25 @@ void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome
   result_.unit_cycles.idle += sum.idle * stands_for;
 }
 
+void Accounting::add_work(const Unit& unit, const FiringWork& work, int64_t times) {
+  WorkCounts& operations = unit.kind == UnitKind::kGemm ? result_.gemm_work : result_.simd_work;
+  for (size_t k = 0; k < kWorkKindCount; ++k) operations[k] += times * work.operations[k];
+  for (size_t c = 0; c < kCauseCount; ++c) result_.operand_bytes[c] += times * work.operand_bytes[c];
+}
+
 void Accounting::add_launch(size_t kind, const SectionOutcome& outcome) {
   ++result_.sections[kind].launches;
   result_.cycles += launch_cycles_ + outcome.cycles;
   add_unit_cycles(kinds_[kind], outcome);
   const int64_t stands_for = program_.sockets / static_cast<int64_t>(outcome.bytes.size());
   for (const ByteCounts& bytes : outcome.bytes) add_bytes(result_.bytes, bytes, stands_for);
+  for (const CauseCounts& hops : outcome.rdn_byte_hops) {
+    for (size_t c = 0; c < kCauseCount; ++c) result_.rdn_byte_hops[c] += stands_for * hops[c];
+  }
+  const Section& section = *kinds_[kind].section;
+  for (const std::vector<UnitCounters>& socket : outcome.counters) {
+    for (size_t u = 0; u < socket.size(); ++u) add_work(section.units[u], socket[u].work, stands_for);
+  }
 }
 
 RunResult Accounting::take(int64_t firings_simulated, int64_t firings_skipped) {

@@ -33,10 +33,12 @@ class Accounting {
 
  private:
   struct Kind {
+    const Section* section = nullptr;
     std::vector<int64_t> weights;  // physical units of each unit
     int64_t configured = 0;        // their sum
   };
   void add_bytes(ByteCounts& to, const ByteCounts& from, int64_t times) const;
+  void add_work(const Unit& unit, const FiringWork& work, int64_t times);
   void add_unit_cycles(const Kind& kind, const SectionOutcome& outcome);
 
   const Program& program_;

@@ -293,6 +293,9 @@ SectionOutcome AnalyticSection::outcome() const {
     c.busy = std::min<int64_t>(end, std::llround(m.service * static_cast<double>(c.firings)));
     c.starved = end - c.busy;
     c.work = m.work;
+    if (unit(u).kind == UnitKind::kLoad && m.tier == Tier::kSram)
+      c.work.operand_bytes[static_cast<size_t>(section_.arguments[unit(u).stream->argument.value].cause)] +=
+          m.bytes;
     out.counters[0].push_back(c);
     count_bytes(u, out.bytes[0]);
   }
@@ -322,7 +325,7 @@ void AnalyticSection::count_channels(SectionOutcome& out) const {
     const double elements = flows_[c].elements * static_cast<double>(flows_[c].tokens);
     written.push_back(std::llround(elements) * dtype_bytes(section_.channels[c].dtype));
   }
-  count_channel_bytes(section_, written, channel_causes(section_), out.counters[0], out.bytes[0]);
+  count_channel_bytes(section_, chip(), written, channel_causes(section_), out);
 }
 
 Result<SectionOutcome> analytic_section(const Program& program, const Section& section, const Launch& launch,

@@ -28,7 +28,11 @@ MemoryUnit::MemoryUnit(SectionContext& context, const Unit& unit, size_t unit_in
 Transfer MemoryUnit::move(tlm::tlm_command command, int64_t address, int64_t bytes, int64_t runs) {
   const int64_t now = now_cycle();
   if (bytes == 0) return {now, now, now};
-  if (moves_.counts_bytes(command == tlm::TLM_WRITE_COMMAND)) count_bytes(moves_.wire, moves_.cause, bytes);
+  if (moves_.counts_bytes(command == tlm::TLM_WRITE_COMMAND)) {
+    count_bytes(moves_.wire, moves_.cause, bytes);
+  } else {
+    counters_.work.operand_bytes[static_cast<size_t>(moves_.cause)] += bytes;
+  }
   if (port_ == nullptr) {
     const int64_t start = std::max(now, sram_free_cycle_);
     sram_free_cycle_ = start + moves_.sram_cycles(bytes);

@@ -5,14 +5,17 @@
 //
 //   transient | period | period | ......... skipped ......... | drain
 //
-// The state is looked at now and then, and compared with the one remembered last. That one is replaced as the
-// run goes on, always later by a share of what has passed (Brent's idea), so it comes to lie behind the
-// transient, and far enough back for long periods, at the price of a few copies a run.
+// Comparing states costs as much as many firings. So first the times between looks have to repeat, which
+// costs next to nothing to see; only then is a state remembered, and compared with the one a period later.
+// Seeing times repeat proves nothing (a channel may still be filling): equal states do.
 //
 // What never repeats: work that grows (causal attention), and a saturated memory channel whose bytes a cycle
 // are no simple fraction, because its tokens then fall on other parts of a cycle each time. That is simulated
 // in full.
 #pragma once
+
+#include <array>
+#include <cstddef>
 
 #include "sim/state_walk.h"
 
@@ -24,14 +27,25 @@ class PeriodFinder {
  public:
   // Looks at the engine's state between two decisions; advances it by as many periods as are sure. Returns
   // the firings that need not be simulated.
-  int64_t skip(StampEngine& engine, int64_t decision_cycle);
+  int64_t look(StampEngine& engine, int64_t decision_cycle);
 
  private:
-  void remember(StampEngine& engine, int64_t decision_cycle);
+  // assumed: longer periods, in looks, are rare, and each would make every look dearer.
+  static constexpr size_t kLongest = 16;
+
+  size_t repeating_period(int64_t decision_cycle);
+  int64_t skip(StampEngine& engine, int64_t decision_cycle);
+
   StateWalk state_;
+  std::array<int64_t, kLongest> intervals_{};  // between looks, a ring
+  std::array<int64_t, kLongest + 1>
+      repeats_{};  // [p]: looks in a row whose interval was that of p looks before
   int64_t looks_ = 0;
-  int64_t next_remembered_ = 1;
-  int64_t remembered_cycle_ = -1;
+  int64_t last_cycle_ = 0;
+  int64_t remembered_look_ = -1;
+  int64_t remembered_cycle_ = 0;
+  size_t period_ = 0;  // looks from the remembered state to the one it is compared with
+  int64_t next_try_ = 0;
 };
 
 }  // namespace rdusim::sim

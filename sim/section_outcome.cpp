@@ -14,19 +14,31 @@ std::vector<Cause> channel_causes(const Section& section) {
   return causes;
 }
 
-void count_channel_bytes(const Section& section, const std::vector<int64_t>& bytes_written,
-                         const std::vector<Cause>& causes, std::vector<UnitCounters>& counters,
-                         ByteCounts& bytes) {
-  auto& sram = bytes[static_cast<size_t>(Wire::kSram)];
+namespace {
+
+// Latency of a route is that of its hops.
+int64_t hops(const Channel& channel, const RdnSpec& rdn) {
+  if (channel.links == 0) return 0;  // does not cross the RDN
+  return rdn.hop_latency_cycles > 0 ? channel.latency_cycles / rdn.hop_latency_cycles : rdn.average_hops;
+}
+
+}  // namespace
+
+void count_channel_bytes(const Section& section, const ChipSpec& chip, const std::vector<int64_t>& written,
+                         const std::vector<Cause>& causes, SectionOutcome& outcome) {
+  auto& sram = outcome.bytes.back()[static_cast<size_t>(Wire::kSram)];
+  CauseCounts& byte_hops = outcome.rdn_byte_hops.emplace_back();
   for (size_t u = 0; u < section.units.size(); ++u) {
     const Unit& unit = section.units[u];
     const bool buffer = unit.kind == UnitKind::kBuffer;
     for (const InputPort& port : unit.inputs) {
       const size_t c = port.channel.value;
+      const Channel& channel = section.channels[c];
       const auto cause = static_cast<size_t>(causes[c]);
-      const int64_t held_twice = (section.channels[c].pmus > 0 ? 1 : 0) + (buffer ? 1 : 0);
-      sram[cause] += held_twice * bytes_written[c];
-      if (unit.stream || unit.exchange) counters[u].work.operand_bytes[cause] += bytes_written[c];
+      sram[cause] += ((channel.pmus > 0 ? 1 : 0) + (buffer ? 1 : 0)) * written[c];
+      byte_hops[cause] += hops(channel, chip.rdn) * written[c];
+      const bool moves = unit.stream || unit.exchange || (buffer && channel.pmus > 0);
+      if (moves) outcome.counters.back()[u].work.operand_bytes[cause] += written[c];
     }
   }
 }

@@ -23,6 +23,7 @@ struct SectionOutcome {
   int64_t firings_skipped = 0;                      // in periods that repeat
   std::vector<std::vector<UnitCounters>> counters;  // [socket][unit]
   std::vector<ByteCounts> bytes;                    // [socket]
+  std::vector<CauseCounts> rdn_byte_hops;           // [socket]
   int64_t hbm_busy_cycles = 0;                      // of socket 0's shared resources
   int64_t ddr_busy_cycles = 0;
   int64_t link_busy_cycles = 0;
@@ -31,11 +32,11 @@ struct SectionOutcome {
 // Why each of the section's channels moves its tokens: what its producer does.
 std::vector<Cause> channel_causes(const Section& section);
 
-// The outcome's counters of the bytes that have passed the channels of one socket, [channel]. A channel's
+// Counters of the bytes that have passed the channels of one socket, `written` by channel. A channel's
 // tokens are written to the PMUs that hold them (its own, or those of a buffer unit that reads it); memory
 // and exchange units read each once (gemm and simd units count what they read themselves).
-void count_channel_bytes(const Section& section, const std::vector<int64_t>& bytes_written,
-                         const std::vector<Cause>& causes, std::vector<UnitCounters>& counters,
-                         ByteCounts& bytes);
+// Adds a socket's row to outcome.rdn_byte_hops; its rows of counters and bytes are the last.
+void count_channel_bytes(const Section& section, const ChipSpec& chip, const std::vector<int64_t>& written,
+                         const std::vector<Cause>& causes, SectionOutcome& outcome);
 
 }  // namespace rdusim::sim

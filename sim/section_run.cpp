@@ -184,7 +184,7 @@ SectionOutcome SectionRun::outcome() const {
     }
     std::vector<int64_t> written;
     for (const auto& channel : fabric.channels) written.push_back(channel->bytes_written());
-    count_channel_bytes(context_.section, written, context_.channel_causes, counters, bytes);
+    count_channel_bytes(context_.section, context_.node.chip, written, context_.channel_causes, out);
   }
   out.cycles = end - context_.begin_cycle;
   const Hardware& hardware = *context_.hardware;

@@ -74,7 +74,7 @@ std::optional<SectionOutcome> StampEngine::run() {
   while (!fabric_.failed && decide()) {
     run_ready();
     if (anchor == nullptr || anchor->firings() == seen) continue;
-    firings_skipped_ += periods.skip(*this, fabric_.last_decision_cycle);
+    firings_skipped_ += periods.look(*this, fabric_.last_decision_cycle);
     seen = anchor->firings();
   }
   const bool finished =
@@ -189,7 +189,7 @@ SectionOutcome StampEngine::outcome() const {
   out.firings_simulated -= firings_skipped_;
   std::vector<int64_t> written;
   for (const StampChannel& channel : fabric_.channels) written.push_back(channel.bytes_written());
-  count_channel_bytes(context_.section, written, context_.channel_causes, counters, bytes);
+  count_channel_bytes(context_.section, context_.node.chip, written, context_.channel_causes, out);
   out.hbm_busy_cycles = fabric_.memory[static_cast<size_t>(Tier::kHbm)].clock.busy_cycles();
   out.ddr_busy_cycles = fabric_.memory[static_cast<size_t>(Tier::kDdr)].clock.busy_cycles();
   out.link_busy_cycles = fabric_.egress.clock.busy_cycles();

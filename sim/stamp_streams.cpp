@@ -41,6 +41,12 @@ StampStream::StampStream(const SectionContext& context, StampFabric& fabric, siz
   turn_.stream = this;
 }
 
+UnitCounters StampStream::counters() const {
+  UnitCounters counters = counters_;
+  if (!moves_.counts_bytes(store_)) counters.work.operand_bytes[static_cast<size_t>(cause_)] += bytes_moved_;
+  return counters;
+}
+
 void StampStream::run() {
   while (!finished() && !asked_ && !fabric_.failed) {
     if (!ask()) return;
@@ -77,7 +83,7 @@ bool StampStream::ask() {
 void StampStream::transfer(int64_t runs) {
   const int64_t bytes = token_rows_ * moves_.cols * moves_.element_bytes;
   if (bytes == 0) return complete({now_, now_, now_});
-  if (moves_.counts_bytes(store_)) bytes_moved_ += bytes;
+  bytes_moved_ += bytes;
   if (memory_ == nullptr) {
     const int64_t start = std::max(now_, sram_free_cycle_);
     sram_free_cycle_ = start + moves_.sram_cycles(bytes);

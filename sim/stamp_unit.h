@@ -38,6 +38,7 @@ class StampUnit {
   [[nodiscard]] virtual UnitCounters counters() const { return counters_; }
   // What it moved over memory channels and links.
   void add_bytes(ByteCounts& bytes) const {
+    if (wire_ == Wire::kSram && unit_.kind == UnitKind::kLoad) return;  // an operand read
     bytes[static_cast<size_t>(wire_)][static_cast<size_t>(cause_)] += bytes_moved_;
   }
 
@@ -132,6 +133,7 @@ class StampStream : public StampUnit {
   // Its turn has come: decided at the end of `decision_cycle`.
   void granted(int64_t decision_cycle, ServiceClock::Span span);
   [[nodiscard]] int64_t floor() const override { return std::min(now_, time_); }
+  [[nodiscard]] UnitCounters counters() const override;
 
  private:
   struct Transfer {

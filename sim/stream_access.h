@@ -57,7 +57,7 @@ struct StreamAccess {
   [[nodiscard]] int64_t sram_cycles(int64_t bytes) const {
     return (bytes + sram_bytes_per_cycle - 1) / sram_bytes_per_cycle;
   }
-  // Reading SRAM is counted by the channel that takes the tokens.
+  // Reading SRAM moves nothing over a wire that is counted; it is an operand read.
   [[nodiscard]] bool counts_bytes(bool write) const { return wire != Wire::kSram || write; }
   // Tokens from number `from` on that have the extent of token `from`; 0 if that is not known in closed form.
   [[nodiscard]] int64_t alike_tokens(const MemoryStream& stream, int64_t from) const;

@@ -73,6 +73,10 @@ struct RunResult {
   int64_t sockets = 1;
   UnitCycles unit_cycles;  // all sockets
   ByteCounts bytes{};      // all sockets
+  WorkCounts gemm_work{};  // executed by gemm and by simd units; all launches, all sockets
+  WorkCounts simd_work{};
+  CauseCounts operand_bytes{};  // read from PMUs
+  CauseCounts rdn_byte_hops{};
   std::vector<SectionResult> sections;
   int64_t firings_simulated = 0;  // one by one
   int64_t firings_skipped = 0;    // in periods and launches that repeat others

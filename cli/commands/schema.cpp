@@ -41,7 +41,7 @@ Result<int> run(Session& session, const std::string& name) {
 void add_schema(CLI::App& app, Session& session) {
   auto name = std::make_shared<std::string>();
   auto* command = app.add_subcommand("schema", "print the JSON schema of a kind of configuration file");
-  command->add_option("KIND", *name, "chip, node, gpu_node, composition or sweep")->required();
+  command->add_option("KIND", *name, "chip, node, gpu_node, energy, composition or sweep")->required();
   command->footer("Example:\n  rdusim schema chip > chip.schema.json");
   command->callback([&session, name] { session.body = [name](Session& s) { return run(s, *name); }; });
 }

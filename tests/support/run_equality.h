@@ -22,6 +22,10 @@ inline void expect_same_unit(const UnitResult& a, const UnitResult& b) {
 inline void expect_same_run(const RunResult& a, const RunResult& b) {
   EXPECT_EQ(a.cycles, b.cycles);
   EXPECT_EQ(a.bytes, b.bytes);
+  EXPECT_EQ(a.gemm_work, b.gemm_work);
+  EXPECT_EQ(a.simd_work, b.simd_work);
+  EXPECT_EQ(a.operand_bytes, b.operand_bytes);
+  EXPECT_EQ(a.rdn_byte_hops, b.rdn_byte_hops);
   EXPECT_EQ(a.unit_cycles.busy, b.unit_cycles.busy);
   EXPECT_EQ(a.unit_cycles.starved, b.unit_cycles.starved);
   EXPECT_EQ(a.unit_cycles.blocked, b.unit_cycles.blocked);
