@@ -83,6 +83,8 @@ Json run_json(const Program& program, const RunResult& result, const SocketPeaks
                          {"blocked", cycles.blocked},
                          {"launching", cycles.launching},
                          {"idle", cycles.idle}};
+  json["firings_simulated"] = result.firings_simulated;
+  json["firings_skipped"] = result.firings_skipped;
   json["sections"] = Json::array();
   for (const auto& section : result.sections)
     json["sections"].push_back(section_json(section, result, peaks));

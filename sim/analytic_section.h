@@ -106,6 +106,7 @@ class AnalyticSection {
   const Launch& launch_;
   const NodeSpec& node_;
   std::vector<ChannelEnds> ends_;
+  std::vector<int64_t> turn_ranks_;
   std::optional<TokenShapes> shapes_;
   std::vector<size_t> order_;  // producers before consumers
   std::vector<Flow> flows_;

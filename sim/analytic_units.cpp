@@ -130,7 +130,7 @@ void AnalyticSection::add_stream(size_t u, double cycles) {
   UnitModel& m = models_[u];
   FluidStream s;
   s.priority = x.stream->priority;
-  s.order = static_cast<int64_t>(u);
+  s.order = turn_ranks_[u];
   s.first_cycles = m.service;
   double ahead = 1;  // share that fits into the channels ahead of the consumers
   if (x.kind == UnitKind::kLoad && !x.stream->gather) {

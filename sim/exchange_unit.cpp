@@ -103,7 +103,7 @@ void SendUnit::post(const Tile& tile, int64_t firing) {
     const int64_t received = message.extent.elements() * bytes_per_element;
     count_bytes(Wire::kLink, Cause::kCollective, sent);
     Server& ingress = context_.hardware->ingress(stands_for_all ? socket_ : peer);
-    const auto order = static_cast<int64_t>((unit_index_ * static_cast<size_t>(sockets) + i));
+    const int64_t order = context_.turn_ranks[unit_index_] * sockets + static_cast<int64_t>(i);
     messages_[i][static_cast<size_t>(firing % kExchangeWindow)]->send(
         context_.hardware->egress(socket_), ingress, *mailboxes_[i], std::move(message), sent, received,
         context_.hardware->link_latency_cycles(), order, i + 1 == mailboxes_.size() ? process() : nullptr);

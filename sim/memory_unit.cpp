@@ -19,7 +19,7 @@ MemoryUnit::MemoryUnit(SectionContext& context, const Unit& unit, size_t unit_in
       port_(context.hardware->memory_port(socket, symbol_.tier)),
       sram_free_cycle_(context.begin_cycle) {
   access_.priority = stream_.priority;
-  access_.order = static_cast<int64_t>(unit_index);
+  access_.order = context.turn_ranks[unit_index];
   if (context.timeline != nullptr) {
     tier_track_ = context.timeline->track(fmt::format("socket {} / {}", socket, tier_name(symbol_.tier)));
   }

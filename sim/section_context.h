@@ -24,6 +24,7 @@ struct SectionContext {
   const NodeSpec& node;
   Hardware* hardware = nullptr;  // set when SystemC executes it
   std::vector<Cause> channel_causes = sim::channel_causes(section);
+  std::vector<int64_t> turn_ranks = sim::turn_ranks(section);
   int64_t begin_cycle = 0;        // absolute cycle of the first firing
   int64_t simulated_sockets = 1;  // 1: socket 0 stands for all
   bool functional = false;

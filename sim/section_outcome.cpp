@@ -1,5 +1,8 @@
 #include "sim/section_outcome.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace rdusim::sim {
 
 std::vector<Cause> channel_causes(const Section& section) {
@@ -12,6 +15,16 @@ std::vector<Cause> channel_causes(const Section& section) {
     }
   }
   return causes;
+}
+
+std::vector<int64_t> turn_ranks(const Section& section) {
+  std::vector<size_t> by_name(section.units.size());
+  std::iota(by_name.begin(), by_name.end(), size_t{0});
+  std::sort(by_name.begin(), by_name.end(),
+            [&](size_t a, size_t b) { return section.units[a].name < section.units[b].name; });
+  std::vector<int64_t> ranks(by_name.size());
+  for (size_t i = 0; i < by_name.size(); ++i) ranks[by_name[i]] = static_cast<int64_t>(i);
+  return ranks;
 }
 
 namespace {

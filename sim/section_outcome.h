@@ -32,6 +32,10 @@ struct SectionOutcome {
 // Why each of the section's channels moves its tokens: what its producer does.
 std::vector<Cause> channel_causes(const Section& section);
 
+// Who goes first when requests are equal in all else: rank of each unit by its name, which does not depend on
+// the order in which a section was put together.
+std::vector<int64_t> turn_ranks(const Section& section);
+
 // Counters of the bytes that have passed the channels of one socket, `written` by channel. A channel's
 // tokens are written to the PMUs that hold them (its own, or those of a buffer unit that reads it); memory
 // and exchange units read each once (gemm and simd units count what they read themselves).

@@ -37,7 +37,7 @@ StampStream::StampStream(const SectionContext& context, StampFabric& fabric, siz
   wire_ = moves_.wire;
   cause_ = moves_.cause;
   turn_.priority = stream_.priority;
-  turn_.order = static_cast<int64_t>(index);
+  turn_.order = context.turn_ranks[index];
   turn_.stream = this;
 }
 
@@ -192,7 +192,7 @@ bool StampSend::post() {
     const auto k = static_cast<int64_t>(i);
     MessageTurn turn;
     turn.arrival_cycle = now_;
-    turn.order = static_cast<int64_t>(index_) * sockets_ + k;
+    turn.order = context_.turn_ranks[index_] * sockets_ + k;
     turn.sent_bytes =
         exchange_part(*unit_.exchange, sockets_, whole, k + 1).elements() * input_->element_bytes();
     turn.received_bytes = own.elements() * input_->element_bytes();

@@ -145,7 +145,7 @@ struct MemoryStream {
   int64_t cols = 0;
   int64_t repeats = 1;
   bool gather = false;
-  int priority = 0;  // lower goes first when streams compete for a memory channel; ties by unit id
+  int priority = 0;  // lower goes first when streams compete for a memory channel; ties by unit name
   friend bool operator==(const MemoryStream&, const MemoryStream&) = default;
 
   [[nodiscard]] int64_t tokens_per_segment() const { return (rows + rows_per_token - 1) / rows_per_token; }

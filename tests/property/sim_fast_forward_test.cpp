@@ -43,7 +43,8 @@ NodeSpec node_of(const Program& p) {
 TEST(FastForward, RandomProgramsSayTheSameInEveryCounter) {
   ProgramGenerator generator(4711);
   for (int trial = 0; trial < 250; ++trial) {
-    const Program p = generator.make().program;
+    Program p = generator.make().program;
+    if (trial % 2 == 1) p = with_links_and_tiers(std::move(p), static_cast<uint64_t>(trial));
     SCOPED_TRACE(::testing::Message() << "trial " << trial << "\n" << print_program(p));
     expect_exact(p, node_of(p));
     if (HasFailure()) break;
@@ -58,6 +59,7 @@ TEST(FastForward, LongRandomProgramsSkipPeriodsAndSayTheSame) {
   for (int trial = 0; trial < 150; ++trial) {
     Program p = generator.make().program;
     p.launches.resize(1);
+    if (trial % 4 >= 2) p = with_links_and_tiers(std::move(p), static_cast<uint64_t>(trial));
     SCOPED_TRACE(::testing::Message() << "trial " << trial << "\n" << print_program(p));
     NodeSpec node = node_of(p);
     if (trial % 2 == 1) node.chip.hbm.bandwidth_bytes_per_s = 1.023e12;

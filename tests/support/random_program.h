@@ -108,4 +108,17 @@ class ProgramGenerator {
   int64_t max_blocks_;  // row blocks, that is, tokens of a stage
 };
 
+// The same program with channels on RDN links, and some weights in DDR or SRAM.
+inline Program with_links_and_tiers(Program p, uint64_t seed) {
+  Random random(seed);
+  for (Channel& c : p.sections[0].channels) c.links = static_cast<int64_t>(random.below(3));
+  for (Symbol& s : p.symbols) {
+    if (s.name.ends_with(".w")) s.tier = static_cast<Tier>(random.below(kTierCount));
+    int64_t& mark = p.tiers[static_cast<size_t>(s.tier)].bytes;
+    s.offset_bytes = mark;
+    mark += (s.bytes() + 63) / 64 * 64;
+  }
+  return p;
+}
+
 }  // namespace rdusim::testing
