@@ -104,6 +104,20 @@ TEST(FastForward, ARaggedLastTokenIsNotSkippedOver) {
   EXPECT_GT(expect_exact(p, node_of(p)), 0);
 }
 
+// The load goes over its rows twice; the last token of each time is smaller, also the one in the middle of
+// the run.
+TEST(FastForward, ARaggedTokenInTheMiddleIsNotSkippedOver) {
+  Program p = chain(2000, 256, 3);
+  for (Symbol& s : p.symbols) s.rows = s.full_rows = s.name == "x" ? 2999 : 5998;
+  for (Unit& u : p.sections[0].units) {
+    if (!u.stream) continue;
+    u.stream->rows = 2999;
+    (u.kind == UnitKind::kLoad ? u.stream->repeats : u.stream->segments) = 2;
+    u.stream->stride = u.kind == UnitKind::kLoad ? 0 : 2999;
+  }
+  EXPECT_GT(expect_exact(p, node_of(p)), 6 * 1500);
+}
+
 TEST(FastForward, GrowingWorkIsSimulatedInFull) {
   ProgramBuilder b;
   const ArgumentId x = b.symbol("x", 400, 64);
