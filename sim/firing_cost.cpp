@@ -60,7 +60,7 @@ Status FiringCost::fill(Slot& slot, const std::vector<Extent>& inputs, FiringAct
                         int64_t firing) {
   slot.used = false;
   registers_.assign(inputs.begin(), inputs.end());
-  RDU_ASSIGN(slot.entry.service_cycles, compute(activity, firing, registers_));
+  RDU_ASSIGN(slot.entry.cycles, compute(activity, firing, registers_));
   slot.entry.sources.clear();
   const std::vector<bool>& need = needed(activity.outputs_active);
   for (const OutputPort& port : unit_.outputs) {
@@ -69,11 +69,11 @@ Status FiringCost::fill(Slot& slot, const std::vector<Extent>& inputs, FiringAct
   return {};
 }
 
-Result<int64_t> FiringCost::compute(FiringActivity activity, int64_t firing, std::vector<Extent>& registers) {
+Result<FiringCycles> FiringCost::compute(FiringActivity activity, int64_t firing, std::vector<Extent>& registers) {
   const std::vector<bool>& need = needed(activity.outputs_active);
   RDU_CHECK_OK(firing_extents(unit_, need, firing, registers));
-  if (unit_.kind == UnitKind::kBuffer) return moved_bytes_service(activity, registers);
-  return compute_service(unit_, chip_.pcu, need, registers);
+  if (unit_.kind == UnitKind::kBuffer) return FiringCycles{moved_bytes_service(activity, registers), 0};
+  return compute_cycles(unit_, chip_.pcu, need, registers);
 }
 
 int64_t FiringCost::moved_bytes_service(FiringActivity activity, const std::vector<Extent>& registers) const {

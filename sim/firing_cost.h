@@ -8,6 +8,7 @@
 
 #include "base/arch/chip.h"
 #include "base/program/program.h"
+#include "base/program/service.h"
 #include "base/program/tile.h"
 #include "base/result.h"
 
@@ -24,14 +25,14 @@ class FiringCost {
   FiringCost(const Section& section, const Unit& unit, const ChipSpec& chip);
 
   struct Entry {
-    int64_t service_cycles = 1;
+    FiringCycles cycles;
     std::vector<Extent> sources;  // of each output: what its register holds (shape only in timing runs)
   };
   // `inputs`: extents of the held tokens; rows = -1 where none is held. The reference is valid until the next
   // call.
   Result<const Entry*> at(const std::vector<Extent>& inputs, FiringActivity activity, int64_t firing);
   // The same without memory, with coordinates: extents of all registers are left in `registers`.
-  Result<int64_t> compute(FiringActivity activity, int64_t firing, std::vector<Extent>& registers);
+  Result<FiringCycles> compute(FiringActivity activity, int64_t firing, std::vector<Extent>& registers);
   [[nodiscard]] const std::vector<bool>& needed(uint32_t outputs_active);
 
  private:
