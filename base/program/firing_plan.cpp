@@ -38,10 +38,8 @@ Pass array_pass(const PcuSpec& pcu, int64_t groups, int64_t m, int64_t n, int64_
 Pass dot_pass(const PcuSpec& pcu, int64_t dots, int64_t k, int64_t pcus) {
   Pass pass;
   pass.block_steps = ceil_div(k, pcu.lanes);
-  pass.steps = ceil_div(dots * pass.block_steps, pcus);
+  pass.steps = ceil_div(dots, pcus) * pass.block_steps;
   pass.latency_cycles = pcu.pipeline_latency_cycles + tree_levels(pcu.lanes, 2);
-  if (pass.steps % pass.block_steps != 0) pass.latency_cycles += pcu.pipeline_latency_cycles;
-  pass.block_steps = std::min(pass.block_steps, pass.steps);
   return pass;
 }
 

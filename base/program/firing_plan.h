@@ -39,7 +39,7 @@ struct Pass {
   bool systolic = false;
   int64_t steps = 0;             // operand vectors that one PCU's header issues, one a cycle
   int64_t block_steps = 1;       // steps between two done events: of a tile, of a reduced row; 1 for maps
-  int64_t block_results = 1;     // result vectors at each done event
+  int64_t block_results = 1;     // result vectors at each done event; above 1 only where all blocks are equally long
   int64_t min_block_cycles = 1;  // a block takes at least this long to leave (drain, tail)
   int64_t latency_cycles = 0;    // from the end of a block's last step to its last result
   int32_t after = -1;            // the pass whose last result the first step waits for; -1: none

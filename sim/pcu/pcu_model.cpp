@@ -98,11 +98,13 @@ void PcuModel::count(const Choice& c) {
 }
 
 void PcuModel::emit(const Pass& pass, Firing& firing, Step& step) {
-  const int64_t done = step.cycle + 1 + pass.latency_cycles;
+  int64_t done = step.cycle + 1 + pass.latency_cycles;
   if (firing.pass + 1 < firing.plan->passes.size()) {
     firing.last_result = std::max(firing.last_result, done);
     return;
   }
+  // The token is whole when all passes are done, also those that the last one did not need.
+  if (step.pass_done) done = std::max(done, firing.last_result);
   step.results = pass.block_results;
   step.results_cycle = std::max(done, last_leave_ + pass.block_results);
   last_leave_ = step.results_cycle;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/program/service.h"
 #include "base/random.h"
 #include "sim/pcu/lanes.h"
 #include "sim/pcu/pcu_model.h"
