@@ -100,7 +100,8 @@ void pmu_accesses(benchmark::State& state) {
 }
 BENCHMARK(pmu_accesses)->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 
-// One product that a trace-driven simulator spends minutes on (configs/published/systolic_gemm.csv, last row).
+// One product that a trace-driven simulator spends minutes on (configs/published/systolic_gemm.csv, last
+// row).
 void systolic_1x4096x4096_on_128x128(benchmark::State& state) {
   SystolicArray array;
   array.rows = array.columns = 128;

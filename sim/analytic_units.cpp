@@ -172,7 +172,8 @@ Status AnalyticSection::characterise_compute(size_t u) {
     m.service_last = static_cast<double>(full->cycles.service_cycles);
     if (emitting < x.firings) {
       RDU_ASSIGN(const FiringCost::Entry* part, shapes_->firing(u, quiet));
-      m.service_last = share * m.service_last + (1 - share) * static_cast<double>(part->cycles.service_cycles);
+      m.service_last =
+          share * m.service_last + (1 - share) * static_cast<double>(part->cycles.service_cycles);
     }
     if (s.number == 0) m.service_first = m.service_last;
     sum += s.weight * m.service_last;

@@ -167,8 +167,7 @@ void ComputeUnit::give_outputs(int64_t latency_cycles) {
   block_until(space);
   results_ready_cycle_ = std::max(results_ready_cycle_, time_ + latency_cycles);
   for (Output& out : outputs_) {
-    if (in_window(out.port->phases, out.phase))
-      emit(out.channels, out.tile, results_ready_cycle_);
+    if (in_window(out.port->phases, out.phase)) emit(out.channels, out.tile, results_ready_cycle_);
     advance(out.phase, out.port->phases.period);
     advance(out.reset_phase, out.port->reset_period);
   }

@@ -69,7 +69,8 @@ Status FiringCost::fill(Slot& slot, const std::vector<Extent>& inputs, FiringAct
   return {};
 }
 
-Result<FiringCycles> FiringCost::compute(FiringActivity activity, int64_t firing, std::vector<Extent>& registers) {
+Result<FiringCycles> FiringCost::compute(FiringActivity activity, int64_t firing,
+                                         std::vector<Extent>& registers) {
   const std::vector<bool>& need = needed(activity.outputs_active);
   RDU_CHECK_OK(firing_extents(unit_, need, firing, registers));
   if (unit_.kind == UnitKind::kBuffer) return FiringCycles{moved_bytes_service(activity, registers), 0};

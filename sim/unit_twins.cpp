@@ -10,7 +10,8 @@ namespace rdusim::sim {
 
 namespace {
 
-TileOp operation(TileOpKind kind, std::initializer_list<Register> operands, int64_t int0 = 0, int64_t int1 = 0) {
+TileOp operation(TileOpKind kind, std::initializer_list<Register> operands, int64_t int0 = 0,
+                 int64_t int1 = 0) {
   TileOp op;
   op.kind = kind;
   std::copy(operands.begin(), operands.end(), op.operands.begin());
@@ -25,7 +26,8 @@ TileOp product(Register a, Register b, bool transposed, int64_t row_cycle = 1) {
   return op;
 }
 
-PcuCase make(std::string name, UnitKind kind, int64_t pcus, std::vector<Extent> inputs, std::vector<TileOp> body) {
+PcuCase make(std::string name, UnitKind kind, int64_t pcus, std::vector<Extent> inputs,
+             std::vector<TileOp> body) {
   PcuCase c;
   c.name = std::move(name);
   c.unit.kind = kind;
@@ -70,7 +72,9 @@ PcuCase rotary(std::string name, int64_t rows, int64_t pcus) {
 }  // namespace
 
 std::vector<PcuCase> pcu_cases() {
-  const auto pair = [](int64_t rows, int64_t cols) { return std::vector<Extent>{{rows, cols, 0, 0}, {rows, cols, 0, 0}}; };
+  const auto pair = [](int64_t rows, int64_t cols) {
+    return std::vector<Extent>{{rows, cols, 0, 0}, {rows, cols, 0, 0}};
+  };
   std::vector<PcuCase> cases = {
       linear("gemm 32x512x4096, 86 PCUs (query of a prefill block)", 32, 512, 4096, 86),
       linear("gemm 32x1376x4096, 230 PCUs (gate)", 32, 1376, 4096, 230),
@@ -96,11 +100,13 @@ std::vector<PcuCase> pcu_cases() {
       make("gate 32x1376, 1 PCU", UnitKind::kSimd, 1, pair(32, 1376),
            {operation(TileOpKind::kSigmoid, {0}), operation(TileOpKind::kMul, {0, 2}),
             operation(TileOpKind::kMul, {3, 1})}),
-      make("residual 32x4096, 1 PCU", UnitKind::kSimd, 1, pair(32, 4096), {operation(TileOpKind::kAdd, {0, 1})}),
+      make("residual 32x4096, 1 PCU", UnitKind::kSimd, 1, pair(32, 4096),
+           {operation(TileOpKind::kAdd, {0, 1})}),
       make("two reductions 16x300, 2 PCUs", UnitKind::kSimd, 2, {{16, 300, 0, 0}},
            {operation(TileOpKind::kRowMax, {0}), operation(TileOpKind::kSub, {0, 1}),
             operation(TileOpKind::kMul, {2, 2}), operation(TileOpKind::kRowSum, {3})}),
-      make("column sum 48x100, 2 PCUs", UnitKind::kSimd, 2, {{48, 100, 0, 0}}, {operation(TileOpKind::kColSum, {0})}),
+      make("column sum 48x100, 2 PCUs", UnitKind::kSimd, 2, {{48, 100, 0, 0}},
+           {operation(TileOpKind::kColSum, {0})}),
   };
   return cases;
 }
@@ -153,7 +159,7 @@ Result<TwinRow> compare_pmu(const PmuCase& c, const ChipSpec& chip) {
 Result<std::vector<TwinRow>> unit_twins(const ChipSpec& chip) {
   std::vector<TwinRow> rows;
   for (const PcuCase& c : pcu_cases()) {
-    for (const int64_t firings : {int64_t{1}, int64_t{64}}) {
+    for (const int64_t firings : {int64_t{1}, int64_t{16}}) {
       RDU_ASSIGN(TwinRow row, compare_pcu(c, chip, firings));
       rows.push_back(std::move(row));
     }

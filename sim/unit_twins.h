@@ -1,6 +1,7 @@
-// The service times that allocation, analytic and event use (base/program/service.h), beside what the cycle-level
-// PCU and PMU take for the same firings: a fixed suite of the shapes that compiled models have. Each PCU case runs
-// alone (one firing: latency counts) and as a stream of firings (rate counts), its operands a vector a cycle.
+// The service times that allocation, analytic and event use (base/program/service.h), beside what the
+// cycle-level PCU and PMU take for the same firings: a fixed suite of the shapes that compiled models have.
+// Each PCU case runs alone (one firing: latency counts) and as a stream of firings (rate counts), its
+// operands a vector a cycle.
 #pragma once
 
 #include <cstdint>
@@ -42,15 +43,15 @@ struct TwinRow {
   }
 };
 
-// Products of decoder layers, gemv, softmax and norm rows shorter and longer than the lanes, rotary embedding,
-// gating, reductions that break a chain, maps.
+// Products of decoder layers, gemv, softmax and norm rows shorter and longer than the lanes, rotary
+// embedding, gating, reductions that break a chain, maps.
 std::vector<PcuCase> pcu_cases();
 std::vector<PmuCase> pmu_cases();
 
 // Fails when a case's operands do not fit its body, or a chip's PMU has no banks by powers of two.
 Result<TwinRow> compare_pcu(const PcuCase& pcu_case, const ChipSpec& chip, int64_t firings);
 Result<TwinRow> compare_pmu(const PmuCase& pmu_case, const ChipSpec& chip);
-// All of it: every PCU case with one firing and with 64, every PMU case.
+// All of it: every PCU case with one firing and with 16, every PMU case.
 Result<std::vector<TwinRow>> unit_twins(const ChipSpec& chip);
 
 }  // namespace rdusim::sim

@@ -103,7 +103,8 @@ class Planner {
   void multiply(const TileOp& op, Register result, std::span<const Register> operands,
                 std::span<const Extent> extents) {
     close();
-    const TileWork work = tile_op_work(op, {extents[op.operands[0]], extents[op.operands[1]], {}}, extents[result]);
+    const TileWork work =
+        tile_op_work(op, {extents[op.operands[0]], extents[op.operands[1]], {}}, extents[result]);
     Pass pass = matmul_pass(pcu_, op, work, pcus_);
     if (pass.steps == 0) return;
     pass.after = latest(operands);
@@ -236,7 +237,8 @@ int64_t FiringPlan::lone_cycles() const {
   int64_t last = 0;
   for (size_t p = 0; p < passes.size(); ++p) {
     int64_t start = free;
-    // Results come back in the order of the passes, but a later pass may be quicker: the last of those waited for.
+    // Results come back in the order of the passes, but a later pass may be quicker: the last of those waited
+    // for.
     if (passes[p].after >= 0) start = std::max(start, last);
     free = start + passes[p].occupancy_cycles();
     last = std::max(last, start + passes[p].lone_cycles());

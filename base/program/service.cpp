@@ -56,8 +56,7 @@ FiringCycles compute_cycles(const Unit& unit, const PcuSpec& pcu, const std::vec
   plan_firing(unit, pcu, needed, registers, plan);
   const int64_t service = plan.service_cycles();
   // A body without passes (layout only) still goes through a PCU.
-  const int64_t lone =
-      plan.passes.empty() ? service + pcu.pipeline_latency_cycles : plan.lone_cycles();
+  const int64_t lone = plan.passes.empty() ? service + pcu.pipeline_latency_cycles : plan.lone_cycles();
   return {service, std::max<int64_t>(0, lone - service)};
 }
 

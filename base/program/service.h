@@ -2,21 +2,23 @@
 // the analytic model and the event engine. Inputs are extents only, so a result can be memoised while extents
 // repeat.
 //
-// A gemm or simd unit is `pcus` PCUs of `stages` rows x `lanes` columns that work in lock step: what its firing
-// costs is the closed form of its passes (firing_plan.h), which the cycle-level PCU proves by stepping them. Layout
-// operations are done by the PMUs' alignment units on the way and cost no PCU cycles; they end a pass.
+// A gemm or simd unit is `pcus` PCUs of `stages` rows x `lanes` columns that work in lock step: what its
+// firing costs is the closed form of its passes (firing_plan.h), which the cycle-level PCU proves by stepping
+// them. Layout operations are done by the PMUs' alignment units on the way and cost no PCU cycles; they end a
+// pass.
 //   service  cycles that a firing keeps the PCUs from the next one
-//   latency  cycles from there to the firing's last result: filling, draining, waiting for reductions. The next
+//   latency  cycles from there to the firing's last result: filling, draining, waiting for reductions. The
+//   next
 //            firing's operands fill these cycles, so they delay a token and cost no rate.
 // A buffer unit moves bytes: max(written, read) at pmus * port_bytes_per_cycle, which the cycle-level PMU
-// (sim/pmu/pmu_model.h) confirms for tokens that lie in whole lines, when what is written and what is read lie in
-// different banks; of an accumulator it charges the new tokens only.
+// (sim/pmu/pmu_model.h) confirms for tokens that lie in whole lines, when what is written and what is read
+// lie in different banks; of an accumulator it charges the new tokens only.
 //
 // Operands are limited where they cross the RDN (Channel::links), not here.
-// APPROX: a token that is held for several firings crosses once; a systolic array would fetch it again for each, at
-// a rate that the same links carry.
-// APPROX: re-reading a grown accumulator is charged to its consumer only. Source of the PCU and PMU shapes:
-// configs/chips; array and tail as in the published chip description.
+// APPROX: a token that is held for several firings crosses once; a systolic array would fetch it again for
+// each, at a rate that the same links carry. APPROX: re-reading a grown accumulator is charged to its
+// consumer only. Source of the PCU and PMU shapes: configs/chips; array and tail as in the published chip
+// description.
 #pragma once
 
 #include <cstdint>

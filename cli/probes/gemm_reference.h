@@ -1,4 +1,5 @@
-// Results of an outside systolic-array simulator, as a CSV: which product on which array took how many cycles.
+// Results of an outside systolic-array simulator, as a CSV: which product on which array took how many
+// cycles.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +24,9 @@ struct GemmReferenceRow {
   int64_t compute_cycles = 0;  // without off-chip stalls
 };
 
-// Rows whose bandwidth_mode is CALC (off-chip bandwidth without limit), in the file's order. Columns: simulator,
-// version, bandwidth_mode, dataflow, array_rows, array_cols, M, K, N, compute_cycles. Fails on a file without
-// such a row.
+// Rows whose bandwidth_mode is CALC (off-chip bandwidth without limit), in the file's order. Columns:
+// simulator, version, bandwidth_mode, dataflow, array_rows, array_cols, M, K, N, compute_cycles. Fails on a
+// file without such a row.
 Result<std::vector<GemmReferenceRow>> read_gemm_reference(Session& session, const std::string& path);
 
 }  // namespace rdusim::cli

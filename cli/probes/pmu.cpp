@@ -84,7 +84,8 @@ Result<int> probe(Session& session, const Options& o) {
   const double clock_hz = chosen.node.chip.clock_hz;
   session.print(fmt::format(
       "{} of {} x {} {} in {} PMU ({}, {} banks by bits {}): {} cycles, {}, {} of the read ports' peak\n"
-      "{} elements waited for another of their vector, {} for the other port; {} cycles lost to conflicts, {} to "
+      "{} elements waited for another of their vector, {} for the other port; {} cycles lost to conflicts, "
+      "{} to "
       "addresses\n",
       o.pattern, w.rows, w.cols, o.dtype, w.pmus,
       w.striping == sim::Striping::kDiagonal ? "diagonal" : "linear", geometry.banks(),
@@ -100,7 +101,8 @@ void add_workload_options(CLI::App& command, Options& o) {
   const CLI::Range size(int64_t{1}, kLargestSize);
   command
       .add_option("--pattern", o.pattern,
-                  "order of reads: stream (packed), row, column, strided, gather (random rows), or transpose: columns "
+                  "order of reads: stream (packed), row, column, strided, gather (random rows), or "
+                  "transpose: columns "
                   "are read while the next matrix is written row by row (default row)")
       ->check(CLI::IsMember({"stream", "row", "column", "strided", "gather", "transpose"}));
   command.add_option("--rows", o.workload.rows, "rows of the matrix (default 128)")->check(size);
@@ -112,18 +114,23 @@ void add_workload_options(CLI::App& command, Options& o) {
                   "linear, or diagonal: each row rotated by one more element (default for transpose)")
       ->check(CLI::IsMember({"linear", "diagonal"}));
   command.add_option("--stride", o.workload.stride, "strided: every n-th element (default 2)")->check(size);
-  command.add_option("--gathered-rows", o.workload.gathered_rows, "gather: how many rows (default: as many as there are)")
+  command
+      .add_option("--gathered-rows", o.workload.gathered_rows,
+                  "gather: how many rows (default: as many as there are)")
       ->check(size);
-  command.add_option("--pmus", o.workload.pmus, "PMUs that share the rows (default 1)")->check(CLI::Range(1, 4096));
+  command.add_option("--pmus", o.workload.pmus, "PMUs that share the rows (default 1)")
+      ->check(CLI::Range(1, 4096));
   command
       .add_option("--buffers", o.buffers,
-                  "n-buffering: above 1, the next matrix is written while one is read (default 2 for transpose, else 1)")
+                  "n-buffering: above 1, the next matrix is written while one is read (default 2 for "
+                  "transpose, else 1)")
       ->check(CLI::Range(1, 64));
   command.add_option("--banks", o.banks, "banks of a PMU, a power of two (default: the chip's)")
       ->check(CLI::Range(1, 1024));
   command
-      .add_option("--bank-bits", o.bank_bits,
-                  "address bits that choose the bank, or the lowest of consecutive ones (default: the topmost)")
+      .add_option(
+          "--bank-bits", o.bank_bits,
+          "address bits that choose the bank, or the lowest of consecutive ones (default: the topmost)")
       ->delimiter(',')
       ->check(CLI::Range(0, 62));
 }
@@ -140,7 +147,8 @@ void add_pmu_probe(CLI::App& parent, Session& session) {
       "  rdusim probe pmu --pattern transpose --rows 128 --columns 128 --layout diagonal\n"
       "  rdusim probe pmu --pattern column --layout linear --bank-bits 6\n"
       "  rdusim probe pmu --pattern gather --rows 4096 --columns 64 --pmus 4");
-  command->callback([&session, options] { session.body = [options](Session& s) { return probe(s, *options); }; });
+  command->callback(
+      [&session, options] { session.body = [options](Session& s) { return probe(s, *options); }; });
 }
 
 }  // namespace rdusim::cli

@@ -1,4 +1,5 @@
-// rdusim probe units: what the event and analytic fidelities charge for a firing, beside the cycle-level units.
+// rdusim probe units: what the event and analytic fidelities charge for a firing, beside the cycle-level
+// units.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -47,7 +48,8 @@ Result<int> run(Session& session, const NodeChoice& node) {
 
 void add_units_probe(CLI::App& parent, Session& session) {
   auto node = std::make_shared<NodeChoice>();
-  auto* command = parent.add_subcommand("units", "service times of PCU and PMU against their cycle-level models");
+  auto* command =
+      parent.add_subcommand("units", "service times of PCU and PMU against their cycle-level models");
   add_node_options(*command, *node);
   command->footer(
       "Exit code 1 when a row differs by more than 5 %.\n\nExample:\n  rdusim probe units --node sn40l-8");

@@ -1,5 +1,6 @@
-// The header's counters: a nest of loops that says which step of which block comes next, and raises a done event
-// for each loop that ends. Counters are INT32, as the header's arithmetic; a loop beyond that is our own bug.
+// The header's counters: a nest of loops that says which step of which block comes next, and raises a done
+// event for each loop that ends. Counters are INT32, as the header's arithmetic; a loop beyond that is our
+// own bug.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ class HeaderCounters {
 
   void start(const Pass& pass) {
     constexpr int64_t kLimit = std::numeric_limits<int32_t>::max();
-    RDU_CHECK(pass.steps <= kLimit && pass.block_steps <= kLimit, "a loop of {} steps in blocks of {}", pass.steps,
-              pass.block_steps);
+    RDU_CHECK(pass.steps <= kLimit && pass.block_steps <= kLimit, "a loop of {} steps in blocks of {}",
+              pass.steps, pass.block_steps);
     left_in_pass_ = static_cast<int32_t>(pass.steps);
     block_steps_ = static_cast<int32_t>(pass.block_steps);
     left_in_block_ = block_steps_;

@@ -1,9 +1,9 @@
 // How many elements of a number format one vector of a PCU carries, and what they cost in the body.
 //
-// Lanes are 16 bits wide: SN10's PCU is published both as 16 lanes of 32 bits (ICPE) and as a 32-wide array of
-// BF16 (DFModel), so two lanes make one of 32 bits. INT8: published as a format (Hot Chips 2024) without a
-// rate; assumed: one a lane, as BF16. A multiply-accumulate takes one cycle in every format (assumed: pipelined,
-// and no lower rate is published).
+// Lanes are 16 bits wide: SN10's PCU is published both as 16 lanes of 32 bits (ICPE) and as a 32-wide array
+// of BF16 (DFModel), so two lanes make one of 32 bits. INT8: published as a format (Hot Chips 2024) without a
+// rate; assumed: one a lane, as BF16. A multiply-accumulate takes one cycle in every format (assumed:
+// pipelined, and no lower rate is published).
 #pragma once
 
 #include <cstdint>

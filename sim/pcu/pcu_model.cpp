@@ -33,8 +33,8 @@ bool PcuModel::ends_block(const Firing& firing, const Pass& pass) {
   return pass.block_steps == 1 || next.advance().block;
 }
 
-// When the slots that the next step's results need are free: results arrive `latency` after the step, so a slot
-// may be free just then. Nothing: a slot is taken and nobody has said when it will be free.
+// When the slots that the next step's results need are free: results arrive `latency` after the step, so a
+// slot may be free just then. Nothing: a slot is taken and nobody has said when it will be free.
 std::optional<int64_t> PcuModel::space_for(const Firing& firing, const Pass& pass) const {
   constexpr int64_t kAlways = INT64_MIN / 2;
   if (sizes_.output_slots == kUnbounded || firing.pass + 1 < firing.plan->passes.size()) return kAlways;

@@ -5,15 +5,17 @@
 //      (cycle, steps)   counters                       output_slots
 //
 //   start     a firing joins the queue; its plan (base/program/firing_plan.h) is the configuration
-//   step      the next vector of the oldest firing that can go on. A pass, once begun, is not interrupted; while a
+//   step      the next vector of the oldest firing that can go on. A pass, once begun, is not interrupted;
+//   while a
 //             firing waits for its own reduction or drain, the next firing's first pass may go ahead
-//   results   those of a firing's last pass leave, one vector a cycle, in order. A vector enters only when the
+//   results   those of a firing's last pass leave, one vector a cycle, in order. A vector enters only when
+//   the
 //             results it will bring have room, so a full FIFO holds the header (the pipe itself never stalls)
 //
-// Operands of later passes are what the first pass left behind, or tokens held in PMUs: they are there in time.
-// The closed forms FiringPlan::service_cycles and lone_cycles are this model's steady interval and first latency;
-// tests/property proves it. Left out: what the values are (base/program/tile.h), and arrival skew between the
-// operand ports of one step (pass the later one).
+// Operands of later passes are what the first pass left behind, or tokens held in PMUs: they are there in
+// time. The closed forms FiringPlan::service_cycles and lone_cycles are this model's steady interval and
+// first latency; tests/property proves it. Left out: what the values are (base/program/tile.h), and arrival
+// skew between the operand ports of one step (pass the later one).
 #pragma once
 
 #include <cstdint>
@@ -28,7 +30,7 @@ namespace rdusim::sim {
 class PcuModel {
  public:
   struct Sizes {
-    int64_t output_slots = kUnbounded;        // result vectors that wait for the network
+    int64_t output_slots = kUnbounded;       // result vectors that wait for the network
     int64_t firings_in_flight = kUnbounded;  // that may have begun and not ended
   };
   static constexpr int64_t kUnbounded = int64_t{1} << 62;
@@ -45,10 +47,10 @@ class PcuModel {
   struct Counters {
     int64_t firings = 0;
     int64_t steps = 0;
-    int64_t busy_cycles = 0;      // the header issues, or a drain or the tail holds it
-    int64_t operand_cycles = 0;   // it waits for operands
+    int64_t busy_cycles = 0;        // the header issues, or a drain or the tail holds it
+    int64_t operand_cycles = 0;     // it waits for operands
     int64_t own_result_cycles = 0;  // ... for results of an earlier pass
-    int64_t space_cycles = 0;     // ... for room downstream
+    int64_t space_cycles = 0;       // ... for room downstream
   };
 
   PcuModel() : PcuModel(Sizes{}) {}
@@ -61,8 +63,8 @@ class PcuModel {
   // One waiting result vector has gone downstream: its slot is free from `cycle` on.
   void space_freed(int64_t cycle);
 
-  // When the next vector enters; nothing while it waits for operands or space that nobody has announced, or when
-  // no firing is left.
+  // When the next vector enters; nothing while it waits for operands or space that nobody has announced, or
+  // when no firing is left.
   [[nodiscard]] std::optional<int64_t> next_cycle() const;
   // Does what next_cycle() says; only while that is something.
   Step step();
@@ -74,7 +76,7 @@ class PcuModel {
   struct Firing {
     const FiringPlan* plan = nullptr;
     size_t pass = 0;
-    bool begun = false;     // this pass
+    bool begun = false;  // this pass
     HeaderCounters counters;
     int64_t last_result = 0;  // of the passes done
     int64_t block_start = 0;
@@ -103,12 +105,12 @@ class PcuModel {
   Sizes sizes_;
   std::deque<Firing> firings_;
   std::deque<Arrival> arrivals_;
-  std::deque<int64_t> freed_;     // cycles of slots given back, not yet used again
+  std::deque<int64_t> freed_;  // cycles of slots given back, not yet used again
   int64_t slots_untouched_ = 0;
-  int64_t free_cycle_ = 0;        // of the header
+  int64_t free_cycle_ = 0;  // of the header
   int64_t idle_since_ = 0;
   int64_t last_leave_ = INT64_MIN / 2;  // of the newest result
-  std::optional<size_t> active_;  // the firing whose pass has begun
+  std::optional<size_t> active_;        // the firing whose pass has begun
   Counters counters_;
 };
 

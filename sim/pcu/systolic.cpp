@@ -52,17 +52,16 @@ GemmCycles systolic_gemm(const SystolicArray& array, const GemmShape& shape) {
   g.drain_cycles = tail ? array.rows - 1 : 0;
   const int64_t fold = g.stream_cycles + g.fill_cycles + g.drain_cycles;
   // Doubled accumulators drain a row a cycle while the next fold streams; doubled weights load likewise.
-  g.interval_cycles =
-      array.overlap == FoldOverlap::kNone ? fold : std::max(g.stream_cycles, array.rows);
+  g.interval_cycles = array.overlap == FoldOverlap::kNone ? fold : std::max(g.stream_cycles, array.rows);
   g.cycles = (g.folds_per_array - 1) * g.interval_cycles + fold;
 
   const double macs = static_cast<double>(array.rows) * static_cast<double>(array.columns);
-  const double work = static_cast<double>(shape.m) * static_cast<double>(shape.k) * static_cast<double>(shape.n);
+  const double work =
+      static_cast<double>(shape.m) * static_cast<double>(shape.k) * static_cast<double>(shape.n);
   const double all_macs = macs * static_cast<double>(array.arrays);
   g.ideal_cycles = ceil_div(ceil_div(shape.m * shape.n * shape.k, array.rows * array.columns), array.arrays);
   g.utilization = work / (all_macs * static_cast<double>(g.cycles));
-  g.mapping_efficiency =
-      work / (macs * static_cast<double>(g.folds) * static_cast<double>(mapping.streamed));
+  g.mapping_efficiency = work / (macs * static_cast<double>(g.folds) * static_cast<double>(mapping.streamed));
   return g;
 }
 

@@ -43,8 +43,8 @@ int64_t round_to_integer_nearest(float x, int64_t low, int64_t high) {
   return static_cast<int64_t>(value);
 }
 
-void convert_vector(std::span<const float> in, NumberFormat to, Rounding rounding, uint64_t seed, uint64_t first,
-                    std::span<double> out) {
+void convert_vector(std::span<const float> in, NumberFormat to, Rounding rounding, uint64_t seed,
+                    uint64_t first, std::span<double> out) {
   RDU_CHECK(in.size() == out.size(), "{} elements into {}", in.size(), out.size());
   const bool stochastic = rounding == Rounding::kStochastic;
   const bool narrow = to == NumberFormat::kInt8;
@@ -57,7 +57,8 @@ void convert_vector(std::span<const float> in, NumberFormat to, Rounding roundin
         out[i] = static_cast<double>(in[i]);
         break;
       case NumberFormat::kBf16:
-        out[i] = static_cast<double>(stochastic ? round_to_bf16_stochastic(in[i], random) : round_to_bf16(in[i]));
+        out[i] =
+            static_cast<double>(stochastic ? round_to_bf16_stochastic(in[i], random) : round_to_bf16(in[i]));
         break;
       case NumberFormat::kInt32:
       case NumberFormat::kInt8:

@@ -4,7 +4,8 @@
 //   row        row by row; a vector ends with its row
 //   column     column by column, a vector = one element of each of consecutive rows
 //   strided    every stride-th element in row order
-//   gather     whole rows in the order of given indices; rows narrower than a vector share one, as many as the address
+//   gather     whole rows in the order of given indices; rows narrower than a vector share one, as many as
+//   the address
 //              pipelines can address in a cycle
 #pragma once
 
@@ -29,7 +30,11 @@ class AccessWalk {
   // `stride` for kStrided, `indices` (row numbers of the layout; must outlive the walk) for kGather.
   AccessWalk(const MatrixLayout& layout, Walk walk, int64_t stride, std::span<const int64_t> indices,
              int64_t addresses_per_cycle)
-      : layout_(layout), walk_(walk), stride_(stride), indices_(indices), addresses_per_cycle_(addresses_per_cycle) {}
+      : layout_(layout),
+        walk_(walk),
+        stride_(stride),
+        indices_(indices),
+        addresses_per_cycle_(addresses_per_cycle) {}
 
   // False when the walk is over.
   bool next(WalkVector& vector);

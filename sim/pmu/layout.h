@@ -1,8 +1,10 @@
 // Where the elements of a matrix lie in a PMU's scratchpad.
 //
 //   linear    row after row without gaps
-//   diagonal  rows padded to whole lines; row i is rotated by i elements within its lines. So a vector of one column
-//             (one element of each of consecutive rows) meets every lane's column once, like a vector of one row:
+//   diagonal  rows padded to whole lines; row i is rotated by i elements within its lines. So a vector of one
+//   column
+//             (one element of each of consecutive rows) meets every lane's column once, like a vector of one
+//             row:
 //
 //               line of row 0:  0 1 2 3         line of row 1:  3 0 1 2        line of row 2:  2 3 0 1
 //

@@ -26,8 +26,9 @@ Error bad_bits(const std::string& what, const std::string& hint) {
 }  // namespace
 
 Result<PmuGeometry> pmu_geometry(const PmuSpec& spec, const std::vector<int>& bank_bits) {
-  if (!power_of_two(spec.banks) || !power_of_two(spec.capacity_bytes) || !power_of_two(spec.port_bytes_per_cycle) ||
-      spec.port_bytes_per_cycle < kCellBytes || spec.capacity_bytes < spec.banks * spec.port_bytes_per_cycle) {
+  if (!power_of_two(spec.banks) || !power_of_two(spec.capacity_bytes) ||
+      !power_of_two(spec.port_bytes_per_cycle) || spec.port_bytes_per_cycle < kCellBytes ||
+      spec.capacity_bytes < spec.banks * spec.port_bytes_per_cycle) {
     return Error{ErrorCode::kInvalidInput, "pmu",
                  fmt::format("{} banks of {} B behind a port of {} B", spec.banks, spec.capacity_bytes,
                              spec.port_bytes_per_cycle),
@@ -39,7 +40,8 @@ Result<PmuGeometry> pmu_geometry(const PmuSpec& spec, const std::vector<int>& ba
   const int count = log2_of(spec.banks);
   const int lowest = log2_of(g.line_bytes);
   const int highest = log2_of(g.capacity_bytes) - 1;
-  const std::string range = fmt::format("bits {} to {} choose the line, and {} of them the bank", lowest, highest, count);
+  const std::string range =
+      fmt::format("bits {} to {} choose the line, and {} of them the bank", lowest, highest, count);
   if (bank_bits.size() <= 1) {
     const int first = bank_bits.empty() ? highest - count + 1 : bank_bits.front();
     for (int b = 0; b < count; ++b) g.bank_bits.push_back(first + b);
@@ -68,7 +70,8 @@ PmuModel::PmuModel(PmuGeometry geometry)
 size_t PmuModel::column_of(Cell cell) const {
   const uint64_t address = static_cast<uint64_t>(cell) * kCellBytes;
   size_t bank = 0;
-  for (size_t b = 0; b < geometry_.bank_bits.size(); ++b) bank |= (address >> geometry_.bank_bits[b] & 1U) << b;
+  for (size_t b = 0; b < geometry_.bank_bits.size(); ++b)
+    bank |= (address >> geometry_.bank_bits[b] & 1U) << b;
   return bank << column_shift_ | (cell & column_mask_);
 }
 
@@ -115,8 +118,8 @@ PmuModel::Grant PmuModel::access(Port port, int64_t cycle, std::span<const Cell>
 }
 
 PmuModel::Grant PmuModel::access_bytes(Port port, int64_t cycle, int64_t address, int64_t bytes) {
-  RDU_CHECK(address >= 0 && bytes > 0 && address + bytes <= geometry_.capacity_bytes, "bytes {} + {} of {}", address,
-            bytes, geometry_.capacity_bytes);
+  RDU_CHECK(address >= 0 && bytes > 0 && address + bytes <= geometry_.capacity_bytes, "bytes {} + {} of {}",
+            address, bytes, geometry_.capacity_bytes);
   scratch_.clear();
   const int64_t end = (address + bytes + kCellBytes - 1) / kCellBytes;
   for (int64_t cell = address / kCellBytes; cell < end; ++cell) scratch_.push_back(static_cast<Cell>(cell));

@@ -18,13 +18,15 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-// Reads buffer 0 in the pattern while the next buffer, if there is one, is filled row by row; the stream that is
+// Reads buffer 0 in the pattern while the next buffer, if there is one, is filled; the stream that is
 // behind goes first.
 PmuResult run_counters(const PmuGeometry& geometry, const PmuWorkload& w, const MatrixLayout& read_layout,
                        const MatrixLayout& write_layout) {
   PmuModel pmu(geometry);
   AccessWalk reads(read_layout, w.walk, w.stride, {}, geometry.addresses_per_cycle);
-  AccessWalk writes(write_layout, Walk::kRow, 1, {}, geometry.addresses_per_cycle);
+  // A packed stream is written as it is read; else rows arrive one by one.
+  const Walk written = w.walk == Walk::kStream ? Walk::kStream : Walk::kRow;
+  AccessWalk writes(write_layout, written, 1, {}, geometry.addresses_per_cycle);
   PmuResult result;
   WalkVector read;
   WalkVector write;
@@ -76,7 +78,8 @@ PmuResult run_gather(const PmuGeometry& geometry, const PmuWorkload& w, const Ma
   int64_t broadcast = 0;  // cycle of the address that comes
   int64_t in_cycle = 0;   // addresses broadcast in it
   std::vector<int64_t> indices;
-  const int64_t fold = std::clamp<int64_t>(layout.elements_per_vector() / layout.cols(), 1, geometry.addresses_per_cycle);
+  const int64_t fold =
+      std::clamp<int64_t>(layout.elements_per_vector() / layout.cols(), 1, geometry.addresses_per_cycle);
   std::vector<std::vector<int64_t>> waiting(members.size());
   const auto serve = [&](size_t m) {
     Member& member = members[m];
@@ -89,7 +92,8 @@ PmuResult run_gather(const PmuGeometry& geometry, const PmuWorkload& w, const Ma
       result.cycles = std::max(result.cycles, grant.last_cycle + 1);
       result.read_bytes += vector.elements * format_bytes(w.format);
     }
-    for (size_t i = 0; i < waiting[m].size(); ++i) member.taken[static_cast<size_t>(member.count++ % kAddressFifo)] = begun;
+    for (size_t i = 0; i < waiting[m].size(); ++i)
+      member.taken[static_cast<size_t>(member.count++ % kAddressFifo)] = begun;
     waiting[m].clear();
   };
   for (int64_t i = 0; i < rows; ++i) {
@@ -108,7 +112,8 @@ PmuResult run_gather(const PmuGeometry& geometry, const PmuWorkload& w, const Ma
   for (size_t m = 0; m < members.size(); ++m) {
     if (!waiting[m].empty()) serve(m);
     add(result.counters, members[m].pmu.counters());
-    result.busiest_pmu_accesses = std::max(result.busiest_pmu_accesses, members[m].pmu.counters().accesses[0]);
+    result.busiest_pmu_accesses =
+        std::max(result.busiest_pmu_accesses, members[m].pmu.counters().accesses[0]);
   }
   return result;
 }

@@ -23,7 +23,9 @@ constexpr Dataflow kDataflows[] = {Dataflow::kOutputStationary, Dataflow::kWeigh
 
 TEST(SystolicProperty, ClosedFormIsWhatAGridOfCellsTakes) {
   Random random(5);
-  const auto size = [&](int64_t most) { return 1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(most))); };
+  const auto size = [&](int64_t most) {
+    return 1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(most)));
+  };
   for (int i = 0; i < 60; ++i) {
     SystolicArray array;
     array.rows = size(7);
@@ -74,7 +76,8 @@ TEST(SystolicProperty, OverlapNeverLoses) {
     array.rows = 1 + static_cast<int64_t>(random.below(64));
     array.columns = 1 + static_cast<int64_t>(random.below(64));
     array.dataflow = kDataflows[random.below(3)];
-    const GemmShape shape{1 + static_cast<int64_t>(random.below(300)), 1 + static_cast<int64_t>(random.below(300)),
+    const GemmShape shape{1 + static_cast<int64_t>(random.below(300)),
+                          1 + static_cast<int64_t>(random.below(300)),
                           1 + static_cast<int64_t>(random.below(300))};
     const int64_t serial = systolic_gemm(array, shape).cycles;
     array.overlap = FoldOverlap::kFillDrain;
@@ -188,7 +191,8 @@ TEST(PcuProperty, LateOperandsAndFullOutputsOnlyDelay) {
       EXPECT_GE(step.results_cycle, leave + step.results);
       leave = step.results_cycle;
       results += step.results;
-      for (int64_t r = 0; r < step.results; ++r) model.space_freed(leave + static_cast<int64_t>(random.below(9)));
+      for (int64_t r = 0; r < step.results; ++r)
+        model.space_freed(leave + static_cast<int64_t>(random.below(9)));
     }
     EXPECT_TRUE(model.idle());
     const Pass& last = plan.passes.back();

@@ -1,5 +1,5 @@
-// The header of a PCU, ticked: every cycle it asks whether the vector whose turn it is may enter. The slow twin of
-// sim/pcu/pcu_model.h for firings whose operands are all there at cycle 0.
+// The header of a PCU, ticked: every cycle it asks whether the vector whose turn it is may enter. The slow
+// twin of sim/pcu/pcu_model.h for firings whose operands are all there at cycle 0.
 #pragma once
 
 #include <algorithm>
@@ -11,9 +11,9 @@
 namespace rdusim::testing {
 
 struct TickedRun {
-  int64_t last_result = 0;               // cycle after which nothing is left
-  int64_t idle_cycles = 0;               // of the header before its last vector
-  std::vector<int64_t> firing_done;      // of each firing: its last result
+  int64_t last_result = 0;           // cycle after which nothing is left
+  int64_t idle_cycles = 0;           // of the header before its last vector
+  std::vector<int64_t> firing_done;  // of each firing: its last result
 };
 
 inline TickedRun tick(const FiringPlan& plan, int64_t firings) {

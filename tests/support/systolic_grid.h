@@ -1,6 +1,6 @@
 // A grid of multiply-accumulate cells, stepped cycle by cycle with real operands: the slow twin of
-// sim/pcu/systolic.h. It knows no formula: operands are registers that move to the neighbour, a fold ends when the
-// last result is complete, and cycles are counted.
+// sim/pcu/systolic.h. It knows no formula: operands are registers that move to the neighbour, a fold ends
+// when the last result is complete, and cycles are counted.
 #pragma once
 
 #include <algorithm>
@@ -69,8 +69,8 @@ class SystolicGrid {
   }
   [[nodiscard]] size_t at(int64_t r, int64_t c) const { return static_cast<size_t>(r * array_.columns + c); }
 
-  // Left operands enter column 0 of row r at cycle k + r and move right; top operands enter row 0 of column c at
-  // k + c and move down. With a broadcast buffer both are there for a whole row at once.
+  // Left operands enter column 0 of row r at cycle k + r and move right; top operands enter row 0 of column c
+  // at k + c and move down. With a broadcast buffer both are there for a whole row at once.
   void output_fold(int64_t row0, int64_t col0) {
     const int64_t rows = array_.rows;
     const int64_t columns = array_.columns;
@@ -116,8 +116,8 @@ class SystolicGrid {
     return cycles;
   }
 
-  // What stays is shifted in from above, a row a cycle. Then the streamed operand enters row r at step + r and
-  // moves right, and partial sums move down; they are complete when they leave the last row.
+  // What stays is shifted in from above, a row a cycle. Then the streamed operand enters row r at step + r
+  // and moves right, and partial sums move down; they are complete when they leave the last row.
   void stationary_fold(int64_t k0, int64_t col0) {
     const int64_t rows = array_.rows;
     const int64_t columns = array_.columns;

@@ -84,7 +84,7 @@ TEST(Lanes, TreeDepthIsTheLogarithmOfTheLanes) {
 TEST(Lanes, ReductionAddsLanesThenNeighbours) {
   // 1e8 + 1 loses the 1 in FP32: only the hardware's order keeps the two ones apart from it.
   const std::vector<float> row = {1e8F, 1, 1, 0, -1e8F};
-  EXPECT_EQ(reduce_row(row, 4, ReduceOp::kSum), 2);   // lane 0: 1e8 - 1e8; then (0 + 1) + (1 + 0)
+  EXPECT_EQ(reduce_row(row, 4, ReduceOp::kSum), 2);  // lane 0: 1e8 - 1e8; then (0 + 1) + (1 + 0)
   EXPECT_EQ(reduce_row(row, 5, ReduceOp::kSum), 0);  // ((1e8 + 1) + (1 + 0)) - 1e8
   EXPECT_EQ(reduce_row(row, 4, ReduceOp::kMax), 1e8F);
   EXPECT_EQ(reduce_row({}, 4, ReduceOp::kSum), 0);
@@ -137,8 +137,10 @@ TEST(Passes, RowsShorterThanTheLanesLeaveThemEmpty) {
   EXPECT_EQ(turned.plan.passes[0].block_steps, 3);
   EXPECT_EQ(turned.plan.lone_cycles(), 6 + 8);  // lane by lane: no tree
   // A factor for each row has to stay with its row.
-  EXPECT_THAT(Planned({op(TileOpKind::kMul, {0, 1})}, {{8, 40, 0, 0}, {8, 1, 0, 0}}).steps(), ElementsAre(16));
-  EXPECT_THAT(Planned({op(TileOpKind::kMul, {0, 1})}, {{8, 64, 0, 0}, {1, 64, 0, 0}}).steps(), ElementsAre(16));
+  EXPECT_THAT(Planned({op(TileOpKind::kMul, {0, 1})}, {{8, 40, 0, 0}, {8, 1, 0, 0}}).steps(),
+              ElementsAre(16));
+  EXPECT_THAT(Planned({op(TileOpKind::kMul, {0, 1})}, {{8, 64, 0, 0}, {1, 64, 0, 0}}).steps(),
+              ElementsAre(16));
 }
 
 TEST(Passes, ReductionTreeAddsItsLevelsOnce) {
@@ -194,7 +196,7 @@ TEST(Passes, GemvReadsAWeightVectorACycle) {
   const auto pass = [&](int64_t m, int64_t n, int64_t k, int64_t pcus) {
     return matmul_pass(pcu, matmul(0, 1, true), {m * n * k, m, n, k}, pcus);
   };
-  EXPECT_EQ(pass(1, 256, 128, 8).occupancy_cycles(), 128);  // 32 columns a PCU
+  EXPECT_EQ(pass(1, 256, 128, 8).occupancy_cycles(), 128);     // 32 columns a PCU
   EXPECT_EQ(pass(1, 8, 4096, 1).occupancy_cycles(), 8 * 128);  // K in the lanes: the array would take 4096
   EXPECT_FALSE(pass(1, 8, 4096, 1).systolic);
 }

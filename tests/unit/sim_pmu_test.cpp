@@ -195,7 +195,8 @@ TEST(PmuWorkload, WhatDoesNotFitIsAnError) {
   w.rows = 10;
   w.walk = Walk::kGather;
   w.buffers = 2;
-  EXPECT_THAT(run_pmu_workload(geometry(), w).error().to_string(), HasSubstr("a gather from several buffers"));
+  EXPECT_THAT(run_pmu_workload(geometry(), w).error().to_string(),
+              HasSubstr("a gather from several buffers"));
 }
 
 }  // namespace
