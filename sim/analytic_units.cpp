@@ -190,13 +190,15 @@ Status AnalyticSection::characterise_compute(size_t u) {
     const int64_t quiet = std::min(x.firings - 1, begin + (round.begin > 0 ? 0 : round.end));
     m.service_last_but_one = m.service_last;
     RDU_ASSIGN(const FiringCost::Entry* full, shapes_->firing(u, emits));
-    m.service_last = static_cast<double>(full->service_cycles);
+    m.latency = static_cast<double>(full->cycles.latency_cycles);
+    m.service_last = static_cast<double>(full->cycles.service_cycles);
     const double firings_of_round = static_cast<double>(x.firings) / static_cast<double>(rounds);
     work.add(full->work, s.weight * firings_of_round * (emitting < x.firings ? share : 1));
     if (emitting < x.firings) {
       RDU_ASSIGN(const FiringCost::Entry* part, shapes_->firing(u, quiet));
       work.add(part->work, s.weight * firings_of_round * (1 - share));
-      m.service_last = share * m.service_last + (1 - share) * static_cast<double>(part->service_cycles);
+      m.service_last =
+          share * m.service_last + (1 - share) * static_cast<double>(part->cycles.service_cycles);
     }
     if (s.number == 0) m.service_first = m.service_last;
     sum += s.weight * m.service_last;
@@ -204,7 +206,6 @@ Status AnalyticSection::characterise_compute(size_t u) {
   m.service = sum / static_cast<double>(rounds);
   m.work = work.rounded();
   m.first_firings = static_cast<double>(first);
-  m.latency = x.kind == UnitKind::kBuffer ? 0 : static_cast<double>(chip().pcu.pipeline_latency_cycles);
   return {};
 }
 

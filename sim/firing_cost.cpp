@@ -151,7 +151,7 @@ Status FiringCost::add(const std::vector<Extent>& inputs, FiringActivity activit
                        int64_t phase, size_t place) {
   registers_.assign(inputs.begin(), inputs.end());
   Entry entry;
-  RDU_ASSIGN(entry.service_cycles, compute(activity, firing, registers_));
+  RDU_ASSIGN(entry.cycles, compute(activity, firing, registers_));
   const std::vector<bool>& need = needed(activity.outputs_active);
   for (const OutputPort& port : unit_.outputs) {
     entry.sources.push_back(need[port.source] ? registers_[port.source] : Extent{});
@@ -166,11 +166,12 @@ Status FiringCost::add(const std::vector<Extent>& inputs, FiringActivity activit
   return {};
 }
 
-Result<int64_t> FiringCost::compute(FiringActivity activity, int64_t firing, std::vector<Extent>& registers) {
+Result<FiringCycles> FiringCost::compute(FiringActivity activity, int64_t firing,
+                                         std::vector<Extent>& registers) {
   const std::vector<bool>& need = needed(activity.outputs_active);
   RDU_CHECK_OK(firing_extents(unit_, need, firing, registers));
-  if (unit_.kind == UnitKind::kBuffer) return moved_bytes_service(activity, registers);
-  return compute_service(unit_, chip_.pcu, need, registers);
+  if (unit_.kind == UnitKind::kBuffer) return FiringCycles{moved_bytes_service(activity, registers), 0};
+  return compute_cycles(unit_, chip_.pcu, need, registers);
 }
 
 // A buffer hands its tokens on in the PMUs where they lie: whoever reads them counts that.

@@ -13,6 +13,7 @@
 #include "base/arch/chip.h"
 #include "base/program/program.h"
 #include "base/program/run_result.h"
+#include "base/program/service.h"
 #include "base/program/tile.h"
 #include "base/result.h"
 
@@ -39,7 +40,7 @@ class FiringCost {
              const std::vector<Cause>& channel_causes);
 
   struct Entry {
-    int64_t service_cycles = 1;
+    FiringCycles cycles;
     std::vector<Extent> sources;  // of each output: what its register holds (shape only in timing runs)
     FiringWork work;
   };
@@ -47,7 +48,7 @@ class FiringCost {
   // none is held. Valid until the next call.
   Result<const Entry*> at(const std::vector<Extent>& inputs, FiringActivity activity, int64_t firing);
   // The same without memory, with coordinates, not counted: extents of all registers are left in `registers`.
-  Result<int64_t> compute(FiringActivity activity, int64_t firing, std::vector<Extent>& registers);
+  Result<FiringCycles> compute(FiringActivity activity, int64_t firing, std::vector<Extent>& registers);
   // Of a firing whose registers compute() has filled.
   FiringWork work_of(FiringActivity activity, std::span<const Extent> registers);
   void count(const FiringWork& work) { folded_.add(work, 1); }

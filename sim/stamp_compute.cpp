@@ -46,8 +46,7 @@ void StampUnit::walk(StateWalk& state) {
 StampCompute::StampCompute(const SectionContext& context, StampFabric& fabric, size_t index)
     : StampUnit(context, fabric, index),
       extents_(unit_.inputs.size(), kNoToken),
-      cost_(context.section, unit_, context.node.chip, context.channel_causes),
-      latency_cycles_(unit_.kind == UnitKind::kBuffer ? 0 : context.node.chip.pcu.pipeline_latency_cycles) {
+      cost_(context.section, unit_, context.node.chip, context.channel_causes) {
   RDU_CHECK(unit_.inputs.size() <= 32 && unit_.outputs.size() <= 32, "unit {} has more than 32 ports",
             unit_.name);
   for (const InputPort& port : unit_.inputs)
@@ -99,7 +98,8 @@ bool StampCompute::fire() {
     return false;
   }
   starve_until(ready);
-  work_until(time_ + (*found)->service_cycles);
+  work_until(time_ + (*found)->cycles.service_cycles);
+  latency_cycles_ = (*found)->cycles.latency_cycles;
   release_inputs();
   fired_ = true;
   return true;
@@ -163,6 +163,7 @@ bool StampCompute::give() {
 
 void StampCompute::walk_more(StateWalk& state) {
   state.same(fired_ ? 1 : 0);
+  state.same(fired_ ? latency_cycles_ : 0);
   state.same(counters_.firings % cost_.slice_period());
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Input& in = inputs_[i];

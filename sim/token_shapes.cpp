@@ -139,7 +139,7 @@ Result<FiringCost::Entry> TokenShapes::trace(size_t unit, int64_t number) {
     if (x.outputs[o].phases.active(number)) activity.outputs_active |= 1U << o;
   }
   FiringCost::Entry entry;
-  RDU_ASSIGN(entry.service_cycles, costs_[unit].compute(activity, number, registers));
+  RDU_ASSIGN(entry.cycles, costs_[unit].compute(activity, number, registers));
   entry.work = costs_[unit].work_of(activity, registers);
   const std::vector<bool>& needed = costs_[unit].needed(activity.outputs_active);
   for (const OutputPort& port : x.outputs) {
