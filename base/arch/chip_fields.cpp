@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "base/arch/dram_fields.h"
+
 namespace rdusim {
 namespace {
 
@@ -198,7 +200,10 @@ std::string dump_gpu_node(const GpuNodeSpec& node) {
 }
 
 std::vector<ConfigKind> config_kinds() {
-  return {{"chip", &chip_fields()}, {"node", &node_fields()}, {"gpu_node", &gpu_node_fields()}};
+  return {{"chip", &chip_fields()},
+          {"node", &node_fields()},
+          {"gpu_node", &gpu_node_fields()},
+          {"dram", &dram_fields()}};
 }
 
 }  // namespace rdusim
