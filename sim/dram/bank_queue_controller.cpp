@@ -71,24 +71,32 @@ bool BankQueueController::transfer(int64_t tick) {
       (writes.size() >= capacity_[1] || (writes.size() > kIdleDrain && busy_banks_ == 0))) {
     draining_ = writes.size();
   }
-  std::vector<Request>& queue = draining_ > 0 ? writes : queues_[0];
   const auto fits = [&](const Request& r) { return bank(r.bank).requests.size() < bank_capacity_; };
-  const auto it = std::find_if(queue.begin(), queue.end(), fits);
-  if (it == queue.end()) return false;
-  if (it->write) {
-    if (holds(*it, false)) {  // a read of the old value goes first
-      draining_ = 0;
+  if (draining_ > 0) {
+    const auto it = std::find_if(writes.begin(), writes.end(), fits);
+    if (it == writes.end()) return false;
+    if (!holds(*it, false)) {
+      --draining_;
+      move_to_bank(writes, it, tick);
       return true;
     }
-    --draining_;
+    draining_ = 0;  // a read of the old value goes first
   }
+  std::vector<Request>& reads = queues_[0];
+  const auto it = std::find_if(reads.begin(), reads.end(), fits);
+  if (it == reads.end()) return false;
+  move_to_bank(reads, it, tick);
+  return true;
+}
+
+void BankQueueController::move_to_bank(std::vector<Request>& queue, std::vector<Request>::iterator it,
+                                       int64_t tick) {
   BankQueue& target = bank(it->bank);
   target.requests.push_back(*it);
   target.wake = 0;
   busy_banks_ |= uint64_t{1} << it->bank;
   command_wake_ = std::min(command_wake_, tick + 1);
   queue.erase(it);
-  return true;
 }
 
 // --- commands

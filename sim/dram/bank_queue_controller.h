@@ -67,6 +67,7 @@ class BankQueueController : public DramController {
   void issue(const Choice& choice, int64_t tick);
   void issue_precharge(int index, int64_t tick);
   bool transfer(int64_t tick);
+  void move_to_bank(std::vector<Request>& queue, std::vector<Request>::iterator it, int64_t tick);
   [[nodiscard]] bool holds(const Request& like, bool write) const;
 
   // configuration

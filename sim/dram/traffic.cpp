@@ -135,7 +135,7 @@ void TrafficRun::complete(Channel& channel, int64_t tick) {
       begin_tick_ = tick;
       begin_done_ = done_;
     }
-    if (completion.write) continue;
+    if (completion.write || begin_tick_ < 0) continue;
     const int64_t latency = completion.tick - outstanding_[slot].made;
     latencies_.push_back(static_cast<int32_t>(latency));
     latency_sum_ += latency;

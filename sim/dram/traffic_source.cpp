@@ -20,7 +20,7 @@ DramTrafficSource::DramTrafficSource(const DramSpec& spec, const DramTraffic& tr
   at_.resize(streams, 0);
   for (size_t s = 0; s < streams; ++s) {
     if (pattern_ == DramPattern::kStreams) at_[s] = random_() % (capacity_bytes_ / kBaseAlignment) * kBaseAlignment;
-    if (pattern_ == DramPattern::kMix) at_[s] = capacity_bytes_ / 4 * s;
+    if (pattern_ == DramPattern::kMix) at_[s] = capacity_bytes_ / 3 * s / kBaseAlignment * kBaseAlignment;
   }
   stream_ = streams - 1;
 }

@@ -14,6 +14,8 @@ struct DramBurst {
   bool write = false;
 };
 
+// sequential: one stream from address 0. random: granules anywhere in the device. streams: bases anywhere. mix:
+// three arrays that share the device evenly (assumed: the reference says three streams, not where they begin).
 // Every pattern is a set of streams that take turns of a granule each; a random access is one stream whose turns
 // begin anywhere.
 class DramTrafficSource {
