@@ -76,7 +76,7 @@ void UnifiedController::pick_rows(int64_t tick, Pick& best, int64_t& wake) const
     for (uint64_t mask = masks.activate & allow; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
       consider(best, bank, lane(direction, bank).head, DramCommandKind::kActivate,
-               state_.activate_ready(bank), tick, wake);
+               state_.edge(std::max(tick, state_.activate_ready(bank))), tick, wake);
     }
     for (uint64_t mask = masks.precharge & allow; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
@@ -233,7 +233,8 @@ bool UnifiedController::refresh_slot(int64_t tick, int64_t& wake) {
     if (active_[static_cast<size_t>(bank)] != kNone) return false;  // its column command wakes the slot again
     open = open || state_.is_open(bank);
   }
-  const int64_t ready = open ? state_.precharge_all_ready(domain) : state_.refresh_ready(domain);
+  const int64_t ready = open ? state_.precharge_all_ready(domain)
+                             : state_.edge(std::max(tick, state_.refresh_ready(domain)));
   if (ready > tick) {
     wake = std::min(wake, ready);
     return false;
@@ -268,7 +269,8 @@ bool UnifiedController::bank_refresh_slot(int64_t tick, int64_t& wake) {
     const int bank = refresh.bank;
     if (bank < 0 || active_[static_cast<size_t>(bank)] != kNone) continue;
     const bool open = state_.is_open(bank);
-    const int64_t ready = open ? state_.precharge_ready(bank) : state_.refresh_bank_ready(bank);
+    const int64_t ready = open ? state_.precharge_ready(bank)
+                               : state_.edge(std::max(tick, state_.refresh_bank_ready(bank)));
     if (ready > tick) {
       wake = std::min(wake, ready);
       continue;
