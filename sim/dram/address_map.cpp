@@ -26,7 +26,11 @@ DramAddressMap::DramAddressMap(const DramOrganisation& organisation, const DramM
   row_shift_ = at[static_cast<size_t>(DramField::kRow)];
   for (const DramField field :
        {DramField::kBank, DramField::kBankGroup, DramField::kPseudoChannel, DramField::kChannel}) {
-    if (width_of(field) > 0) folds_.push_back({width_of(field), at[static_cast<size_t>(field)]});
+    const int width = width_of(field);
+    if (width == 0) continue;
+    int widest = width;
+    while (widest * 2 < width_of(DramField::kRow)) widest *= 2;
+    folds_.push_back({width, widest, at[static_cast<size_t>(field)]});
   }
   int from = std::countr_zero(static_cast<uint64_t>(organisation.burst_bytes));
   for (const DramSlice& slice : mapping.slices) {
@@ -37,13 +41,13 @@ DramAddressMap::DramAddressMap(const DramOrganisation& organisation, const DramM
   }
 }
 
+// XOR of all slices of a field's width: halves are laid over each other until one slice is left.
 uint64_t DramAddressMap::folded(uint64_t row) const {
   uint64_t bits = 0;
   for (const Fold& fold : folds_) {
-    const uint64_t mask = (uint64_t{1} << fold.width) - 1;
-    uint64_t value = 0;
-    for (uint64_t rest = row; rest != 0; rest >>= fold.width) value ^= rest & mask;
-    bits |= value << fold.to;
+    uint64_t value = row;
+    for (int shift = fold.widest; shift >= fold.width; shift /= 2) value ^= value >> shift;
+    bits |= (value & ((uint64_t{1} << fold.width) - 1)) << fold.to;
   }
   return bits;
 }

@@ -51,6 +51,18 @@ class DramState {
     return edge(std::max(std::max(b.column[w], groups_[b.group].column[w]),
                          std::max(ranks_[b.rank].column[w], bus_[column_bus_])));
   }
+  // No column command of this direction goes to the pseudo channel before.
+  [[nodiscard]] int64_t any_column_ready(int pseudo_channel, bool write) const {
+    int64_t earliest = kNever;
+    const int first = pseudo_channel * shape_.ranks;
+    for (int r = first; r < first + shape_.ranks; ++r) {
+      earliest = std::min(earliest, ranks_[static_cast<size_t>(r)].column[write ? 1 : 0]);
+    }
+    return earliest;
+  }
+  [[nodiscard]] int64_t any_activate_ready(int domain) const {
+    return edge(std::max(domains_[static_cast<size_t>(domain)].activate, bus_[0]));
+  }
   [[nodiscard]] int64_t activate_ready(int bank) const {
     const Bank& b = banks_[static_cast<size_t>(bank)];
     return edge(std::max(std::max(b.activate, groups_[b.group].activate),

@@ -148,6 +148,7 @@ class UnifiedController : public DramController {
   std::array<uint64_t, kMostPseudoChannels> active_mask_{};
   std::array<uint64_t, kMostPseudoChannels> blocked_{};  // a refresh of the bank waits
   std::array<BankRefresh, kMostPseudoChannels> bank_refresh_{};
+  int active_count_ = 0;
   std::array<int, 2> queued_{};
   Ring<int> refreshes_;  // domains whose refresh waits
   int next_domain_ = 0;

@@ -59,6 +59,11 @@ void UnifiedController::pick_hits(int64_t tick, Pick& best, int64_t& wake) const
   const int only = oldest_bank();
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
     uint64_t mask = masks_[static_cast<size_t>(direction)][static_cast<size_t>(p)].hit & allowed(p, only);
+    if (mask == 0) continue;
+    if (const int64_t ready = state_.any_column_ready(p, write_mode_); ready > tick) {
+      wake = std::min(wake, ready);
+      continue;
+    }
     for (; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
       consider(best, bank, lane(direction, bank).hit, kind, state_.column_ready(bank, write_mode_), tick,
@@ -73,7 +78,14 @@ void UnifiedController::pick_rows(int64_t tick, Pick& best, int64_t& wake) const
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
     const Masks& masks = masks_[static_cast<size_t>(direction)][static_cast<size_t>(p)];
     const uint64_t allow = allowed(p, only);
-    for (uint64_t mask = masks.activate & allow; mask != 0; mask &= mask - 1) {
+    uint64_t activate = masks.activate & allow;
+    if (activate != 0 && !state_.shape().rank_domains) {
+      if (const int64_t ready = state_.any_activate_ready(p); ready > tick) {  // one window for all of them
+        wake = std::min(wake, ready);
+        activate = 0;
+      }
+    }
+    for (uint64_t mask = activate; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
       consider(best, bank, lane(direction, bank).head, DramCommandKind::kActivate,
                state_.edge(std::max(tick, state_.activate_ready(bank))), tick, wake);
@@ -101,7 +113,7 @@ void UnifiedController::pick_idle_close(int64_t tick, Pick& best, int64_t& wake)
 void UnifiedController::column_slot(int64_t tick) {
   Pick best;
   int64_t wake = kNever;
-  pick_active(tick, best, wake);
+  if (active_count_ > 0) pick_active(tick, best, wake);
   if (best.bank < 0 && refreshes_.empty()) pick_hits(tick, best, wake);
   column_wake_ = wake;
   if (best.bank < 0) return;
@@ -134,7 +146,7 @@ void UnifiedController::single_slot(int64_t tick) {
   Pick best;
   int64_t wake = kNever;
   column_wake_ = row_wake_ = kNever;
-  pick_active(tick, best, wake);
+  if (active_count_ > 0) pick_active(tick, best, wake);
   bool issued = false;
   if (best.bank < 0 && !refreshes_.empty()) {
     issued = refresh_slot(tick, wake);
@@ -186,6 +198,7 @@ void UnifiedController::issue(const Pick& pick, int64_t tick) {
   record(DramCommandKind::kActivate, pick.bank, tick, e.row);
   count_activate(pick.bank);
   active_[static_cast<size_t>(pick.bank)] = pick.entry;
+  ++active_count_;
   active_mask_[static_cast<size_t>(pseudo_channel_of(pick.bank))] |= bit_of(pick.bank);
   row_changed(pick.bank);
   column_wake_ = std::min(column_wake_, std::min(state_.column_ready(pick.bank, false),
@@ -196,9 +209,11 @@ void UnifiedController::issue_column(Index index, int64_t tick) {
   const Entry& e = entry(index);
   const int bank = e.bank;
   Index& active = active_[static_cast<size_t>(bank)];
+  const bool was_active = active == index;
   count_first(index, &DramStats::row_hits);
-  if (active == index) {
+  if (was_active) {
     active = kNone;
+    --active_count_;
     active_mask_[static_cast<size_t>(pseudo_channel_of(bank))] &= ~bit_of(bank);
   } else {
     unlink(index);
@@ -212,7 +227,11 @@ void UnifiedController::issue_column(Index index, int64_t tick) {
     done_.push({tick + state_.timing().read_latency, e.tag, false});
   }
   release(index);
-  update_masks(bank);
+  if (was_active) {
+    update_masks(bank);  // requests for other rows may close the bank now
+  } else {
+    update_masks(e.write ? 1 : 0, bank);
+  }
   const auto channel = static_cast<size_t>(pseudo_channel_of(bank));
   const uint64_t closable = masks_[0][channel].precharge | masks_[1][channel].precharge | blocked_[channel];
   if (!refreshes_.empty()) {
