@@ -7,7 +7,8 @@
 namespace rdusim::sim {
 namespace {
 
-void dram_requests(benchmark::State& state, const char* device, DramPattern pattern, DramDirection direction) {
+void dram_requests(benchmark::State& state, const char* device, DramPattern pattern,
+                   DramDirection direction) {
   ConfigContext context;
   context.config_dir = std::string(RDUSIM_SOURCE_DIR) + "/configs";
   const auto spec = load_dram(context, device);

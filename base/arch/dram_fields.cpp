@@ -115,10 +115,10 @@ std::string check_organisation(const DramOrganisation& o) {
   const struct {
     const char* key;
     int64_t value;
-  } counts[] = {{"channels", o.channels},       {"pseudo_channels", o.pseudo_channels},
-                {"ranks", o.ranks},             {"bank_groups", o.bank_groups},
-                {"banks", o.banks},             {"rows", o.rows},
-                {"row_bytes", o.row_bytes},     {"burst_bytes", o.burst_bytes}};
+  } counts[] = {{"channels", o.channels},   {"pseudo_channels", o.pseudo_channels},
+                {"ranks", o.ranks},         {"bank_groups", o.bank_groups},
+                {"banks", o.banks},         {"rows", o.rows},
+                {"row_bytes", o.row_bytes}, {"burst_bytes", o.burst_bytes}};
   for (const auto& count : counts) {
     if (!power_of_two(count.value)) return fmt::format("{} {} is no power of two", count.key, count.value);
   }
@@ -185,16 +185,17 @@ Result<std::string> find_alias(ConfigContext& context, const std::string& name) 
 }  // namespace
 
 const Fields<DramSpec>& dram_fields() {
-  static const auto fields = Fields<DramSpec>("dram", "a DRAM channel type and its controller")
-                                 .tag("kind", "dram", "what this file describes")
-                                 .text("name", &DramSpec::name, "as it stands in reports")
-                                 .texts("aliases", &DramSpec::aliases, "other names, as reference tables have it")
-                                 .optional()
-                                 .nested("organisation", &DramSpec::organisation, organisation_fields())
-                                 .nested("command_bus", &DramSpec::command_bus, bus_fields())
-                                 .nested("timings", &DramSpec::timings, timing_fields())
-                                 .nested("controller", &DramSpec::controller, controller_fields())
-                                 .check(check_spec);
+  static const auto fields =
+      Fields<DramSpec>("dram", "a DRAM channel type and its controller")
+          .tag("kind", "dram", "what this file describes")
+          .text("name", &DramSpec::name, "as it stands in reports")
+          .texts("aliases", &DramSpec::aliases, "other names, as reference tables have it")
+          .optional()
+          .nested("organisation", &DramSpec::organisation, organisation_fields())
+          .nested("command_bus", &DramSpec::command_bus, bus_fields())
+          .nested("timings", &DramSpec::timings, timing_fields())
+          .nested("controller", &DramSpec::controller, controller_fields())
+          .check(check_spec);
   return fields;
 }
 

@@ -15,10 +15,10 @@ struct FieldName {
   std::string_view name;
   DramField field;
 };
-constexpr FieldName kNames[] = {{"co", DramField::kColumn}, {"ba", DramField::kBank},
-                                {"bg", DramField::kBankGroup}, {"ra", DramField::kRank},
+constexpr FieldName kNames[] = {{"co", DramField::kColumn},        {"ba", DramField::kBank},
+                                {"bg", DramField::kBankGroup},     {"ra", DramField::kRank},
                                 {"pc", DramField::kPseudoChannel}, {"ch", DramField::kChannel},
-                                {"ro", DramField::kRow}, {"si", DramField::kRank}};
+                                {"ro", DramField::kRow},           {"si", DramField::kRank}};
 
 std::optional<DramField> field_of(std::string_view name) {
   for (const FieldName& known : kNames) {
@@ -79,8 +79,9 @@ Result<DramMapping> parse_widths(const std::string& text, const std::vector<std:
     const auto field = field_of(std::string_view(word).substr(0, 2));
     if (!field) return mapping_error(text, "unknown field `" + word + "`");
     const std::string digits = word.substr(2);
-    const bool number = !digits.empty() && digits.size() <= 2 &&
-                        std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool number =
+        !digits.empty() && digits.size() <= 2 &&
+        std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!number) return mapping_error(text, "`" + word + "` needs a width of 0 to 40 bits");
     const int width = std::stoi(digits);
     if (width > 40) return mapping_error(text, "`" + word + "` needs a width of 0 to 40 bits");
@@ -96,7 +97,7 @@ std::array<int, kDramFields> dram_field_bits(const DramOrganisation& o) {
     return count < 1 ? 0 : static_cast<int>(std::bit_width(static_cast<uint64_t>(count)) - 1);
   };
   const int64_t columns = o.burst_bytes > 0 ? o.bursts_per_row() : 1;
-  return {bits(columns), bits(o.banks),    bits(o.bank_groups), bits(o.ranks),
+  return {bits(columns),           bits(o.banks),    bits(o.bank_groups), bits(o.ranks),
           bits(o.pseudo_channels), bits(o.channels), bits(o.rows)};
 }
 

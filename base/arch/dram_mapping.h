@@ -1,5 +1,5 @@
-// Address mapping of a DRAM: which address bits choose channel, pseudo channel, rank, bank group, bank, row and
-// column. Two notations, both in use by public simulators:
+// Address mapping of a DRAM: which address bits choose channel, pseudo channel, rank, bank group, bank, row
+// and column. Two notations, both in use by public simulators:
 //
 //   "co1 bg2 pc1 co4 ra1 ba2 ro14 +xor"   fields with their widths, lowest bit first, above the burst offset;
 //                                         +xor: bank group, bank, pseudo channel and channel bits are XORed

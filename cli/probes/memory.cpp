@@ -17,20 +17,21 @@ std::string summary(const MemoryProbeSetup& setup, const sim::DramResult& r) {
   const sim::DramStats& s = r.stats;
   report::Table table{{"what", "value"}, {}};
   table.add({"peak", report::format_bandwidth(setup.spec.peak_bytes_per_s())});
-  table.add({"bandwidth", fmt::format("{} ({:.2f} % of the peak)",
-                                      report::format_bandwidth(r.bandwidth_bytes_per_s),
-                                      100 * r.fraction_of_peak)});
+  table.add({"bandwidth",
+             fmt::format("{} ({:.2f} % of the peak)", report::format_bandwidth(r.bandwidth_bytes_per_s),
+                         100 * r.fraction_of_peak)});
   if (s.reads + s.forwarded_reads > 0) {
-    table.add({"read latency", fmt::format("{:.2f} ns (p50 {:.2f}, p99 {:.2f}; in the controller {:.2f})",
-                                           r.latency_ns, r.latency_p50_ns, r.latency_p99_ns,
-                                           r.controller_latency_ns)});
+    table.add({"read latency",
+               fmt::format("{:.2f} ns (p50 {:.2f}, p99 {:.2f}; in the controller {:.2f})", r.latency_ns,
+                           r.latency_p50_ns, r.latency_p99_ns, r.controller_latency_ns)});
   }
   table.add({"bound by", r.bound_by});
   table.add({"data bus busy", report::format_percent(r.data_bus_share)});
   table.add({"activate window full", report::format_percent(r.activate_window_share)});
   table.add({"busiest bank", report::format_percent(r.busiest_bank_share)});
   table.add({"in refresh", report::format_percent(r.refresh_share)});
-  table.add({"row hits, misses, conflicts", fmt::format("{} {} {}", s.row_hits, s.row_misses, s.row_conflicts)});
+  table.add(
+      {"row hits, misses, conflicts", fmt::format("{} {} {}", s.row_hits, s.row_misses, s.row_conflicts)});
   table.add({"activates, precharges", fmt::format("{} {}", s.activates, s.precharges)});
   table.add({"reads, writes", fmt::format("{} {}", s.reads, s.writes)});
   table.add({"refreshes, of one bank", fmt::format("{} {}", s.refreshes, s.bank_refreshes)});

@@ -1,5 +1,5 @@
-// Our DRAM model beside the rows of public cycle-level simulators. Allowed: 5 % of the bandwidth of sequential
-// patterns, 10 % of others, 5 % of the latency of an idle device; no row has settings of its own.
+// Our DRAM model beside the rows of public cycle-level simulators. Allowed: 5 % of the bandwidth of
+// sequential patterns, 10 % of others, 5 % of the latency of an idle device; no row has settings of its own.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -25,12 +25,13 @@ struct Row {
   }
 };
 
-constexpr const char* kColumns[] = {"dram",           "config",     "channels_simulated",
-                                    "tx_bytes",       "read_queue", "peak_GBps_simulated",
-                                    "write_queue",    "refresh",    "address_mapping",
-                                    "scheduler",      "row_policy", "window_bytes_per_channel",
-                                    "pattern",        "direction",  "granule_bytes",
-                                    "n_transactions", "achieved_GBps", "avg_read_latency_ns_incl_source_queue"};
+constexpr const char* kColumns[] = {
+    "dram",           "config",        "channels_simulated",
+    "tx_bytes",       "read_queue",    "peak_GBps_simulated",
+    "write_queue",    "refresh",       "address_mapping",
+    "scheduler",      "row_policy",    "window_bytes_per_channel",
+    "pattern",        "direction",     "granule_bytes",
+    "n_transactions", "achieved_GBps", "avg_read_latency_ns_incl_source_queue"};
 
 Result<std::vector<Row>> read_rows(const std::string& path) {
   RDU_ASSIGN(const std::string text, read_text_file(path));
@@ -138,17 +139,18 @@ void add_row(report::Table& table, const Comparison& c) {
 report::Json row_json(const Comparison& c) {
   if (!c.skipped.empty()) return {{"device", c.device}, {"pattern", c.pattern}, {"skipped", c.skipped}};
   const bool latency = c.theirs_latency_ns > 0;
-  return {{"device", c.device},
-          {"refresh", c.refresh},
-          {"pattern", c.pattern},
-          {"theirs_bytes_per_s", c.theirs_bytes_per_s},
-          {"ours_bytes_per_s", c.ours_bytes_per_s},
-          {"error_percent", c.error_percent()},
-          {"allowed_percent", c.allowed_percent},
-          {"theirs_latency_ns", latency ? report::Json(c.theirs_latency_ns) : report::Json(nullptr)},
-          {"ours_latency_ns", latency ? report::Json(c.ours_latency_ns) : report::Json(nullptr)},
-          {"latency_error_percent", latency ? report::Json(c.latency_error_percent()) : report::Json(nullptr)},
-          {"passed", c.passed()}};
+  return {
+      {"device", c.device},
+      {"refresh", c.refresh},
+      {"pattern", c.pattern},
+      {"theirs_bytes_per_s", c.theirs_bytes_per_s},
+      {"ours_bytes_per_s", c.ours_bytes_per_s},
+      {"error_percent", c.error_percent()},
+      {"allowed_percent", c.allowed_percent},
+      {"theirs_latency_ns", latency ? report::Json(c.theirs_latency_ns) : report::Json(nullptr)},
+      {"ours_latency_ns", latency ? report::Json(c.ours_latency_ns) : report::Json(nullptr)},
+      {"latency_error_percent", latency ? report::Json(c.latency_error_percent()) : report::Json(nullptr)},
+      {"passed", c.passed()}};
 }
 
 }  // namespace

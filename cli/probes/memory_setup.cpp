@@ -41,8 +41,8 @@ std::optional<int64_t> number_of(std::string_view text) {
 
 // "64B", "4KiB", "1MiB"
 std::optional<int64_t> bytes_of(std::string_view text) {
-  for (const auto& [unit, factor] : {std::pair{"KiB", int64_t{1024}}, std::pair{"MiB", int64_t{1} << 20},
-                                     std::pair{"B", int64_t{1}}}) {
+  for (const auto& [unit, factor] :
+       {std::pair{"KiB", int64_t{1024}}, std::pair{"MiB", int64_t{1} << 20}, std::pair{"B", int64_t{1}}}) {
     if (!text.ends_with(unit)) continue;
     const auto number = number_of(text.substr(0, text.size() - std::string_view(unit).size()));
     if (!number || *number > (int64_t{1} << 40) / factor) return std::nullopt;
@@ -98,9 +98,10 @@ Result<NamedPattern> parse_pattern(const std::string& name) {
   if (named.pattern == DramPattern::kMix) named.direction = DramDirection::kTwoReadsOneWrite;
   for (size_t i = 1; known && i < words.size(); ++i) known = take_word(words[i], named);
   if (known) return named;
-  return option_error("--pattern", "unknown pattern " + backquoted(name),
-                      "sequential, random, streams, mix, or a name of the reference table such as random_64B, "
-                      "16_streams_4KiB_rr, mix_2R1W_seq_64B_interleave, sequential_read_win2048");
+  return option_error(
+      "--pattern", "unknown pattern " + backquoted(name),
+      "sequential, random, streams, mix, or a name of the reference table such as random_64B, "
+      "16_streams_4KiB_rr, mix_2R1W_seq_64B_interleave, sequential_read_win2048");
 }
 
 // `given` as one of ours, which `words` maps from our own and the reference simulators' names.
@@ -148,8 +149,8 @@ Status apply_policies(const MemoryProbeOptions& options, DramControllerSpec& con
                 controller.row_policy);
 }
 
-// Channel bits go below the highest column slice: a channel keeps what one turn over its bank groups and pseudo
-// channels holds.
+// Channel bits go below the highest column slice: a channel keeps what one turn over its bank groups and
+// pseudo channels holds.
 DramMapping with_channels(DramMapping mapping, int bits) {
   const auto column = [](const DramSlice& slice) { return slice.field == DramField::kColumn; };
   auto at = mapping.slices.end();

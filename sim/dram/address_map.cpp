@@ -7,7 +7,7 @@ namespace rdusim::sim {
 DramAddressMap::DramAddressMap(const DramOrganisation& organisation, const DramMapping& mapping)
     : xor_row_(mapping.xor_row) {
   const auto bits = dram_field_bits(organisation);
-  constexpr DramField kOrder[] = {DramField::kColumn, DramField::kBank,    DramField::kBankGroup,
+  constexpr DramField kOrder[] = {DramField::kColumn, DramField::kBank,          DramField::kBankGroup,
                                   DramField::kRank,   DramField::kPseudoChannel, DramField::kChannel,
                                   DramField::kRow};
   std::array<int, kDramFields> at{};  // where the next bit of a field goes

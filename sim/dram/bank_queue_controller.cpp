@@ -67,8 +67,7 @@ void BankQueueController::tick(int64_t tick) {
 
 bool BankQueueController::transfer(int64_t tick) {
   std::vector<Request>& writes = queues_[1];
-  if (draining_ == 0 &&
-      (writes.size() >= capacity_[1] || (writes.size() > kIdleDrain && busy_banks_ == 0))) {
+  if (draining_ == 0 && (writes.size() >= capacity_[1] || (writes.size() > kIdleDrain && busy_banks_ == 0))) {
     draining_ = writes.size();
   }
   const auto fits = [&](const Request& r) { return bank(r.bank).requests.size() < bank_capacity_; };

@@ -6,9 +6,9 @@
 //   refresh of a rank -> closes its banks as they become ready; its queues are skipped meanwhile
 //
 // A bank serves its queue in order but lets row hits pass; it closes a row for its oldest request when no hit
-// waits, or after four accesses to the row. A write is posted when it is accepted; writes wait until their queue
-// is full (or all bank queues are empty and more than eight wait), then all that wait go. These are the rules
-// of DRAMsim3.
+// waits, or after four accesses to the row. A write is posted when it is accepted; writes wait until their
+// queue is full (or all bank queues are empty and more than eight wait), then all that wait go. These are the
+// rules of DRAMsim3.
 //
 // APPROX: reads of one burst that wait at the same time are served one by one, not merged.
 #pragma once

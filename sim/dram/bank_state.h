@@ -2,8 +2,8 @@
 // may be issued.
 //
 // No clock: a command that is issued raises the timestamps of what must wait for it, at the level where the
-// constraint holds (bank, bank group, rank, activate domain, command bus). What is ready when is the maximum of
-// the levels above a bank.
+// constraint holds (bank, bank group, rank, activate domain, command bus). What is ready when is the maximum
+// of the levels above a bank.
 #pragma once
 
 #include <algorithm>

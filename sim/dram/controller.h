@@ -1,12 +1,14 @@
 // DramController: one DRAM channel with its memory controller, by command, without a clock.
 //
-//   submit(location, write, arrival) --> [read queue] [write queue] --> scheduler --> commands --> completions
+//   submit(location, write, arrival) --> [read queue] [write queue] --> scheduler --> commands -->
+//   completions
 //
-// The caller owns time. next_tick() is the earliest tick at which anything may happen inside; tick(t) does what
-// happens in tick t, and t must be that tick or an earlier one. A request submitted with arrival a is seen from
-// tick a on, so after tick(t) the caller submits with a > t. Completions come out in order of time: a read when the last of its
-// data has arrived, a write when it is posted (unified_queue: its command is issued; per_bank_queue: one tick
-// after it is accepted). Nothing is allocated once the rings have their size.
+// The caller owns time. next_tick() is the earliest tick at which anything may happen inside; tick(t) does
+// what happens in tick t, and t must be that tick or an earlier one. A request submitted with arrival a is
+// seen from tick a on, so after tick(t) the caller submits with a > t. Completions come out in order of time:
+// a read when the last of its data has arrived, a write when it is posted (unified_queue: its command is
+// issued; per_bank_queue: one tick after it is accepted). Nothing is allocated once the rings have their
+// size.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +31,7 @@ struct DramCompletion {
 // Counters of one channel, all from tick 0. Each request is counted once as hit (its row was open), miss (its
 // bank was closed) or conflict (another row was open), at its first command.
 struct DramStats {
-  int64_t reads = 0;   // bursts on the data bus
+  int64_t reads = 0;  // bursts on the data bus
   int64_t writes = 0;
   int64_t activates = 0;
   int64_t precharges = 0;  // all-bank precharges count once
@@ -80,7 +82,8 @@ class DramController {
 
  protected:
   void record(DramCommandKind kind, int bank, int64_t tick, int32_t row = 0, int32_t column = 0) {
-    if (trace_ != nullptr) [[unlikely]] trace_->push_back({tick, kind, bank, row, column});
+    if (trace_ != nullptr) [[unlikely]]
+      trace_->push_back({tick, kind, bank, row, column});
   }
   void count_activate(int bank) {
     ++stats_.activates;

@@ -1,5 +1,5 @@
-// Command-to-command distances of a DRAM, in ticks from the first tick of one command to the first tick of the
-// next.
+// Command-to-command distances of a DRAM, in ticks from the first tick of one command to the first tick of
+// the next.
 //
 // DramTimings counts between the last ticks of two commands, so a distance becomes
 //   nominal + (ticks of the first - 1) - (ticks of the second - 1).
@@ -29,8 +29,8 @@ struct DramTiming {
   int64_t rd_wr, wr_rd_s, wr_rd_l;
   int64_t rank_rd_rd, rank_wr_wr, rank_rd_wr, rank_wr_rd;
   int64_t rrd_s, rrd_l, faw;
-  int64_t act_ref, pre_ref, ref_act;                // all-bank refresh
-  int64_t refb_act, refb_other, act_refb;           // per-bank refresh
+  int64_t act_ref, pre_ref, ref_act;       // all-bank refresh
+  int64_t refb_act, refb_other, act_refb;  // per-bank refresh
   int64_t activate_ticks, column_ticks, precharge_ticks, refresh_ticks;
   int64_t burst;
   int64_t read_latency;  // read command to the last of its data

@@ -87,8 +87,7 @@ TrafficRun::TrafficRun(const DramSpec& spec, const DramTraffic& traffic, const D
     : spec_(spec), traffic_(traffic), map_(spec.organisation, mapping), source_(spec, traffic) {
   channels_.resize(static_cast<size_t>(spec.organisation.channels));
   for (Channel& channel : channels_) channel.controller = DramController::make(spec);
-  const int64_t window =
-      traffic.window_bytes * spec.organisation.channels / spec.organisation.burst_bytes;
+  const int64_t window = traffic.window_bytes * spec.organisation.channels / spec.organisation.burst_bytes;
   outstanding_.resize(static_cast<size_t>(std::min(window, traffic.bursts)));
   for (size_t i = outstanding_.size(); i > 0; --i) free_.push_back(static_cast<uint32_t>(i - 1));
   latencies_.reserve(static_cast<size_t>(traffic.bursts));
@@ -217,7 +216,8 @@ void TrafficRun::summarise(DramResult& r) {
     return static_cast<double>(ticks) / static_cast<double>(parts * spec_.organisation.channels * r.ticks);
   };
   r.data_bus_share = share((r.stats.reads + r.stats.writes) * timing.burst, shape.pseudo_channels);
-  r.activate_window_share = share(r.stats.activates * std::max(timing.faw, 4 * timing.rrd_s) / 4, shape.domains);
+  r.activate_window_share =
+      share(r.stats.activates * std::max(timing.faw, 4 * timing.rrd_s) / 4, shape.domains);
   r.refresh_share = share(r.stats.refreshes * spec_.timings.rfc, shape.domains) +
                     share(r.stats.bank_refreshes * spec_.timings.rfc_bank, shape.banks_per_channel);
   int64_t busiest = 0;

@@ -1,9 +1,10 @@
 // Closed-loop traffic for a DRAM device, and what came of it.
 //
-// A source keeps at most `window_bytes` of bursts outstanding a channel. It makes bursts in the pattern's order,
-// puts each into the in-order queue of its channel (a full one stops the source), and offers the head of each
-// queue to its controller. It reacts in the tick after a completion. Bandwidth counts from the tick when 20 % of
-// the bursts were done to the tick when the last one was made, so that filling and draining do not show.
+// A source keeps at most `window_bytes` of bursts outstanding a channel. It makes bursts in the pattern's
+// order, puts each into the in-order queue of its channel (a full one stops the source), and offers the head
+// of each queue to its controller. It reacts in the tick after a completion. Bandwidth counts from the tick
+// when 20 % of the bursts were done to the tick when the last one was made, so that filling and draining do
+// not show.
 #pragma once
 
 #include <cstdint>
@@ -47,9 +48,9 @@ struct DramResult {
   // Shares of the whole run's ticks, means over what they name.
   double data_bus_share = 0;         // pseudo channels' data buses busy
   double activate_window_share = 0;  // activates x tFAW / 4, a refresh domain
-  double refresh_share = 0;          // time inside tRFC, a refresh domain (tRFC of one bank / banks, per bank)
-  double busiest_bank_share = 0;     // activates of one bank x tRC, the largest
-  std::string bound_by;              // data_bus, activate_window, bank_conflicts, turnaround or window
+  double refresh_share = 0;       // time inside tRFC, a refresh domain (tRFC of one bank / banks, per bank)
+  double busiest_bank_share = 0;  // activates of one bank x tRC, the largest
+  std::string bound_by;           // data_bus, activate_window, bank_conflicts, turnaround or window
 };
 
 // Errors: a window below one burst, granules that are no multiple of a burst, nothing to do.

@@ -19,7 +19,8 @@ DramTrafficSource::DramTrafficSource(const DramSpec& spec, const DramTraffic& tr
   if (pattern_ == DramPattern::kMix) streams = 3;
   at_.resize(streams, 0);
   for (size_t s = 0; s < streams; ++s) {
-    if (pattern_ == DramPattern::kStreams) at_[s] = random_() % (capacity_bytes_ / kBaseAlignment) * kBaseAlignment;
+    if (pattern_ == DramPattern::kStreams)
+      at_[s] = random_() % (capacity_bytes_ / kBaseAlignment) * kBaseAlignment;
     if (pattern_ == DramPattern::kMix) at_[s] = capacity_bytes_ / 3 * s / kBaseAlignment * kBaseAlignment;
   }
   stream_ = streams - 1;
@@ -35,7 +36,8 @@ DramBurst DramTrafficSource::next() {
     stream_ = stream_ + 1 == at_.size() ? 0 : stream_ + 1;
     left_ = granule_bytes_;
     write_ = writes(turn_++);
-    if (pattern_ == DramPattern::kRandom) at_[0] = random_() % (capacity_bytes_ / granule_bytes_) * granule_bytes_;
+    if (pattern_ == DramPattern::kRandom)
+      at_[0] = random_() % (capacity_bytes_ / granule_bytes_) * granule_bytes_;
   }
   uint64_t& at = at_[stream_];
   const DramBurst burst{at, write_};

@@ -14,10 +14,10 @@ struct DramBurst {
   bool write = false;
 };
 
-// sequential: one stream from address 0. random: granules anywhere in the device. streams: bases anywhere. mix:
-// three arrays that share the device evenly (assumed: the reference says three streams, not where they begin).
-// Every pattern is a set of streams that take turns of a granule each; a random access is one stream whose turns
-// begin anywhere.
+// sequential: one stream from address 0. random: granules anywhere in the device. streams: bases anywhere.
+// mix: three arrays that share the device evenly (assumed: the reference says three streams, not where they
+// begin). Every pattern is a set of streams that take turns of a granule each; a random access is one stream
+// whose turns begin anywhere.
 class DramTrafficSource {
  public:
   DramTrafficSource(const DramSpec& spec, const DramTraffic& traffic);
@@ -31,7 +31,7 @@ class DramTrafficSource {
   uint64_t burst_bytes_;
   uint64_t capacity_bytes_;
   uint64_t granule_bytes_;
-  std::mt19937_64 random_;  // fully specified by the standard; no distribution is used
+  std::mt19937_64 random_;    // fully specified by the standard; no distribution is used
   std::vector<uint64_t> at_;  // next address of each stream
   size_t stream_ = 0;
   uint64_t turn_ = 0;  // turns begun

@@ -73,9 +73,9 @@ void UnifiedController::submit(const DramLocation& location, bool write, int64_t
   const Index index = free_.back();
   free_.pop_back();
   Lane& l = lane(direction, bank);
-  entry(index) = {arrival,   next_order_++, tag,    location.row,
-                  location.column, kNone,   l.tail, static_cast<int16_t>(bank),
-                  write,     false};
+  entry(index) = {arrival,         next_order_++, tag,    location.row,
+                  location.column, kNone,         l.tail, static_cast<int16_t>(bank),
+                  write,           false};
   (l.tail == kNone ? l.head : entry(l.tail).next) = index;
   l.tail = index;
   ++queued_[static_cast<size_t>(direction)];

@@ -5,14 +5,14 @@
 //   write queue --+    (row hits hold row)  +--> row hits -------------------------------------+
 //   refresh ------> goes before both queues; lets active requests finish
 //
-// A tick of a dual command bus has a slot for a column command and one for a row command, a single bus has one
-// slot for both. A slot takes the oldest request whose next command is ready: active requests first, then a
-// waiting refresh, then the queue in use. Reads are in use until the write queue passes its high watermark (or
-// no read waits); writes then drain to the low one. These are the rules of Ramulator 2.1's controllers.
+// A tick of a dual command bus has a slot for a column command and one for a row command, a single bus has
+// one slot for both. A slot takes the oldest request whose next command is ready: active requests first, then
+// a waiting refresh, then the queue in use. Reads are in use until the write queue passes its high watermark
+// (or no read waits); writes then drain to the low one. These are the rules of Ramulator 2.1's controllers.
 //
 // Each bank keeps its requests in order of arrival with its oldest row hit and oldest non-hit; bit masks say
-// which banks have something for which slot. So a slot looks at one candidate a bank instead of at every queued
-// request, and only in ticks in which one of them can be ready.
+// which banks have something for which slot. So a slot looks at one candidate a bank instead of at every
+// queued request, and only in ticks in which one of them can be ready.
 //
 // APPROX: requests that became active in the same tick order by arrival. A bank-group-wide same-bank refresh
 // (DDR5 REFsb) is not modelled.
@@ -56,7 +56,8 @@ class UnifiedController : public DramController {
     bool write = false;
     bool counted = false;
   };
-  // Requests of one bank and direction, oldest first. hit and miss: the oldest for the open row and for another.
+  // Requests of one bank and direction, oldest first. hit and miss: the oldest for the open row and for
+  // another.
   struct Lane {
     Index head = kNone;
     Index tail = kNone;

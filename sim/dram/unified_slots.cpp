@@ -104,7 +104,8 @@ void UnifiedController::pick_idle_close(int64_t tick, Pick& best, int64_t& wake)
   for (int bank = 0; bank < state_.shape().banks_per_channel; ++bank) {
     const bool idle = state_.is_open(bank) && active_[static_cast<size_t>(bank)] == kNone &&
                       lane(0, bank).hit == kNone && lane(1, bank).hit == kNone;
-    if (idle) consider(best, bank, kNone, DramCommandKind::kPrecharge, state_.precharge_ready(bank), tick, wake);
+    if (idle)
+      consider(best, bank, kNone, DramCommandKind::kPrecharge, state_.precharge_ready(bank), tick, wake);
   }
 }
 
@@ -201,8 +202,8 @@ void UnifiedController::issue(const Pick& pick, int64_t tick) {
   ++active_count_;
   active_mask_[static_cast<size_t>(pseudo_channel_of(pick.bank))] |= bit_of(pick.bank);
   row_changed(pick.bank);
-  column_wake_ = std::min(column_wake_, std::min(state_.column_ready(pick.bank, false),
-                                                 state_.column_ready(pick.bank, true)));
+  column_wake_ = std::min(
+      column_wake_, std::min(state_.column_ready(pick.bank, false), state_.column_ready(pick.bank, true)));
 }
 
 void UnifiedController::issue_column(Index index, int64_t tick) {
@@ -252,8 +253,8 @@ bool UnifiedController::refresh_slot(int64_t tick, int64_t& wake) {
     if (active_[static_cast<size_t>(bank)] != kNone) return false;  // its column command wakes the slot again
     open = open || state_.is_open(bank);
   }
-  const int64_t ready = open ? state_.precharge_all_ready(domain)
-                             : state_.edge(std::max(tick, state_.refresh_ready(domain)));
+  const int64_t ready =
+      open ? state_.precharge_all_ready(domain) : state_.edge(std::max(tick, state_.refresh_ready(domain)));
   if (ready > tick) {
     wake = std::min(wake, ready);
     return false;
@@ -288,8 +289,8 @@ bool UnifiedController::bank_refresh_slot(int64_t tick, int64_t& wake) {
     const int bank = refresh.bank;
     if (bank < 0 || active_[static_cast<size_t>(bank)] != kNone) continue;
     const bool open = state_.is_open(bank);
-    const int64_t ready = open ? state_.precharge_ready(bank)
-                               : state_.edge(std::max(tick, state_.refresh_bank_ready(bank)));
+    const int64_t ready =
+        open ? state_.precharge_ready(bank) : state_.edge(std::max(tick, state_.refresh_bank_ready(bank)));
     if (ready > tick) {
       wake = std::min(wake, ready);
       continue;

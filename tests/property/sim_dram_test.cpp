@@ -21,13 +21,18 @@ struct Variant {
   const char* row_policy;
 };
 
-constexpr Variant kVariants[] = {
-    {"hbm3-6400", "fr_fcfs_row_hit", "all_bank", "open"}, {"hbm3-6400", "fr_fcfs", "per_bank", "open"},
-    {"hbm3-6400", "fcfs", "all_bank", "closed"},          {"hbm3-6400", "fr_fcfs_row_hit", "staggered", "closed"},
-    {"hbm2-2000", "fr_fcfs", "all_bank", "open"},         {"hbm2-2000", "fr_fcfs_row_hit", "per_bank", "closed"},
-    {"hbm2-2000", "fcfs", "none", "open"},                {"ddr5-4800", "fr_fcfs_row_hit", "all_bank", "open"},
-    {"ddr5-4800", "fr_fcfs", "none", "closed"},           {"ddr5-4800", "fcfs", "all_bank", "open"},
-    {"ddr4-3200", "fr_fcfs_row_hit", "staggered", "open"}, {"ddr4-3200", "fr_fcfs_row_hit", "all_bank", "open"}};
+constexpr Variant kVariants[] = {{"hbm3-6400", "fr_fcfs_row_hit", "all_bank", "open"},
+                                 {"hbm3-6400", "fr_fcfs", "per_bank", "open"},
+                                 {"hbm3-6400", "fcfs", "all_bank", "closed"},
+                                 {"hbm3-6400", "fr_fcfs_row_hit", "staggered", "closed"},
+                                 {"hbm2-2000", "fr_fcfs", "all_bank", "open"},
+                                 {"hbm2-2000", "fr_fcfs_row_hit", "per_bank", "closed"},
+                                 {"hbm2-2000", "fcfs", "none", "open"},
+                                 {"ddr5-4800", "fr_fcfs_row_hit", "all_bank", "open"},
+                                 {"ddr5-4800", "fr_fcfs", "none", "closed"},
+                                 {"ddr5-4800", "fcfs", "all_bank", "open"},
+                                 {"ddr4-3200", "fr_fcfs_row_hit", "staggered", "open"},
+                                 {"ddr4-3200", "fr_fcfs_row_hit", "all_bank", "open"}};
 
 DramSpec spec_of(const Variant& variant) {
   DramSpec spec = dram(variant.device);
@@ -37,7 +42,8 @@ DramSpec spec_of(const Variant& variant) {
   return spec;
 }
 
-// Bursts of requests with gaps between them; few rows and columns, so that hits, conflicts and repeats happen.
+// Bursts of requests with gaps between them; few rows and columns, so that hits, conflicts and repeats
+// happen.
 std::vector<DramRequest> random_requests(const DramSpec& spec, Random& random, size_t count) {
   std::vector<DramRequest> requests;
   const auto banks = static_cast<uint64_t>(spec.organisation.banks_per_channel());
@@ -117,12 +123,15 @@ TEST(DramProperty, NeverAboveThePeak) {
   for (const char* device : {"hbm3-6400", "hbm2-2000", "ddr5-4800", "ddr4-3200"}) {
     for (const auto pattern :
          {DramPattern::kSequential, DramPattern::kRandom, DramPattern::kStreams, DramPattern::kMix}) {
-      for (const auto direction : {DramDirection::kRead, DramDirection::kWrite, DramDirection::kTwoReadsOneWrite}) {
-        const auto r = run_dram_traffic(dram(device), {.pattern = pattern, .direction = direction, .bursts = 4000});
+      for (const auto direction :
+           {DramDirection::kRead, DramDirection::kWrite, DramDirection::kTwoReadsOneWrite}) {
+        const auto r =
+            run_dram_traffic(dram(device), {.pattern = pattern, .direction = direction, .bursts = 4000});
         ASSERT_TRUE(r.ok());
         EXPECT_EQ(r->bursts_done, 4000);
         EXPECT_GT(r->fraction_of_peak, 0.1);
-        EXPECT_LE(r->fraction_of_peak, direction == DramDirection::kRead ? 1.0 : 1.1);  // posted writes run ahead
+        EXPECT_LE(r->fraction_of_peak,
+                  direction == DramDirection::kRead ? 1.0 : 1.1);  // posted writes run ahead
         EXPECT_LE(r->data_bus_share, 1.0);
       }
     }

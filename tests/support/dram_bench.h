@@ -47,9 +47,10 @@ struct DramRun {
   }
 };
 
-// Submits each request at its arrival, or as soon after as its queue has room; runs until all are complete and
-// at least to `until`.
-inline DramRun run_requests(const DramSpec& spec, const std::vector<DramRequest>& requests, int64_t until = 0) {
+// Submits each request at its arrival, or as soon after as its queue has room; runs until all are complete
+// and at least to `until`.
+inline DramRun run_requests(const DramSpec& spec, const std::vector<DramRequest>& requests,
+                            int64_t until = 0) {
   DramRun run;
   const auto controller = sim::DramController::make(spec);
   controller->set_trace(&run.commands);
@@ -162,7 +163,8 @@ class DramChecker {
     if (trace[j].kind != Kind::kActivate || spec_.timings.faw == 0) return "";
     int count = 0;
     for (size_t i = j + 1; i-- > 0 && trace[j].tick - trace[i].tick < spec_.timings.faw;) {
-      if (trace[i].kind == Kind::kActivate && shape_.domain_of(trace[i].bank) == shape_.domain_of(trace[j].bank)) {
+      if (trace[i].kind == Kind::kActivate &&
+          shape_.domain_of(trace[i].bank) == shape_.domain_of(trace[j].bank)) {
         ++count;
       }
     }
@@ -171,13 +173,16 @@ class DramChecker {
   std::string apply(const sim::DramCommand& c) {
     const bool odd_only = spec_.command_bus.style == "dual_half_cycle" && c.kind != Kind::kPrecharge &&
                           c.kind != Kind::kPrechargeAll;
-    if (odd_only && c.tick % 2 == 0) return fmt::format("kind {} on a falling edge", static_cast<int>(c.kind));
+    if (odd_only && c.tick % 2 == 0)
+      return fmt::format("kind {} on a falling edge", static_cast<int>(c.kind));
     const int count = whole_domain(c.kind) ? shape_.banks_per_domain() : 1;
     const int first = whole_domain(c.kind) ? shape_.domain_of(c.bank) * count : c.bank;
     for (int bank = first; bank < first + count; ++bank) {
       int32_t& row = rows_[static_cast<size_t>(bank)];
-      const bool needs_closed = c.kind == Kind::kActivate || c.kind == Kind::kRefresh || c.kind == Kind::kRefreshBank;
-      if (needs_closed && row >= 0) return fmt::format("kind {} on open bank {}", static_cast<int>(c.kind), bank);
+      const bool needs_closed =
+          c.kind == Kind::kActivate || c.kind == Kind::kRefresh || c.kind == Kind::kRefreshBank;
+      if (needs_closed && row >= 0)
+        return fmt::format("kind {} on open bank {}", static_cast<int>(c.kind), bank);
       if (c.kind == Kind::kPrecharge && row < 0) return fmt::format("precharge of closed bank {}", bank);
       if (column(c.kind) && row != c.row) return fmt::format("bank {} has row {}, not {}", bank, row, c.row);
       if (c.kind == Kind::kActivate) row = c.row;

@@ -28,7 +28,8 @@ std::string mapping_error(const std::string& text) {
 
 TEST(DramMapping, BothNotations) {
   DramSpec spec = hbm3();
-  const auto mapping = parse_dram_mapping("LSB-first co1 bg2 pc1 co4 si1 ba2 ro14 +XOR(row)", spec.organisation);
+  const auto mapping =
+      parse_dram_mapping("LSB-first co1 bg2 pc1 co4 si1 ba2 ro14 +XOR(row)", spec.organisation);
   ASSERT_TRUE(mapping.ok());
   EXPECT_TRUE(mapping->xor_row);
   EXPECT_EQ(dump_dram_mapping(*mapping), "co1 bg2 pc1 co4 ra1 ba2 ro14 +xor");
@@ -75,11 +76,13 @@ TEST(DramSpecs, Checks) {
   };
   EXPECT_EQ(broken([](DramSpec&) {}), "");
   EXPECT_THAT(broken([](DramSpec& s) { s.organisation.banks = 3; }), HasSubstr("banks 3 is no power of two"));
-  EXPECT_THAT(broken([](DramSpec& s) { s.organisation.ranks = 8; }), HasSubstr("128 banks of a pseudo channel"));
+  EXPECT_THAT(broken([](DramSpec& s) { s.organisation.ranks = 8; }),
+              HasSubstr("128 banks of a pseudo channel"));
   EXPECT_THAT(broken([](DramSpec& s) { s.timings.refi = 1000; }), HasSubstr("no time between refreshes"));
   EXPECT_THAT(broken([](DramSpec& s) { s.timings.rc = 100; }), HasSubstr("rc is shorter"));
   EXPECT_THAT(broken([](DramSpec& s) { s.timings.ccd_l = 2; }), HasSubstr("shorter than across bank groups"));
-  EXPECT_THAT(broken([](DramSpec& s) { s.controller.kind = "per_bank_queue"; }), HasSubstr("needs bank_queue"));
+  EXPECT_THAT(broken([](DramSpec& s) { s.controller.kind = "per_bank_queue"; }),
+              HasSubstr("needs bank_queue"));
   EXPECT_THAT(broken([](DramSpec& s) { s.controller.mapping = "co1"; }), HasSubstr("has 1 bits"));
 }
 

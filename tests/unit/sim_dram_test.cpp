@@ -1,4 +1,5 @@
-// Timing of the DRAM controllers by hand: what one to a few requests take, in ticks of the device's own clock.
+// Timing of the DRAM controllers by hand: what one to a few requests take, in ticks of the device's own
+// clock.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,8 +29,8 @@ TEST(Dram, ReadOfAClosedBank) {
   const auto run = run_requests(without_refresh("ddr5-4800"), {{1, 0, 7, 3, false}});
   EXPECT_THAT(kinds(run), ::testing::ElementsAre(Kind::kActivate, Kind::kRead));
   EXPECT_EQ(run.commands[0].tick, 1);
-  EXPECT_EQ(run.commands[1].tick, 1 + 34);      // tRCD
-  EXPECT_EQ(run.done(0), 1 + 34 + 34 + 8);      // tCL, burst
+  EXPECT_EQ(run.commands[1].tick, 1 + 34);  // tRCD
+  EXPECT_EQ(run.done(0), 1 + 34 + 34 + 8);  // tCL, burst
   EXPECT_EQ(run.stats.row_misses, 1);
 }
 
@@ -58,17 +59,20 @@ TEST(Dram, RowHitAndConflict) {
   const DramSpec spec = without_refresh("ddr5-4800");
   const auto run = run_requests(spec, {{1, 0, 7, 3, false}, {200, 0, 7, 4, false}, {400, 0, 8, 0, false}});
   EXPECT_EQ(run.done(1), 200 + 34 + 8);
-  EXPECT_EQ(run.done(2), 400 + (34 - 1) + 34 + 34 + 8);  // tRP from a one-tick precharge to a two-tick activate
+  EXPECT_EQ(run.done(2),
+            400 + (34 - 1) + 34 + 34 + 8);  // tRP from a one-tick precharge to a two-tick activate
   EXPECT_EQ(run.stats.row_hits, 1);
   EXPECT_EQ(run.stats.row_conflicts, 1);
 }
 
 TEST(Dram, ColumnToColumnInAndAcrossBankGroups) {
   const DramSpec spec = without_refresh("ddr5-4800");
-  // Banks 0 and 4 are of different groups, 0 and 1 of the same; all rows are open before the reads of interest.
+  // Banks 0 and 4 are of different groups, 0 and 1 of the same; all rows are open before the reads of
+  // interest.
   const auto spaced = [&](int32_t second) {
-    const auto run = run_requests(spec, {{1, 0, 7, 0, false},      {60, second, 7, 0, false},
-                                         {300, 0, 7, 1, false},    {300, second, 7, 1, false}});
+    const auto run = run_requests(
+        spec,
+        {{1, 0, 7, 0, false}, {60, second, 7, 0, false}, {300, 0, 7, 1, false}, {300, second, 7, 1, false}});
     const auto reads = run.of(Kind::kRead);
     return reads[3].tick - reads[2].tick;
   };
@@ -80,8 +84,11 @@ TEST(Dram, ColumnToColumnInAndAcrossBankGroups) {
 TEST(Dram, StackIdSwitch) {
   const DramSpec spec = without_refresh("hbm3-6400");
   // Bank 16 is the first of stack id 1 of the same pseudo channel.
-  const auto run = run_requests(spec, {{1, 0, 7, 0, false}, {101, 16, 7, 0, false}, {301, 0, 7, 1, false},
-                                       {301, 16, 7, 1, false}, {301, 17, 9, 0, false}});
+  const auto run = run_requests(spec, {{1, 0, 7, 0, false},
+                                       {101, 16, 7, 0, false},
+                                       {301, 0, 7, 1, false},
+                                       {301, 16, 7, 1, false},
+                                       {301, 17, 9, 0, false}});
   const auto reads = run.of(Kind::kRead);
   EXPECT_EQ(reads[3].tick - reads[2].tick, 6);
 }
@@ -110,12 +117,15 @@ TEST(Dram, StackIdsShareTheWindowRanksDoNot) {
 TEST(Dram, TurnaroundBothWays) {
   const DramSpec spec = without_refresh("hbm2-2000");
   // Two reads open the banks; the write goes when no read waits, the last read after it.
-  const auto run = run_requests(spec, {{1, 0, 7, 0, false}, {100, 4, 7, 0, false}, {200, 0, 7, 1, false},
-                                       {201, 4, 7, 1, true}, {214, 0, 7, 2, false}});
+  const auto run = run_requests(spec, {{1, 0, 7, 0, false},
+                                       {100, 4, 7, 0, false},
+                                       {200, 0, 7, 1, false},
+                                       {201, 4, 7, 1, true},
+                                       {214, 0, 7, 2, false}});
   const auto reads = run.of(Kind::kRead);
   const auto writes = run.of(Kind::kWrite);
   ASSERT_EQ(writes.size(), 1U);
-  EXPECT_EQ(writes[0].tick, 200 + 13);                  // tRTW
+  EXPECT_EQ(writes[0].tick, 200 + 13);                   // tRTW
   EXPECT_EQ(reads[3].tick, writes[0].tick + 5 + 2 + 6);  // cwl + burst + tWTR_S: another bank group
   EXPECT_EQ(run.stats.turnarounds, 2);
 }
@@ -150,9 +160,10 @@ TEST(Dram, AllBankRefreshClosesRowsAndComesOnTime) {
   const auto run = run_requests(spec, {{1, 0, 7, 0, false}, {9400, 0, 7, 1, false}}, 3 * 9375);
   const auto refreshes = run.of(Kind::kRefresh);
   ASSERT_EQ(refreshes.size(), 3U);
-  EXPECT_EQ(refreshes[0].tick, 9375 + 34);      // precharge all, tRP
-  EXPECT_EQ(run.of(Kind::kActivate)[1].tick, refreshes[0].tick + 710 - 1);  // tRFC to the last tick of the activate
-  EXPECT_EQ(refreshes[2].tick, 3 * 9375);       // all closed since the second
+  EXPECT_EQ(refreshes[0].tick, 9375 + 34);  // precharge all, tRP
+  EXPECT_EQ(run.of(Kind::kActivate)[1].tick,
+            refreshes[0].tick + 710 - 1);  // tRFC to the last tick of the activate
+  EXPECT_EQ(refreshes[2].tick, 3 * 9375);  // all closed since the second
 }
 
 TEST(Dram, StaggeredRefreshTakesRanksInTurn) {
