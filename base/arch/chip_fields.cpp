@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/arch/dram_fields.h"
 #include "base/arch/energy.h"
 
 namespace rdusim {
@@ -203,7 +204,8 @@ std::vector<ConfigKind> config_kinds() {
   return {{"chip", &chip_fields()},
           {"node", &node_fields()},
           {"gpu_node", &gpu_node_fields()},
-          {"energy", &energy_fields()}};
+          {"energy", &energy_fields()},
+          {"dram", &dram_fields()}};
 }
 
 }  // namespace rdusim
