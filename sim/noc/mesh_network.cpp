@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "sim/noc/mesh_route.h"
 #include "sim/noc/round_robin.h"
 
 namespace rdusim::sim::noc {
@@ -18,7 +19,6 @@ size_t mask_words(int64_t bits) { return static_cast<size_t>((bits + 63) / 64); 
 MeshNetwork::MeshNetwork(const MeshSpec& spec)
     : spec_(spec),
       vcs_(static_cast<unsigned>(spec.virtual_channels)),
-      vc_mask_((uint64_t{1} << vcs_) - 1),
       buffer_mask_(std::bit_ceil(static_cast<unsigned>(spec.buffer_flits)) - 1),
       buffer_shift_(static_cast<unsigned>(std::countr_zero(buffer_mask_ + 1))) {
   const Status valid = validate(spec, "mesh");
@@ -36,7 +36,7 @@ MeshNetwork::MeshNetwork(const MeshSpec& spec)
   routers_.resize(nodes);
   inputs_.resize(nodes * per_router);
   outputs_.resize(nodes * per_router);
-  credits_.assign(nodes * per_router + nodes * vcs_, static_cast<uint8_t>(spec.buffer_flits));
+  credits_.assign(nodes * per_router + nodes * vcs_, static_cast<uint16_t>(spec.buffer_flits));
   buffers_.resize(nodes * per_router << buffer_shift_);
   sources_.resize(nodes);
   busy_.assign(mask_words(spec.nodes()), 0);
@@ -63,8 +63,8 @@ void MeshNetwork::connect() {
     const uint32_t x = node % columns;
     const uint32_t y = node / columns;
     Router& router = routers_[node];
-    router.x = static_cast<uint8_t>(x);
-    router.y = static_cast<uint8_t>(y);
+    router.x = static_cast<uint16_t>(x);
+    router.y = static_cast<uint16_t>(y);
     router.has_credit = ~uint64_t{0} >> (64 - kPorts * vcs_);
     const auto link = [&](unsigned out, bool exists, uint32_t to) {
       if (!exists) return;
@@ -80,22 +80,44 @@ void MeshNetwork::connect() {
   }
 }
 
+// Calls body.operator()<V>() with this mesh's number of virtual channels, if it is a usual one.
+template <typename Body>
+void MeshNetwork::for_vcs(Body&& body) {
+  switch (vcs_) {
+    case 1:
+      return body.template operator()<1>();
+    case 2:
+      return body.template operator()<2>();
+    case 4:
+      return body.template operator()<4>();
+    case 8:
+      return body.template operator()<8>();
+    default:
+      return body.template operator()<0>();
+  }
+}
+
 void MeshNetwork::begin_cycle(int64_t cycle) {
   RDU_CHECK(cycle > cycle_, "mesh: cycle {} after cycle {}", cycle, cycle_);
   cycle_ = cycle;
   deliveries_.clear();
   departures_.clear();
-  for (const Ejection& e : ejections_.take(cycle)) {
-    deliveries_.push_back({e.flit.packet, e.node, (e.flit.flags & kTail) != 0});
+  for_vcs([this]<unsigned V>() { take_events<V>(); });
+}
+
+template <unsigned V>
+void MeshNetwork::take_events() {
+  for (const Ejection& e : ejections_.take(cycle_)) {
+    deliveries_.push_back({e.flit.packet, e.node, (e.flit.vc & kTail) != 0});
     ++flits_left_;
     // The node takes every flit at once.
-    credit_returns_.add(cycle + eject_credit_delay_, (e.node * kPorts + kLocal) * vcs_ + e.flit.vc);
+    credit_returns_.add(cycle_ + eject_credit_delay_, (e.node * kPorts + kLocal) * vcs<V>() + (e.flit.vc & kVcBits));
   }
-  for (const Arrival& a : arrivals_.take(cycle)) accept(a.input, a.flit);
-  for (const uint32_t index : credit_returns_.take(cycle)) take_credit(index);
-  for (const uint32_t index : routed_.take(cycle)) {
-    const uint32_t router = index / (kPorts * vcs_);
-    wait_for_vc(routers_[router], router, index % (kPorts * vcs_));
+  for (const Arrival& a : arrivals_.take(cycle_)) accept<V>(a.input, a.flit);
+  for (const uint32_t index : credit_returns_.take(cycle_)) take_credit<V>(index);
+  for (const uint32_t index : routed_.take(cycle_)) {
+    const uint32_t router = index / (kPorts * vcs<V>());
+    wait_for_vc<V>(routers_[router], router, index % (kPorts * vcs<V>()));
   }
 }
 
@@ -104,8 +126,7 @@ void MeshNetwork::offer(uint32_t node, uint32_t packet, uint32_t destination, ui
   RDU_CHECK(source.flits_left == 0 && flits > 0, "mesh: node {} still sends packet {}", node, source.packet);
   source.packet = packet;
   source.flits_left = flits;
-  source.x = routers_[destination].x;
-  source.y = routers_[destination].y;
+  source.xy = static_cast<uint16_t>(routers_[destination].x | routers_[destination].y << 8);
   source.head = true;
   sending_[node >> 6] |= uint64_t{1} << (node & 63);
 }
@@ -113,78 +134,49 @@ void MeshNetwork::offer(uint32_t node, uint32_t packet, uint32_t destination, ui
 void MeshNetwork::finish_cycle() {
   for (size_t word = 0; word < sending_.size(); ++word) {
     for (uint64_t left = sending_[word]; left != 0; left &= left - 1) {
-      const auto node = static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left)));
-      if (!send_from(node)) sending_[word] &= ~(left & (~left + 1));
+      const auto node = static_cast<uint32_t>(word * 64 + lowest_bit(left));
+      if (!send_from(node)) sending_[word] &= ~(uint64_t{1} << (node & 63));
     }
   }
-  for (size_t word = 0; word < busy_.size(); ++word) {
-    for (uint64_t left = busy_[word]; left != 0; left &= left - 1) {
-      const auto number = static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left)));
-      evaluate(number);
-      if (!can_act(routers_[number])) busy_[word] &= ~(left & (~left + 1));
-    }
-  }
+  for_vcs([this]<unsigned V>() { visit_routers<V>(); });
 }
 
+template <unsigned V>
 void MeshNetwork::accept(uint32_t input, const Flit& flit) {
   const uint32_t number = input / kPorts;
-  const unsigned vc = (input - number * kPorts) * vcs_ + flit.vc;
-  const uint32_t index = number * kPorts * vcs_ + vc;
+  const unsigned vc = (input - number * kPorts) * vcs<V>() + (flit.vc & kVcBits);
+  const uint32_t index = number * kPorts * vcs<V>() + vc;
   InputVc& in = inputs_[index];
   buffers_[(size_t{index} << buffer_shift_) + ((in.head + in.count) & buffer_mask_)] = flit;
   if (in.count++ != 0) return;
   Router& router = routers_[number];
   const uint64_t bit = uint64_t{1} << vc;
   if ((router.active & bit) == 0) {
-    start_route(number, vc, cycle_ + before_first_try_);
-  } else if ((router.has_credit >> (in.out_port * vcs_ + in.out_vc) & 1) != 0) {
+    start_route<V>(number, vc, cycle_ + before_first_try_);
+  } else if ((router.has_credit >> (in.out_port * vcs<V>() + in.out_vc) & 1) != 0) {
     router.ready |= bit;
     wake(number);
   }
 }
 
+template <unsigned V>
 void MeshNetwork::take_credit(uint32_t index) {
   const auto router_vcs = static_cast<uint32_t>(inputs_.size());
   if (credits_[index]++ != 0) return;
   if (index >= router_vcs) {
-    const uint32_t node = (index - router_vcs) / vcs_;
+    const uint32_t node = (index - router_vcs) / vcs<V>();
     if (sources_[node].flits_left != 0) sending_[node >> 6] |= uint64_t{1} << (node & 63);
     return;
   }
-  const uint32_t number = index / (kPorts * vcs_);
-  const unsigned output = index - number * kPorts * vcs_;
+  const uint32_t number = index / (kPorts * vcs<V>());
+  const unsigned output = index - number * kPorts * vcs<V>();
   Router& router = routers_[number];
   router.has_credit |= uint64_t{1} << output;
   if (spec_.speculative) wake(number);
   if ((router.in_use >> output & 1) == 0) return;
   const unsigned owner = outputs_[index].owner;
-  if (inputs_[number * kPorts * vcs_ + owner].count == 0) return;
+  if (inputs_[number * kPorts * vcs<V>() + owner].count == 0) return;
   router.ready |= uint64_t{1} << owner;
-  wake(number);
-}
-
-// The front flit of input VC `vc` is a head; it may ask for an output VC from `ready_cycle` on.
-void MeshNetwork::start_route(uint32_t router, unsigned vc, int64_t ready_cycle) {
-  if (ready_cycle > cycle_) {
-    routed_.add(ready_cycle, router * kPorts * vcs_ + vc);
-  } else {
-    wait_for_vc(routers_[router], router, vc);
-  }
-}
-
-// Dimension order: columns first.
-void MeshNetwork::wait_for_vc(Router& router, uint32_t number, unsigned vc) {
-  const uint32_t index = number * kPorts * vcs_ + vc;
-  InputVc& in = inputs_[index];
-  const Flit& flit = buffers_[(size_t{index} << buffer_shift_) + in.head];
-  unsigned port = kLocal;
-  if (flit.x != router.x) {
-    port = flit.x > router.x ? kEast : kWest;
-  } else if (flit.y != router.y) {
-    port = flit.y > router.y ? kSouth : kNorth;
-  }
-  in.out_port = static_cast<uint8_t>(port);
-  router.waiting[port] |= uint64_t{1} << vc;
   wake(number);
 }
 
@@ -192,26 +184,26 @@ void MeshNetwork::wait_for_vc(Router& router, uint32_t number, unsigned vc) {
 // or packet.
 bool MeshNetwork::send_from(uint32_t node) {
   Source& source = sources_[node];
-  uint8_t* credits = &credits_[inputs_.size() + size_t{node} * vcs_];
+  uint16_t* credits = &credits_[inputs_.size() + size_t{node} * vcs_];
   if (source.head) {
     // The channels take turns, from the one behind the last used; the first packet takes only channel 0.
-    const unsigned tries = source.last_vc == 0xFF ? 1 : vcs_;
-    unsigned vc = source.last_vc == 0xFF ? 0 : round_robin_next(source.last_vc, vcs_);
+    const unsigned tries = source.last_vc == kNoVc ? 1 : vcs_;
+    unsigned vc = source.last_vc == kNoVc ? 0 : round_robin_next(source.last_vc, vcs_);
     unsigned tried = 0;
     while (tried < tries && credits[vc] == 0) {
       vc = round_robin_next(vc, vcs_);
       ++tried;
     }
     if (tried == tries) return false;
-    source.vc = source.last_vc = static_cast<uint8_t>(vc);
+    source.vc = source.last_vc = static_cast<uint16_t>(vc);
   } else if (credits[source.vc] == 0) {
     return false;
   }
   --credits[source.vc];
   --source.flits_left;
   const bool tail = source.flits_left == 0;
-  const auto flags = static_cast<uint8_t>((source.head ? kHead : 0) | (tail ? kTail : 0));
-  arrivals_.add(cycle_ + 2, {node * kPorts + kLocal, {source.packet, source.x, source.y, source.vc, flags}});
+  const auto vc = static_cast<uint16_t>(source.vc | (source.head ? kHead : 0) | (tail ? kTail : 0));
+  arrivals_.add(cycle_ + 2, {node * kPorts + kLocal, {source.packet, source.xy, vc}});
   departures_.push_back({source.packet, node, source.head, tail});
   source.head = false;
   ++flits_entered_;

@@ -71,14 +71,16 @@ class MeshNetwork {
   [[nodiscard]] const MeshSpec& spec() const { return spec_; }
 
  private:
+  // Small numbers are 16 bits wide, never 8: a store through a byte may alias anything, and the compiler would
+  // have to load every pointer again after it.
   struct Flit {
     uint32_t packet;
-    uint8_t x, y;  // destination
-    uint8_t vc;    // of the channel it travels on
-    uint8_t flags;
+    uint16_t xy;  // destination: column | row << 8
+    uint16_t vc;  // of the channel it travels on, and flags
   };
-  static constexpr uint8_t kHead = 1;
-  static constexpr uint8_t kTail = 2;
+  static constexpr uint16_t kHead = 0x100;
+  static constexpr uint16_t kTail = 0x200;
+  static constexpr uint16_t kVcBits = 0xFF;
 
   // Bit i of a mask is input VC i = port * virtual_channels + vc; of in_use and has_credit, output VC likewise.
   struct Router {
@@ -87,26 +89,28 @@ class MeshNetwork {
     uint64_t in_use = 0;
     uint64_t has_credit = 0;
     uint64_t waiting[kPorts] = {};  // for an output VC of that port
-    uint8_t vc_pointer[kPorts] = {};      // of an input port: over its VCs
-    uint8_t input_pointer[kPorts] = {};   // of an input port: over outputs
-    uint8_t output_pointer[kPorts] = {};  // of an output port: over inputs
-    uint8_t x = 0, y = 0;
+    unsigned waited_ports = 0;      // bit o: waiting[o] is not empty
+    uint16_t x = 0, y = 0;
+    uint16_t vc_pointer[kPorts] = {};      // of an input port: over its VCs
+    uint16_t input_pointer[kPorts] = {};   // of an input port: over outputs
+    uint16_t output_pointer[kPorts] = {};  // of an output port: over inputs
   };
   struct InputVc {
-    uint8_t head = 0, count = 0;
-    uint8_t out_port = 0, out_vc = 0;
-    uint8_t pointer = 0;  // over output VCs
+    uint16_t head = 0, count = 0;
+    uint16_t out_port = 0, out_vc = 0;
+    uint16_t pointer = 0;  // over output VCs
   };
   struct OutputVc {
-    uint8_t owner = 0;    // input VC, while in use
-    uint8_t pointer = 0;  // over input VCs
+    uint16_t owner = 0;    // input VC, while in use
+    uint16_t pointer = 0;  // over input VCs
   };
+  static constexpr uint16_t kNoVc = 0xFFFF;
   struct Source {
     uint32_t packet = 0;
     uint32_t flits_left = 0;
-    uint8_t x = 0, y = 0;
-    uint8_t vc = 0;
-    uint8_t last_vc = 0xFF;  // none yet
+    uint16_t xy = 0;
+    uint16_t vc = 0;
+    uint16_t last_vc = kNoVc;
     bool head = false;
   };
   struct Arrival {
@@ -117,33 +121,65 @@ class MeshNetwork {
     uint32_t node;
     Flit flit;
   };
-  struct Grants {  // of one router's cycle
-    unsigned count = 0;
-    uint8_t input[kPorts];   // port
-    uint8_t output[kPorts];  // port
-    uint8_t vc[kPorts];      // of the input
-    bool speculative[kPorts];
+  struct VcGrant {
+    uint16_t input, output;  // VCs
+  };
+  struct SwitchGrant {
+    uint16_t port, vc;  // of the input
+    bool speculative;
   };
 
   void connect();
+  // Functions of the hot path exist for the usual numbers of virtual channels, known to the compiler, and once
+  // (V = 0) for any.
+  template <unsigned V>
+  [[nodiscard]] unsigned vcs() const {
+    return V != 0 ? V : vcs_;
+  }
+  template <unsigned V>
+  [[nodiscard]] uint64_t vc_mask() const {
+    return (uint64_t{1} << vcs<V>()) - 1;
+  }
+  template <typename Body>
+  void for_vcs(Body&& body);
+  template <unsigned V>
+  void take_events();
+  template <unsigned V>
+  void visit_routers();
+  template <unsigned V>
   void accept(uint32_t input, const Flit& flit);
+  template <unsigned V>
   void take_credit(uint32_t index);
+  template <unsigned V>
   void start_route(uint32_t router, unsigned vc, int64_t ready_cycle);
+  template <unsigned V>
   void wait_for_vc(Router& router, uint32_t number, unsigned vc);
   bool send_from(uint32_t node);
+  template <unsigned V>
   void evaluate(uint32_t number);
-  unsigned allocate_vcs(Router& router, uint32_t number, uint8_t* inputs, uint8_t* outputs);
+  template <unsigned V>
+  unsigned allocate_vcs(Router& router, uint32_t number, VcGrant* grants);
+  template <unsigned V>
   [[nodiscard]] uint64_t speculating(const Router& router) const;
-  void allocate_switch(Router& router, uint32_t number, uint64_t speculative, Grants& grants);
+  template <unsigned V>
+  [[nodiscard]] uint64_t free_vcs(const Router& router, unsigned port) const {
+    return (~router.in_use >> (port * vcs<V>()) & vc_mask<V>()) << (port * vcs<V>());
+  }
+  template <unsigned V>
+  unsigned allocate_switch(Router& router, uint32_t number, uint64_t speculative, SwitchGrant* grants);
+  template <unsigned V>
+  unsigned bid(Router& router, uint32_t number, unsigned port, uint64_t bids, uint16_t& vc) const;
+  template <unsigned V>
   void commit_vc(Router& router, uint32_t number, unsigned input, unsigned output);
+  template <unsigned V>
   void traverse(Router& router, uint32_t number, unsigned input_port, unsigned vc);
+  template <unsigned V>
   [[nodiscard]] bool can_act(const Router& router) const;
   void wake(uint32_t router) { busy_[router >> 6] |= uint64_t{1} << (router & 63); }
 
   // configuration
   MeshSpec spec_;
   unsigned vcs_;
-  uint64_t vc_mask_;
   unsigned buffer_mask_;   // slots of a buffer, a power of two, less 1
   unsigned buffer_shift_;
   int64_t link_delay_, eject_delay_, credit_delay_, eject_credit_delay_;
@@ -156,7 +192,7 @@ class MeshNetwork {
   std::vector<Router> routers_;
   std::vector<InputVc> inputs_;
   std::vector<OutputVc> outputs_;
-  std::vector<uint8_t> credits_;  // of every output VC, then of every source's VC
+  std::vector<uint16_t> credits_;  // of every output VC, then of every source's VC
   std::vector<Flit> buffers_;
   std::vector<Source> sources_;
   std::vector<uint64_t> busy_;          // routers to visit
