@@ -8,8 +8,9 @@
 
 namespace rdusim::sim::noc {
 
-// Failures before the next success of trials with chance `probability` in (0, 1]. The inverse of the distribution,
-// found by binary descent over powers of the chance of failure: products only, so every machine draws the same.
+// Failures before the next success of trials with chance `probability` in (0, 1]. The inverse of the
+// distribution, found by binary descent over powers of the chance of failure: products only, so every machine
+// draws the same.
 class Geometric {
  public:
   explicit Geometric(double probability) {
@@ -33,7 +34,8 @@ class Geometric {
         }
       }
       failures += step;
-      if (step != (int64_t{1} << kBits) - 1) return failures;  // else the wait is longer than one draw can say
+      if (step != (int64_t{1} << kBits) - 1)
+        return failures;  // else the wait is longer than one draw can say
     }
   }
 

@@ -31,7 +31,8 @@ struct LatencyCount {
     latency_sum += latency;
     network_sum += network;
     hops_sum += hops;
-    if (static_cast<size_t>(latency) >= histogram.size()) histogram.resize(static_cast<size_t>(latency) * 2 + 1, 0);
+    if (static_cast<size_t>(latency) >= histogram.size())
+      histogram.resize(static_cast<size_t>(latency) * 2 + 1, 0);
     ++histogram[static_cast<size_t>(latency)];
   }
   [[nodiscard]] double mean(int64_t sum) const {
@@ -69,7 +70,7 @@ class Experiment {
   }
 
   MeshMeasurement run() {
-    const bool steady = sample_until_steady();
+    const bool steady = rules_.fixed_measure_cycles > 0 ? sample_once() : sample_until_steady();
     if (steady) drain();
     return result();
   }
@@ -111,6 +112,14 @@ class Experiment {
       }
     }
     return stable_ = phase_ == Phase::kMeasure;
+  }
+
+  bool sample_once() {
+    run_to(rules_.fixed_warmup_cycles);
+    clear_counts();
+    phase_ = Phase::kMeasure;
+    run_to(now_ + rules_.fixed_measure_cycles);
+    return stable_ = !over_limit();
   }
 
   // Sources go on meanwhile, so that measured packets meet the traffic they were created in.
@@ -233,11 +242,12 @@ class Experiment {
     m.p99_latency_cycles = counts_.quantile(0.99);
     m.max_latency_cycles = counts_.quantile(1);
     const bool drained = phase_ == Phase::kDrain;
-    const auto node_cycles =
-        static_cast<double>((drained ? drain_from_ : now_) - counts_from_) * static_cast<double>(mesh_.nodes());
+    const auto node_cycles = static_cast<double>((drained ? drain_from_ : now_) - counts_from_) *
+                             static_cast<double>(mesh_.nodes());
     m.accepted_flits_per_node_cycle =
         static_cast<double>(drained ? accepted_in_samples_ : accepted_flits_) / node_cycles;
-    m.offered_flits_per_node_cycle = static_cast<double>(drained ? entered_in_samples_ : entered_flits_) / node_cycles;
+    m.offered_flits_per_node_cycle =
+        static_cast<double>(drained ? entered_in_samples_ : entered_flits_) / node_cycles;
     m.cycles = now_;
     m.flit_hops = network_.flit_hops();
     for (uint32_t node = 0; node < static_cast<uint32_t>(mesh_.nodes()); ++node) {
@@ -278,7 +288,10 @@ Status check_load(const MeshSpec& mesh, const MeshLoad& load, const MeasureRules
   RDU_CHECK_OK(check_traffic(load.traffic, mesh));
   const auto wrong = [](const char* what) { return Error{ErrorCode::kOutOfRange, "mesh load", what, ""}; };
   if (load.packet_flits < 1 || load.packet_flits > 4096) return wrong("packets have 1 to 4096 flits");
-  if (!(load.injection_rate > 0) || load.injection_rate > 1) return wrong("the injection rate is above 0, at most 1");
+  if (!(load.injection_rate > 0) || load.injection_rate > 1)
+    return wrong("the injection rate is above 0, at most 1");
+  if (rules.fixed_warmup_cycles < 0 || rules.fixed_measure_cycles < 0)
+    return wrong("cycles are not negative");
   if (rules.sample_cycles < 1 || rules.warmup_samples < 0 || rules.max_samples <= rules.warmup_samples)
     return wrong("samples have at least one cycle, and there are more of them than warm-up samples");
   return {};
@@ -291,11 +304,12 @@ Result<MeshMeasurement> measure(const MeshSpec& mesh, const MeshLoad& load, cons
   return Experiment(mesh, load, rules).run();
 }
 
-Result<Saturation> find_saturation(const MeshSpec& mesh, MeshLoad load, const MeasureRules& rules, double width) {
+Result<Saturation> find_saturation(const MeshSpec& mesh, MeshLoad load, const MeasureRules& rules,
+                                   double width) {
   Saturation out;
   load.injection_rate = kZeroLoadRate;
   MeasureRules long_samples = rules;
-  long_samples.sample_cycles = rules.sample_cycles * 4;  // few packets at this rate
+  long_samples.sample_cycles = rules.sample_cycles * 40;  // few packets a cycle at this rate
   RDU_ASSIGN(const auto idle, measure(mesh, load, long_samples));
   out.zero_load_latency_cycles = idle.mean_latency_cycles;
   out.runs = 1;

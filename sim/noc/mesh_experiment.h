@@ -22,15 +22,18 @@ struct MeshLoad {
 struct MeasureRules {
   int64_t sample_cycles = 1000;
   int64_t warmup_samples = 3;
-  int64_t steady_samples = 3;        // in a row whose latency and throughput changed by less than the tolerance
-  int64_t max_samples = 10;          // warm-up included; the result then stands as it is
+  int64_t steady_samples = 3;  // in a row whose latency and throughput changed by less than the tolerance
+  int64_t max_samples = 10;    // warm-up included; the result then stands as it is
   double tolerance = 0.05;
+  // Both 0: samples as above. Otherwise this warm-up, then this many cycles of measuring, steady or not.
+  int64_t fixed_warmup_cycles = 0;
+  int64_t fixed_measure_cycles = 0;
   double latency_limit_cycles = 500;  // a mean above it, packets under way included, ends the run as unstable
 };
 
 struct MeshMeasurement {
-  bool stable = false;  // ended by the rules, not by the latency limit
-  double mean_latency_cycles = 0;  // creation to last flit, queue at the source included
+  bool stable = false;                     // ended by the rules, not by the latency limit
+  double mean_latency_cycles = 0;          // creation to last flit, queue at the source included
   double mean_network_latency_cycles = 0;  // without that queue
   int64_t min_latency_cycles = 0;
   int64_t p50_latency_cycles = 0;
@@ -41,8 +44,8 @@ struct MeshMeasurement {
   double mean_hops = 0;                     // routers visited
   int64_t packets = 0;                      // measured
   int64_t cycles = 0;
-  int64_t flit_hops = 0;                // of the whole run
-  std::vector<int64_t> link_flits;      // of the whole run, by node and port (5 a node)
+  int64_t flit_hops = 0;            // of the whole run
+  std::vector<int64_t> link_flits;  // of the whole run, by node and port (5 a node)
 };
 
 // Invalid meshes, loads and patterns are errors.
@@ -50,15 +53,16 @@ Result<MeshMeasurement> measure(const MeshSpec& mesh, const MeshLoad& load, cons
 
 struct Saturation {
   double zero_load_latency_cycles = 0;  // measured at kZeroLoadRate
-  double rate = 0;                      // middle of the last bracket, flits a node and cycle; 1 when none saturates
-  double bracket = 0;                   // its width
+  double rate = 0;     // middle of the last bracket, flits a node and cycle; 1 when none saturates
+  double bracket = 0;  // its width
   int64_t runs = 0;
 };
 inline constexpr double kZeroLoadRate = 0.005;
 inline constexpr double kSaturationFactor = 3;  // times the zero-load latency
 
-// Rates in steps of 0.05 until the latency passes kSaturationFactor times zero load or a run is unstable, then
-// halving until the bracket is at most `width` wide. load.injection_rate is not used.
-Result<Saturation> find_saturation(const MeshSpec& mesh, MeshLoad load, const MeasureRules& rules, double width);
+// Rates in steps of 0.05 until the latency passes kSaturationFactor times zero load or a run is unstable,
+// then halving until the bracket is at most `width` wide. load.injection_rate is not used.
+Result<Saturation> find_saturation(const MeshSpec& mesh, MeshLoad load, const MeasureRules& rules,
+                                   double width);
 
 }  // namespace rdusim::sim::noc

@@ -12,7 +12,9 @@
 namespace rdusim::sim::noc {
 namespace {
 
-size_t mask_words(int64_t bits) { return static_cast<size_t>((bits + 63) / 64); }
+size_t mask_words(int64_t bits) {
+  return static_cast<size_t>((bits + 63) / 64);
+}
 
 }  // namespace
 
@@ -111,7 +113,8 @@ void MeshNetwork::take_events() {
     deliveries_.push_back({e.flit.packet, e.node, (e.flit.vc & kTail) != 0});
     ++flits_left_;
     // The node takes every flit at once.
-    credit_returns_.add(cycle_ + eject_credit_delay_, (e.node * kPorts + kLocal) * vcs<V>() + (e.flit.vc & kVcBits));
+    credit_returns_.add(cycle_ + eject_credit_delay_,
+                        (e.node * kPorts + kLocal) * vcs<V>() + (e.flit.vc & kVcBits));
   }
   for (const Arrival& a : arrivals_.take(cycle_)) accept<V>(a.input, a.flit);
   for (const uint32_t index : credit_returns_.take(cycle_)) take_credit<V>(index);
@@ -215,8 +218,8 @@ int64_t MeshNetwork::next_event() const {
     return std::any_of(words.begin(), words.end(), [](uint64_t w) { return w != 0; });
   };
   if (any(busy_) || any(sending_)) return cycle_ + 1;
-  return std::min({arrivals_.next_after(cycle_), ejections_.next_after(cycle_), credit_returns_.next_after(cycle_),
-                   routed_.next_after(cycle_)});
+  return std::min({arrivals_.next_after(cycle_), ejections_.next_after(cycle_),
+                   credit_returns_.next_after(cycle_), routed_.next_after(cycle_)});
 }
 
 int64_t MeshNetwork::flit_hops() const {

@@ -10,15 +10,15 @@
 // cannot show. Allocators are separable, input first, with round-robin priority (round_robin.h).
 //
 // Speed: a router is visited only while it can do something (a flit with a credit and a virtual channel, or a
-// packet that waits for one that is free); everything else is a timed event. When next_event() lies ahead, the
-// cycles between are skipped. All state is in flat arrays; nothing is allocated after construction.
+// packet that waits for one that is free); everything else is a timed event. When next_event() lies ahead,
+// the cycles between are skipped. All state is in flat arrays; nothing is allocated after construction.
 //
-// Timing, checked against BookSim 2 (docs/units/rdn.md): a flit granted the switch in cycle s is on the channel
-// at s + traversal and in the next buffer one cycle plus the channel latency later; its credit is usable
-// upstream at s + 1 + channel latency + credit delay (one credit delay less at a node).
+// Timing, checked against BookSim 2 (docs/units/rdn.md): a flit granted the switch in cycle s is on the
+// channel at s + traversal and in the next buffer one cycle plus the channel latency later; its credit is
+// usable upstream at s + 1 + channel latency + credit delay (one credit delay less at a node).
 //
-// APPROX: allocation delays above one cycle are spent before the first attempt (VC) or after the grant (switch);
-// attempts come every cycle.
+// APPROX: allocation delays above one cycle are spent before the first attempt (VC) or after the grant
+// (switch); attempts come every cycle.
 #pragma once
 
 #include <cstdint>
@@ -58,21 +58,27 @@ class MeshNetwork {
   void finish_cycle();
 
   // Of the present cycle.
-  [[nodiscard]] std::span<const Delivery> deliveries() const { return {deliveries_.data(), deliveries_.size()}; }
-  [[nodiscard]] std::span<const Departure> departures() const { return {departures_.data(), departures_.size()}; }
+  [[nodiscard]] std::span<const Delivery> deliveries() const {
+    return {deliveries_.data(), deliveries_.size()};
+  }
+  [[nodiscard]] std::span<const Departure> departures() const {
+    return {departures_.data(), departures_.size()};
+  }
   // The next cycle, after the present one, in which anything can happen without a new packet.
   [[nodiscard]] int64_t next_event() const;
 
   // Flits sent so far by output port `port` of the router at `node`.
-  [[nodiscard]] int64_t link_flits(uint32_t node, unsigned port) const { return link_flits_[node * kPorts + port]; }
+  [[nodiscard]] int64_t link_flits(uint32_t node, unsigned port) const {
+    return link_flits_[node * kPorts + port];
+  }
   // Flits that left a router so far, on any port: flit-hops, ejection included.
   [[nodiscard]] int64_t flit_hops() const;
   [[nodiscard]] int64_t flits_in_network() const { return flits_entered_ - flits_left_; }
   [[nodiscard]] const MeshSpec& spec() const { return spec_; }
 
  private:
-  // Small numbers are 16 bits wide, never 8: a store through a byte may alias anything, and the compiler would
-  // have to load every pointer again after it.
+  // Small numbers are 16 bits wide, never 8: a store through a byte may alias anything, and the compiler
+  // would have to load every pointer again after it.
   struct Flit {
     uint32_t packet;
     uint16_t xy;  // destination: column | row << 8
@@ -82,7 +88,8 @@ class MeshNetwork {
   static constexpr uint16_t kTail = 0x200;
   static constexpr uint16_t kVcBits = 0xFF;
 
-  // Bit i of a mask is input VC i = port * virtual_channels + vc; of in_use and has_credit, output VC likewise.
+  // Bit i of a mask is input VC i = port * virtual_channels + vc; of in_use and has_credit, output VC
+  // likewise.
   struct Router {
     uint64_t ready = 0;   // hold an output VC, a flit and a credit
     uint64_t active = 0;  // hold an output VC
@@ -130,8 +137,8 @@ class MeshNetwork {
   };
 
   void connect();
-  // Functions of the hot path exist for the usual numbers of virtual channels, known to the compiler, and once
-  // (V = 0) for any.
+  // Functions of the hot path exist for the usual numbers of virtual channels, known to the compiler, and
+  // once (V = 0) for any.
   template <unsigned V>
   [[nodiscard]] unsigned vcs() const {
     return V != 0 ? V : vcs_;
@@ -180,10 +187,10 @@ class MeshNetwork {
   // configuration
   MeshSpec spec_;
   unsigned vcs_;
-  unsigned buffer_mask_;   // slots of a buffer, a power of two, less 1
+  unsigned buffer_mask_;  // slots of a buffer, a power of two, less 1
   unsigned buffer_shift_;
   int64_t link_delay_, eject_delay_, credit_delay_, eject_credit_delay_;
-  int64_t before_first_try_;  // routing and allocation delays beyond the allocation cycle itself
+  int64_t before_first_try_;               // routing and allocation delays beyond the allocation cycle itself
   std::vector<uint32_t> downstream_;       // of an output port: the input it leads to
   std::vector<uint32_t> upstream_credit_;  // of an input port: first index into credits_ of who sends to it
 
@@ -195,8 +202,8 @@ class MeshNetwork {
   std::vector<uint16_t> credits_;  // of every output VC, then of every source's VC
   std::vector<Flit> buffers_;
   std::vector<Source> sources_;
-  std::vector<uint64_t> busy_;          // routers to visit
-  std::vector<uint64_t> sending_;       // sources to visit
+  std::vector<uint64_t> busy_;     // routers to visit
+  std::vector<uint64_t> sending_;  // sources to visit
   TimingWheel<Arrival> arrivals_;
   TimingWheel<Ejection> ejections_;
   TimingWheel<uint32_t> credit_returns_;  // index into credits_

@@ -8,7 +8,9 @@
 namespace rdusim::sim::noc {
 namespace {
 
-bool single(uint64_t mask) { return (mask & (mask - 1)) == 0; }
+bool single(uint64_t mask) {
+  return (mask & (mask - 1)) == 0;
+}
 
 }  // namespace
 
@@ -29,8 +31,10 @@ void MeshNetwork::evaluate(uint32_t number) {
   const uint64_t speculative = spec_.speculative ? speculating<V>(router) : 0;
   const unsigned vcs_granted = router.waited_ports != 0 ? allocate_vcs<V>(router, number, vc_grants) : 0;
   unsigned granted = 0;
-  if ((router.ready | speculative) != 0) granted = allocate_switch<V>(router, number, speculative, switch_grants);
-  for (unsigned i = 0; i < vcs_granted; ++i) commit_vc<V>(router, number, vc_grants[i].input, vc_grants[i].output);
+  if ((router.ready | speculative) != 0)
+    granted = allocate_switch<V>(router, number, speculative, switch_grants);
+  for (unsigned i = 0; i < vcs_granted; ++i)
+    commit_vc<V>(router, number, vc_grants[i].input, vc_grants[i].output);
   for (unsigned i = 0; i < granted; ++i) {
     const SwitchGrant& grant = switch_grants[i];
     // A speculative winner goes only if it also won a virtual channel, and that has a credit.
@@ -78,7 +82,8 @@ unsigned MeshNetwork::allocate_vcs(Router& router, uint32_t number, VcGrant* gra
   return count;
 }
 
-// Waiting packets that bid for the switch before they have a VC: those with a free VC with a credit at their port.
+// Waiting packets that bid for the switch before they have a VC: those with a free VC with a credit at their
+// port.
 template <unsigned V>
 uint64_t MeshNetwork::speculating(const Router& router) const {
   uint64_t bidders = 0;
@@ -113,12 +118,14 @@ unsigned MeshNetwork::bid(Router& router, uint32_t number, unsigned port, uint64
   return out;
 }
 
-// Input stage: every input port picks one output, and for it one of its VCs. Output stage: every output picks one
-// input. Bids without a VC win only where no other bid stands.
+// Input stage: every input port picks one output, and for it one of its VCs. Output stage: every output picks
+// one input. Bids without a VC win only where no other bid stands.
 template <unsigned V>
-unsigned MeshNetwork::allocate_switch(Router& router, uint32_t number, uint64_t speculative, SwitchGrant* grants) {
+unsigned MeshNetwork::allocate_switch(Router& router, uint32_t number, uint64_t speculative,
+                                      SwitchGrant* grants) {
   uint16_t chosen[kPorts];
-  uint32_t firm = 0;  // bids: bit out * 8 + input port; five outputs would need 40 bits, the fifth stands apart
+  uint32_t firm =
+      0;  // bids: bit out * 8 + input port; five outputs would need 40 bits, the fifth stands apart
   uint32_t soft = 0;
   uint32_t firm_local = 0;
   uint32_t soft_local = 0;
@@ -194,7 +201,8 @@ void MeshNetwork::traverse(Router& router, uint32_t number, unsigned input_port,
     router.in_use &= ~(uint64_t{1} << output);
     router.active &= ~bit;
     router.ready &= ~bit;
-    if (in.count != 0) start_route<V>(number, input, cycle_ + (before_first_try_ == 0 ? 0 : before_first_try_ + 1));
+    if (in.count != 0)
+      start_route<V>(number, input, cycle_ + (before_first_try_ == 0 ? 0 : before_first_try_ + 1));
   } else if (dry || in.count == 0) {
     router.ready &= ~bit;
   }

@@ -10,15 +10,15 @@ namespace rdusim::sim::noc {
 
 int64_t MeshSpec::pipeline_cycles() const {
   const int64_t traversal = std::max<int64_t>(1, switch_traversal_delay_cycles);
-  const int64_t allocation =
-      speculative ? std::max(vc_allocation_delay_cycles, switch_allocation_delay_cycles)
-                  : vc_allocation_delay_cycles + switch_allocation_delay_cycles;
+  const int64_t allocation = speculative
+                                 ? std::max(vc_allocation_delay_cycles, switch_allocation_delay_cycles)
+                                 : vc_allocation_delay_cycles + switch_allocation_delay_cycles;
   return routing_delay_cycles + allocation + traversal;
 }
 
 int64_t MeshSpec::zero_load_latency_cycles(int64_t hops, int64_t packet_flits) const {
-  // Node to first router: 2 cycles (written, carried); every router: its pipeline and one channel, of which the
-  // last is the 1-cycle channel to the node.
+  // Node to first router: 2 cycles (written, carried); every router: its pipeline and one channel, of which
+  // the last is the 1-cycle channel to the node.
   return 2 + (hops + 1) * (pipeline_cycles() + 1) + hops * (channel_latency_cycles - 1) + packet_flits - 1;
 }
 
@@ -42,13 +42,15 @@ Status validate(const MeshSpec& spec, std::string_view where) {
   for (const Limit& limit : limits) {
     if (limit.value >= limit.low && limit.value <= limit.high) continue;
     return Error{ErrorCode::kOutOfRange, std::string(where),
-                 fmt::format("{} is {}, must be {} to {}", limit.name, limit.value, limit.low, limit.high), ""};
+                 fmt::format("{} is {}, must be {} to {}", limit.name, limit.value, limit.low, limit.high),
+                 ""};
   }
   return {};
 }
 
 int64_t mesh_distance(const MeshSpec& spec, int64_t from, int64_t to) {
-  return std::abs(from % spec.columns - to % spec.columns) + std::abs(from / spec.columns - to / spec.columns);
+  return std::abs(from % spec.columns - to % spec.columns) +
+         std::abs(from / spec.columns - to / spec.columns);
 }
 
 }  // namespace rdusim::sim::noc

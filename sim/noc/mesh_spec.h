@@ -1,7 +1,7 @@
-// What a packet-switched mesh is made of: its size, its routers' buffers and pipeline, its channels. The router
-// is the input-queued virtual-channel router of Dally and Towles, "Principles and Practices of Interconnection
-// Networks", chapters 16 and 17: routing computation, virtual-channel allocation, switch allocation, switch
-// traversal, then the channel.
+// What a packet-switched mesh is made of: its size, its routers' buffers and pipeline, its channels. The
+// router is the input-queued virtual-channel router of Dally and Towles, "Principles and Practices of
+// Interconnection Networks", chapters 16 and 17: routing computation, virtual-channel allocation, switch
+// allocation, switch traversal, then the channel.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +22,14 @@ inline constexpr unsigned kPorts = 5;
 struct MeshSpec {
   int64_t columns = 8;
   int64_t rows = 8;
-  int64_t virtual_channels = 2;  // of every channel; at most 12, so that a router's input VCs fit a 64-bit mask
-  int64_t buffer_flits = 8;      // of one virtual channel
-  int64_t routing_delay_cycles = 0;          // 0: computed one hop ahead
-  int64_t vc_allocation_delay_cycles = 1;    // at least 1
+  int64_t virtual_channels =
+      2;                     // of every channel; at most 12, so that a router's input VCs fit a 64-bit mask
+  int64_t buffer_flits = 8;  // of one virtual channel
+  int64_t routing_delay_cycles = 0;            // 0: computed one hop ahead
+  int64_t vc_allocation_delay_cycles = 1;      // at least 1
   int64_t switch_allocation_delay_cycles = 1;  // at least 1
   int64_t switch_traversal_delay_cycles = 1;   // 0 counts as 1: a flit crosses in the cycle after its grant
-  bool speculative = false;  // bid for the switch in the same cycle as for a virtual channel
+  bool speculative = false;            // bid for the switch in the same cycle as for a virtual channel
   int64_t channel_latency_cycles = 1;  // between routers, flits and credits; node to router is always 1
   int64_t credit_delay_cycles = 1;     // in the router, from arrival of a credit to its use
 

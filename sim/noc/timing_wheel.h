@@ -1,5 +1,6 @@
-// Events a few cycles ahead: a ring of slots, one a cycle, each an array whose capacity is set once. Adding and
-// draining cost a few instructions; finding the next filled slot looks at no more slots than the longest delay.
+// Events a few cycles ahead: a ring of slots, one a cycle, each an array whose capacity is set once. Adding
+// and draining cost a few instructions; finding the next filled slot looks at no more slots than the longest
+// delay.
 #pragma once
 
 #include <cstddef>

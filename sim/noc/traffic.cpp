@@ -30,9 +30,13 @@ uint32_t reverse_bits(uint32_t value, unsigned bits) {
 
 }  // namespace
 
-std::vector<std::string> traffic_names() { return {std::begin(kNames), std::end(kNames)}; }
+std::vector<std::string> traffic_names() {
+  return {std::begin(kNames), std::end(kNames)};
+}
 
-std::string traffic_name(Traffic traffic) { return kNames[static_cast<size_t>(traffic)]; }
+std::string traffic_name(Traffic traffic) {
+  return kNames[static_cast<size_t>(traffic)];
+}
 
 Result<Traffic> parse_traffic(const std::string& name) {
   const auto names = traffic_names();
@@ -40,7 +44,8 @@ Result<Traffic> parse_traffic(const std::string& name) {
     if (names[i] == name) return static_cast<Traffic>(i);
   }
   const std::string near = nearest(name, names);
-  return Error{ErrorCode::kInvalidInput, "traffic " + name, fmt::format("known are {}", fmt::join(names, ", ")),
+  return Error{ErrorCode::kInvalidInput, "traffic " + name,
+               fmt::format("known are {}", fmt::join(names, ", ")),
                near.empty() ? "" : "did you mean " + near + "?"};
 }
 
@@ -52,7 +57,8 @@ Status check_traffic(Traffic traffic, const MeshSpec& mesh) {
   };
   switch (traffic) {
     case Traffic::k_transpose:
-      if (!std::has_single_bit(nodes) || std::countr_zero(nodes) % 2 != 0) return wrong("an even power of two of nodes");
+      if (!std::has_single_bit(nodes) || std::countr_zero(nodes) % 2 != 0)
+        return wrong("an even power of two of nodes");
       return {};
     case Traffic::k_bitcomp:
     case Traffic::k_bitrev:

@@ -21,8 +21,8 @@ std::vector<std::string> traffic_names();
 std::string traffic_name(Traffic traffic);
 // By its name; an unknown one is an error that lists the known and suggests the nearest.
 Result<Traffic> parse_traffic(const std::string& name);
-// Whether the pattern is defined on this mesh: bit patterns need a power of two of nodes (transpose an even one),
-// digit patterns as many rows as columns.
+// Whether the pattern is defined on this mesh: bit patterns need a power of two of nodes (transpose an even
+// one), digit patterns as many rows as columns.
 Status check_traffic(Traffic traffic, const MeshSpec& mesh);
 
 // `random` is drawn from only by the patterns that are random.
