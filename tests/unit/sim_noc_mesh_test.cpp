@@ -116,7 +116,7 @@ TEST(NocMesh, TwoFlowsShareALinkEvenly) {
     network.finish_cycle();
   }
   EXPECT_NEAR(static_cast<double>(from[0]) / static_cast<double>(from[1]), 1, 0.01);
-  EXPECT_GT(from[0] + from[1], 3900);  // the link is full
+  EXPECT_GT(from[0] + from[1], 3900);                                          // the link is full
   EXPECT_LE(network.link_flits(1, kEast) - network.link_flits(2, kLocal), 4);  // on their way into router 2
 }
 
