@@ -12,6 +12,7 @@
 // assumed: 16 open bursts, what a 1 KiB coalescing buffer holds at 64 B (neither is published).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
