@@ -77,7 +77,9 @@ class Row {
   }
   [[nodiscard]] Result<int64_t> integer(const char* column) const {
     RDU_ASSIGN(const double value, number(column));
-    return static_cast<int64_t>(value);
+    if (std::abs(value) <= 1e9 && value == std::floor(value)) return static_cast<int64_t>(value);
+    return Error{ErrorCode::kInvalidInput, fmt::format("{}:{}", table_.path, row_.line),
+                 fmt::format("{} is {}, not a whole number below 1e9", column, value), ""};
   }
 
  private:

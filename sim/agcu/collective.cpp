@@ -99,9 +99,7 @@ class Run {
   void arrive(const Transfer& t, int64_t end) {
     if (spec_.algorithm == CollectiveAlgorithm::kRing) {
       if (t.step + 1 == steps_) return;
-      // Cut through: the next hop may begin when the first byte is there, but not finish before the last;
-      // with equal rates that is a start one serialisation earlier than the end. APPROX: whole shards are
-      // passed on instead.
+      // APPROX: a shard is passed on when all of it is there; more chunks make it finer.
       const int64_t ready = end + (t.step < summing_steps_ ? reduce_ : 0);
       waiting_.push({ready, t.chunk, t.step + 1, t.to, (t.to + 1) % n_});
       return;

@@ -10,10 +10,9 @@
 //   direct  every socket to every other, sockets in rotation; all-reduce: shards to their owners, sums to all
 //
 // Bytes: of all-reduce and reduce-scatter the tensor that each socket holds; of all-gather the gathered
-// result; of all-to-all what each socket holds, of which it keeps 1/n. Times in picoseconds, transfers cut
-// through. Source of the bounds: Thakur, Rabenseifner, Gropp, "Optimization of Collective Communication
-// Operations in MPICH", 2005. Left out: the wiring between sockets (any socket reaches any other at its
-// port's rate).
+// result; of all-to-all what each socket holds, of which it keeps 1/n. Times in picoseconds. Source of the
+// bounds: Thakur, Rabenseifner, Gropp, "Optimization of Collective Communication Operations in MPICH", 2005.
+// Left out: the wiring between sockets (any socket reaches any other at its port's rate).
 #pragma once
 
 #include <cstdint>
