@@ -10,7 +10,7 @@
 // on the bus, and at least as long as a chunk needs to be shifted in. Tiles load side by side. A daisy chain
 // through all units of a tile then reports that the load is complete. Sources: US 10,831,507 (rounds, serial
 // shift, daisy chain, a chunk is what the bus carries in a cycle) and US 11,237,996 (chunks of a unit file in
-// an example: switch 2, PCU 3, PMU 5, AGCU 6); argument tuples: US 11,681,645 and relatives. None of it is
+// an example: switch 2, PCU 3, PMU 5, AGCU 6); argument tuples: US 12,079,157 and relatives. None of it is
 // published for the SN40L: numbers below say what is assumed.
 #pragma once
 
