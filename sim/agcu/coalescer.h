@@ -1,14 +1,10 @@
-// Request coalescing in the AGCU: addresses as the address pipeline makes them become bursts of the memory
-// behind it.
+// Request coalescing in the AGCU: addresses of the address pipeline become bursts of the memory behind it.
 //
-//   (address, bytes) ─► [ window of open bursts ] ─► burst requests of `burst_bytes`, each once while it is
-//   open
+//   (address, bytes) ─► [ window of open bursts ] ─► requests of `burst_bytes`, each once while it is open
 //
 // A burst stays open until `window_bursts` newer ones have been opened; what hits an open burst costs
 // nothing. So a stream of adjacent addresses makes one request a burst, a stride makes one an element, a
-// gather of neighbouring rows something between. Order is kept. Reads and writes alike; a write that does not
-// cover its burst counts as partial.
-//
+// gather of neighbouring rows something between. Order is kept; reads and writes alike.
 // assumed: 16 open bursts, what a 1 KiB coalescing buffer holds at 64 B (neither is published).
 #pragma once
 

@@ -1,17 +1,16 @@
 // What the hardware of a launch takes: program load, argument load, execute, of one section on one socket.
 //
-//   configuration file in HBM ─► program load controller of each tile ─ a chunk a bus cycle ─► units, in
-//   rounds
-//                                each unit shifts its chunk into its configuration store, one bit a cycle
+//   configuration file in HBM ─► load controller of each tile ─ a chunk a bus cycle ─► units, in rounds
+//                                units shift chunks into their configuration stores, one bit a cycle
 //   argument file ─► (value, control) tuples, one a bus cycle ─► argument registers of the units
 //   start over the control network; sockets wait for each other
 //
 // In round r every unit whose file has more than r chunks gets one; a round lasts as long as its chunks need
 // on the bus, and at least as long as a chunk needs to be shifted in. Tiles load side by side. A daisy chain
-// through all units of a tile then reports that the load is complete. Sources: US 10,831,507 (rounds, serial
-// shift, daisy chain, a chunk is what the bus carries in a cycle) and US 11,237,996 (chunks of a unit file in
-// an example: switch 2, PCU 3, PMU 5, AGCU 6); argument tuples: US 12,079,157 and relatives. None of it is
-// published for the SN40L: numbers below say what is assumed.
+// through all units of a tile then reports that the load is complete.
+// Sources: US 10,831,507 (rounds, serial shift, daisy chain, a chunk is what the bus carries in a cycle) and
+// US 11,237,996 (chunks of a unit file in an example: switch 2, PCU 3, PMU 5, AGCU 6); argument tuples:
+// US 12,079,157. None of it is published for the SN40L: numbers below say what is assumed.
 #pragma once
 
 #include <cstdint>

@@ -1,16 +1,14 @@
 // A peer-to-peer stream between two sockets: tile to tile over AGCUs, top-level networks and the board link,
-// without DDR or HBM. A message is cut into packets; each carries a header; the receiver's buffer is handed
-// out as credits.
+// without DDR or HBM. A message is cut into packets, each with a header; the receiver's buffer is handed out
+// as credits.
 //
-//   sender ─ packet, packet, ... ─► link (rate, latency) ─► buffer of `window_bytes` ─► receiver takes at
-//   once
+//   sender ─ packet, packet, ... ─► link (rate, latency) ─► buffer of `window_bytes` ─► receiver
 //          ◄───────────── credits, one latency later ──────────────┘
 //
-// So the rate is the smaller of the link's, less headers, and window / round trip. Time in picoseconds.
-// Bandwidth and latency come from the node file (there: assumed). Packet, header and window are not
+// So the rate is the smaller of the link's, less headers, and window / round trip; the receiver takes packets
+// at once. Bandwidth and latency come from the node file (there: assumed). Packet, header and window are not
 // published; assumed: 512 B packets (eight vectors) with 16 B of header (flow id, address, sequence id, CRC),
-// a window of 512 KiB, the round trip of the 400 GB/s link of configs/nodes/sn40l-8.yaml with a margin of 25
-// %.
+// a window of 512 KiB, the 400 KB that a 400 GB/s link of 500 ns has under way, with a margin.
 #pragma once
 
 #include <cstdint>

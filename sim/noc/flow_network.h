@@ -3,24 +3,19 @@
 //
 //   unit ─► injection (1 cycle) ─► switch ─ link (hop latency) ─► switch ─ ... ─► switch ─► unit (1 cycle)
 //
-// * A flow's way is a tree. Each switch on it holds a route entry (which outputs, which entry at the next
-// switch):
-//   the flow id that a flit carries is rewritten at every switch, as the hardware does. Where the tree
-//   branches the flit is duplicated; every branch takes its copy when it can, and the FIFO slot is free after
-//   the last.
-// * A switch output takes turns between the FIFOs that want it; a FIFO's port is read once a cycle.
-// * A flow sends no faster than its throttle. Consumers may have limited room, then they hold flits back in
-// the
-//   network until consume().
-// * Tokens of a flow arrive in order. Several producers of one consumer number their tokens; SequenceOrder
-// restores
-//   the order.
+// A flow's way is a tree. Each switch on it holds a route entry (which outputs, which entry at the next
+// switch): the flow id that a flit carries is rewritten at every switch, as the hardware does. Where the tree
+// branches the flit is duplicated; every branch takes its copy when it can, and the FIFO slot is free after
+// the last. A switch output takes turns between the FIFOs that want it; a FIFO's port is read once a cycle.
+// A flow sends no faster than its throttle. Consumers may have limited room, then they hold flits back in the
+// network until consume(). Tokens of a flow arrive in order; several producers of one consumer number their
+// tokens, and SequenceOrder restores the order.
 //
 // The owner adds tokens at any time from the present on, runs to a cycle and reads what was delivered. Idle
-// switches and idle cycles cost nothing. Left out: dynamic routing (mesh_network.h has it), flits of several
-// packets interleaved within a token's link transfer, errors. Sources: Prabhakar et al., MICRO 2024 (arXiv
-// 2405.07518), Sec. IV-C: flow routes, credits per hop, duplication, sequence ids, throttling. Latencies,
-// FIFO depths and the number of virtual channels are not published.
+// switches and idle cycles cost nothing. Left out: dynamic routing (mesh_network.h has it), packets of more
+// than one flit on the links, errors.
+// Sources: Prabhakar et al., MICRO 2024 (arXiv 2405.07518), Sec. IV-C: flow routes, credits per hop,
+// duplication, sequence ids, throttling. Latencies, FIFO depths, virtual channels are not published.
 #pragma once
 
 #include <cstdint>
