@@ -130,10 +130,12 @@ unsigned MeshNetwork::allocate_switch(Router& router, uint32_t number, uint64_t 
   uint32_t firm_local = 0;
   uint32_t soft_local = 0;
   unsigned wanted = 0;
-  for (unsigned port = 0; port < kPorts; ++port) {
-    const uint64_t sure = router.ready >> (port * vcs<V>()) & vc_mask<V>();
-    const uint64_t bids = sure != 0 ? sure : speculative >> (port * vcs<V>()) & vc_mask<V>();
-    if (bids == 0) continue;
+  for (uint64_t left = router.ready | speculative; left != 0;) {
+    const unsigned port = lowest_bit(left) / vcs<V>();
+    const uint64_t lanes = vc_mask<V>() << (port * vcs<V>());
+    left &= ~lanes;
+    const uint64_t sure = (router.ready & lanes) >> (port * vcs<V>());
+    const uint64_t bids = sure != 0 ? sure : (speculative & lanes) >> (port * vcs<V>());
     const unsigned out = bid<V>(router, number, port, bids, chosen[port]);
     wanted |= 1U << out;
     if (out == kLocal) {
