@@ -122,7 +122,7 @@ class StampCompute : public StampUnit {
   std::vector<Extent> extents_;  // of the held tokens; rows -1: none
   FiringCost cost_;
   int64_t latency_cycles_ = 0;  // of the firing whose results wait
-  bool fired_ = false;  // results wait for space
+  bool fired_ = false;          // results wait for space
 };
 
 // Load and store units.
