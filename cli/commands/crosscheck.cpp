@@ -62,7 +62,7 @@ Result<Comparison> compare(Session& session, const ChosenNode& chosen, const Wor
 std::string reason(const Comparison& c) {
   size_t worst = 0;
   const auto gap = [&](size_t s) {
-    return c.event.sections[s].launches *
+    return c.event.sections[s].runs *
            (c.analytic.sections[s].cycles_per_launch - c.event.sections[s].cycles_per_launch);
   };
   for (size_t s = 0; s < c.event.sections.size(); ++s) {
