@@ -77,6 +77,11 @@ class Fabric {
   [[nodiscard]] TileId from(LinkId l) const { return TileId(l.value / kHeadings); }
   [[nodiscard]] Heading heading(LinkId l) const { return static_cast<Heading>(l.value % kHeadings); }
   [[nodiscard]] std::optional<TileId> neighbour(TileId from, Heading heading) const;
+  // The same without the check: the hop must stay on the mesh.
+  [[nodiscard]] TileId step(TileId from, Heading heading) const {
+    const std::array<int64_t, kHeadings> strides = {1, shape_.columns, -1, -shape_.columns};
+    return TileId(static_cast<size_t>(from.value + strides[static_cast<size_t>(heading)]));
+  }
   [[nodiscard]] bool crosses_die(LinkId l) const;
   // Rate of a link between switches, and what a hop over it takes.
   [[nodiscard]] int64_t link_bytes_per_cycle(const RdnSpec& rdn, LinkId l) const {

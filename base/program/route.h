@@ -9,17 +9,26 @@
 
 namespace rdusim {
 
-// A hop of a route: its link, and the number of the hop before it (absent: it leaves the source).
-struct RouteHop {
-  LinkId link;
-  std::optional<uint32_t> before;
-  friend bool operator==(const RouteHop&, const RouteHop&) = default;
-};
-// Hops of a route, each after the one before it. The route must obey verify_program's rules.
-std::vector<RouteHop> route_hops(const Fabric& fabric, const Route& route);
+// Calls visit(link) for every hop of a route, each after the one before it. The route must obey
+// verify_program's rules.
+template <typename Visit>
+void visit_links(const Fabric& fabric, const Route& route, Visit&& visit) {
+  for (size_t i = 1; i < route.points.size(); ++i) {
+    TileId at = route.points[route.points[i].parent].tile;
+    const Heading heading = *fabric.straight(at, route.points[i].tile);
+    for (; at != route.points[i].tile; at = fabric.step(at, heading)) visit(fabric.link(at, heading));
+  }
+}
 
 // Hop latencies from the source to the farthest destination, cycles.
 int64_t route_cycles(const Fabric& fabric, const RdnSpec& rdn, const Route& route);
+
+// Whether the routes of a section can wait for each other in a circle. A packet that holds the buffer of one
+// link and waits for the next makes the one depend on the other; routes whose dependencies have no cycle
+// cannot deadlock in the mesh (Dally and Seitz, IEEE ToC 1987). A branch of a multicast waits for nothing but
+// its own next link: switches copy to each output as it has room. Returns links of a cycle, empty if there is
+// none.
+std::vector<LinkId> dependency_cycle(const Fabric& fabric, const Section& section);
 
 // Tiles at whose switches tokens of a unit enter and leave the mesh: its own, or those of its AGCU ports.
 std::vector<TileId> end_tiles(const Fabric& fabric, const Unit& unit);

@@ -55,7 +55,11 @@ class PlacementVerifier {
       RDU_CHECK_OK(verify_channel(section_.channels[c], section_.units[ends[c].producer->value],
                                   section_.units[ends[c].consumer->value]));
     }
-    return {};
+    const std::vector<LinkId> cycle = dependency_cycle(fabric_, section_);
+    if (cycle.empty()) return {};
+    return placement_error("section " + section_.name,
+                           fmt::format("its routes can wait for each other in a circle of links at tile {}",
+                                       fabric_.from(cycle.front()).value));
   }
 
  private:

@@ -59,8 +59,7 @@ Status schedule(Compilation& compilation) {
   program.tokens_per_run = graph.batch * graph.query_tokens;
   program.flops = compilation.flops;
   program.orchestration = options.orchestration;
-  program.name = fmt::format("{}.tp{}.{}", graph.name, options.sockets,
-                             options.fusion == Fusion::kLayer ? "layer" : "none");
+  program.name = fmt::format("{}.tp{}.{}", graph.name, options.sockets, fusion_name(options.fusion));
   return {};
 }
 
