@@ -1,6 +1,6 @@
-// PMUs and links of a section: every buffer and channel gets the storage it must have and, as far as PMUs are left, the
-// width that its rate asks for; streams from memory then share what is left, so that they run ahead of the
-// stage that uses them. A token small enough for a PCU's input FIFO takes no PMU.
+// PMUs and links of a section: every buffer and channel gets the storage it must have and, as far as PMUs are
+// left, the width that its rate asks for; streams from memory then share what is left, so that they run ahead
+// of the stage that uses them. A token small enough for a PCU's input FIFO takes no PMU.
 #pragma once
 
 #include <cstdint>
