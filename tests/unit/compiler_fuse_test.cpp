@@ -32,33 +32,29 @@ TEST(FuseByCost, DearLaunchesKeepALayerTogether) {
   EXPECT_EQ(by_cost->launches, by_layer->launches);
 }
 
-// A prompt whose layer does not fit the PMUs: forced fusion fails, the cost model splits it.
+// A prompt whose layer has more channels than the chip has PMUs: forced fusion fails, the cost model splits
+// it.
 TEST(FuseByCost, ALayerOverTheBudgetIsSplitAndSaysWhy) {
   DecoderSpec spec;
-  spec.query = 4096;
+  spec.query = 130;
   spec.past = 0;
   ChipSpec chip = rdusim::testing::small_chip();
   CompileOptions options;
   options.fusion = Fusion::kAuto;
+  options.launch_s = 1e-3;
   Explanation explanation;
   options.explanation = &explanation;
   auto roomy = compile_with(spec, options, chip);
   ASSERT_TRUE(roomy.ok()) << roomy.error().to_string();
-  int64_t pmus = 0;
-  for (const SectionExplanation& s : explanation.sections) {
-    if (s.name == "layer") pmus = std::max(pmus, s.pmus);
-  }
-  for (chip.pmu.count = 14; chip.pmu.count > 4; --chip.pmu.count) {
-    CompileOptions forced;
-    if (compile_with(spec, forced, chip).ok()) continue;
+  for (chip.pmu.count = 60; chip.pmu.count > 8; chip.pmu.count -= 4) {
+    if (compile_with(spec, {}, chip).ok()) continue;
     auto split = compile_with(spec, options, chip);
     if (!split.ok()) continue;
     EXPECT_GT(split->sections.size(), roomy->sections.size());
-    const bool told = std::any_of(
-        explanation.sections.begin(), explanation.sections.end(), [](const SectionExplanation& s) {
-          return s.border_reason.find("with the next operator it needs") != std::string::npos;
-        });
-    EXPECT_TRUE(told);
+    const auto told = [](const SectionExplanation& s) {
+      return s.border_reason.find("with the next operator it needs") != std::string::npos;
+    };
+    EXPECT_TRUE(std::any_of(explanation.sections.begin(), explanation.sections.end(), told));
     return;
   }
   FAIL() << "no number of PMUs splits the layer without splitting an operator";
