@@ -81,7 +81,7 @@ void Accounting::add_bytes(ByteCounts& to, const ByteCounts& from, int64_t times
   }
 }
 
-void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome) {
+void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome, int64_t launch_cycles) {
   const int64_t stands_for = program_.sockets / static_cast<int64_t>(outcome.counters.size());
   UnitCycles sum;
   for (const std::vector<UnitCounters>& socket : outcome.counters) {
@@ -94,8 +94,8 @@ void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome
       occupied += weight * (socket[u].busy + socket[u].starved + socket[u].blocked);
     }
     sum.idle += physical_units_ * outcome.cycles - occupied;
-    sum.launching += kind.configured * launch_cycles_;
-    sum.idle += (physical_units_ - kind.configured) * launch_cycles_;
+    sum.launching += kind.configured * launch_cycles;
+    sum.idle += (physical_units_ - kind.configured) * launch_cycles;
   }
   result_.unit_cycles.busy += sum.busy * stands_for;
   result_.unit_cycles.starved += sum.starved * stands_for;
@@ -110,10 +110,12 @@ void Accounting::add_work(const Unit& unit, const FiringWork& work, int64_t time
   for (size_t c = 0; c < kCauseCount; ++c) result_.operand_bytes[c] += times * work.operand_bytes[c];
 }
 
-void Accounting::add_launch(size_t kind, const SectionOutcome& outcome) {
-  ++result_.sections[kind].launches;
-  result_.cycles += launch_cycles_ + outcome.cycles;
-  add_unit_cycles(kinds_[kind], outcome);
+void Accounting::add_run(size_t kind, const SectionOutcome& outcome, bool launched) {
+  ++result_.sections[kind].runs;
+  if (launched) ++result_.sections[kind].launches;
+  const int64_t launch_cycles = launched ? launch_cycles_ : 0;
+  result_.cycles += launch_cycles + outcome.cycles;
+  add_unit_cycles(kinds_[kind], outcome, launch_cycles);
   const int64_t stands_for = program_.sockets / static_cast<int64_t>(outcome.bytes.size());
   for (const ByteCounts& bytes : outcome.bytes) add_bytes(result_.bytes, bytes, stands_for);
   for (const CauseCounts& hops : outcome.rdn_byte_hops) {

@@ -215,7 +215,7 @@ double AnalyticSection::carry(ChannelId c) const {
   const Channel& channel = section_.channels[c.value];
   if (channel.links == 0) return 0;
   const double bytes = flows_[c.value].elements * static_cast<double>(dtype_bytes(channel.dtype));
-  return bytes / static_cast<double>(channel.links * chip().rdn.link_bytes_per_cycle);
+  return bytes / static_cast<double>(channel.bytes_per_cycle(chip().rdn.link_bytes_per_cycle));
 }
 
 // A slot comes back after the token's way to the consumer and its use there.

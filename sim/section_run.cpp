@@ -31,7 +31,7 @@ void SectionRun::build_channels(int64_t socket) {
   for (const Channel& c : section.channels) {
     fabric.channels.push_back(
         std::make_unique<TokenChannel>(c.name, c.dtype, c.capacity_tokens, c.latency_cycles,
-                                       c.links * context_.node.chip.rdn.link_bytes_per_cycle));
+                                       c.bytes_per_cycle(context_.node.chip.rdn.link_bytes_per_cycle)));
   }
   fabric.mailboxes.resize(section.units.size());
   for (size_t u = 0; u < section.units.size(); ++u) {

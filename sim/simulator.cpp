@@ -80,39 +80,50 @@ class ScheduleRun {
 
   Result<RunResult> run() {
     for (const Launch& launch : program_.launches) {
-      Kind* kind = find(launch);
-      const bool repeat = kind != nullptr && options_.memory == nullptr &&
-                          (options_.fast_forward || options_.fidelity == Fidelity::kAnalytic);
-      if (!repeat) {
-        Timeline timeline(options_.trace_limit);
-        RDU_ASSIGN(SectionOutcome outcome, simulate(launch, timeline));
-        count_firings(outcome);
-        if (kind == nullptr) {
-          const size_t number = accounting_.add_section(program_.sections[launch.section.value], outcome);
-          kind = &kinds_.emplace_back(Kind{&launch, number, {}, Timeline(0)});
-        }
-        kind->outcome = std::move(outcome);
-        kind->timeline = std::move(timeline);
-      } else {
-        skipped_ += kind->outcome.firings_simulated + kind->outcome.firings_skipped;
-      }
-      trace(launch, *kind);
-      accounting_.add_launch(kind->number, kind->outcome);
+      for (int64_t i = 0; i < launch.iterations; ++i) RDU_CHECK_OK(run_step(step_of(launch, i), i == 0));
     }
     return accounting_.take(simulated_, skipped_);
   }
 
  private:
   struct Kind {
-    const Launch* launch;
+    Launch launch;
     size_t number;
     SectionOutcome outcome;
     Timeline timeline;
   };
 
+  // One run of a looping launch, as a launch of its own.
+  static Launch step_of(const Launch& launch, int64_t iteration) {
+    const std::span<const SymbolId> row = launch.row(iteration);
+    return {launch.section, {row.begin(), row.end()}, 1};
+  }
+
+  Status run_step(const Launch& launch, bool launched) {
+    Kind* kind = find(launch);
+    const bool repeat = kind != nullptr && options_.memory == nullptr &&
+                        (options_.fast_forward || options_.fidelity == Fidelity::kAnalytic);
+    if (!repeat) {
+      Timeline timeline(options_.trace_limit);
+      RDU_ASSIGN(SectionOutcome outcome, simulate(launch, timeline));
+      count_firings(outcome);
+      if (kind == nullptr) {
+        const size_t number = accounting_.add_section(program_.sections[launch.section.value], outcome);
+        kind = &kinds_.emplace_back(Kind{launch, number, {}, Timeline(0)});
+      }
+      kind->outcome = std::move(outcome);
+      kind->timeline = std::move(timeline);
+    } else {
+      skipped_ += kind->outcome.firings_simulated + kind->outcome.firings_skipped;
+    }
+    trace(launch, *kind, launched);
+    accounting_.add_run(kind->number, kind->outcome, launched);
+    return {};
+  }
+
   Kind* find(const Launch& launch) {
     const auto it = std::find_if(kinds_.begin(), kinds_.end(),
-                                 [&](const Kind& k) { return same_course(program_, *k.launch, launch); });
+                                 [&](const Kind& k) { return same_course(program_, k.launch, launch); });
     return it == kinds_.end() ? nullptr : &*it;
   }
 
@@ -150,13 +161,13 @@ class ScheduleRun {
     skipped_ += outcome.firings_skipped;
   }
 
-  void trace(const Launch& launch, const Kind& kind) {
+  void trace(const Launch& launch, const Kind& kind, bool launched) {
     if (options_.trace == nullptr) return;
     const std::string& name = program_.sections[launch.section.value].name;
     const int64_t begin = accounting_.cycles();
-    const int64_t ready = begin + accounting_.launch_cycles();
+    const int64_t ready = begin + (launched ? accounting_.launch_cycles() : 0);
     if (static_cast<int64_t>(options_.trace->size()) + 2 > options_.trace_limit) return;
-    options_.trace->push_back({"schedule", "launch", begin, accounting_.launch_cycles()});
+    if (launched) options_.trace->push_back({"schedule", "launch", begin, accounting_.launch_cycles()});
     options_.trace->push_back({"schedule", name, ready, kind.outcome.cycles});
     kind.timeline.replay(ready, *options_.trace);
   }

@@ -56,14 +56,19 @@ struct UnitResult {
 struct SectionResult {
   std::string name;
   int64_t launches = 0;
-  int64_t cycles_per_launch = 0;         // without launch cost
+  int64_t runs = 0;                      // more than launches where a launch loops
+  int64_t cycles_per_launch = 0;         // of one run, without launch cost
   int64_t launch_cycles_per_launch = 0;  // launch and synchronisation
   int64_t pcus = 0;
   int64_t pmus = 0;
   std::string bound_by;  // "hbm", "link", "unit layer.wo.gemm", "latency": what sets the section's time
   std::vector<UnitResult> units;
-  ByteCounts bytes{};           // one launch, one socket
-  CauseCounts rdn_byte_hops{};  // bytes of channels x hops of their routes; one launch, one socket
+  ByteCounts bytes{};           // one run, one socket
+  CauseCounts rdn_byte_hops{};  // bytes of channels x hops of their routes; one run, one socket
+  // Of all its runs and launches.
+  [[nodiscard]] int64_t cycles() const {
+    return runs * cycles_per_launch + launches * launch_cycles_per_launch;
+  }
 };
 
 struct RunResult {

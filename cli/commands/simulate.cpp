@@ -42,7 +42,8 @@ Result<Program> program_to_run(Session& session, const Options& options, const C
   RDU_ASSIGN(const auto model, load_chosen_model(session, options.what));
   RDU_ASSIGN(const auto request, graph_request(options.pass));
   RDU_ASSIGN(const auto graph, model->build(request));
-  return compiler::compile(graph, chosen.node.chip, compile_options(options.compile, chosen.node.sockets));
+  return compiler::compile(graph, chosen.node.chip,
+                           compile_options(options.compile, chosen.node.sockets, chosen.stack));
 }
 
 std::string summary(const Program& program, const RunResult& result) {

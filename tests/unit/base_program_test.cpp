@@ -180,15 +180,15 @@ TEST(Verify, EveryRuleHasItsMessage) {
   EXPECT_THAT(error([](P p) { p.launches[0].bindings.pop_back(); }), HasSubstr("binds 1 symbols"));
   EXPECT_THAT(error([](P p) { p.launches[0].section = SectionId(7); }),
               HasSubstr("launch 0: error: section 7 of 1"));
-  EXPECT_THAT(error([](P p) { p.symbols[1].last_launch = 0; }),
+  EXPECT_THAT(error([](P p) { p.symbols[1].last_step = 0; }),
               HasSubstr("launch 1: error: uses symbol y outside its life"));
 }
 
 TEST(Verify, DeadSymbolsMayShareBytes) {
   Program p = sample();
   p.symbols.push_back(p.symbols[0]);
-  p.symbols[0].last_launch = 0;
-  p.symbols[2].first_launch = 1;
+  p.symbols[0].last_step = 0;
+  p.symbols[2].first_step = 1;
   p.launches[1].bindings[0] = SymbolId(2);
   EXPECT_TRUE(verify_program(p, 100, 100).ok());
 }
