@@ -1,7 +1,7 @@
-// CLIP (model_type clip, and clip_vision_model: its vision tower with projection). Phase encode takes images as
-// patches, phase embed takes texts that end with their end-of-text token; both give hidden states, the projection
-// and the unit vectors whose products, times exp(logit_scale), are the similarities. Keys, defaults and tensor
-// names as in the Hugging Face classes.
+// CLIP (model_type clip, and clip_vision_model: its vision tower with projection). Phase encode takes images
+// as patches, phase embed takes texts that end with their end-of-text token; both give hidden states, the
+// projection and the unit vectors whose products, times exp(logit_scale), are the similarities. Keys,
+// defaults and tensor names as in the Hugging Face classes.
 #include <fmt/format.h>
 
 #include "models/blocks/vision_tower.h"
@@ -39,8 +39,8 @@ class ClipModel : public Model {
     Counts counts;
     counts.total = vision_parameters(c.vision) + c.projection * c.vision.layers.hidden;
     if (c.has_text) {
-      counts.total += (c.vocabulary + c.positions) * h + c.text.layers * clip_layer_parameters(c.text) + 2 * h +
-                      c.projection * h + 1;
+      counts.total += (c.vocabulary + c.positions) * h + c.text.layers * clip_layer_parameters(c.text) +
+                      2 * h + c.projection * h + 1;
     }
     counts.active = counts.total;
     return facts_of(counts);
@@ -99,9 +99,11 @@ class ClipModel : public Model {
     const ClipConfig& c = config_;
     const ValueId rows = net.embed_tokens("token_rows", c.vocabulary, c.text.hidden,
                                           "text_model.embeddings.token_embedding.weight");
-    const ValueId table = net.weight("positions", c.positions, c.text.hidden, "text_model.embeddings.position_embedding.weight");
-    const ValueId placed = net.op(OpKind::kPositionAdd, "layer_hidden.0", {rows, table},
-                                  {{"past_tokens", int64_t{0}}, {"query_tokens", net.request().query_tokens}});
+    const ValueId table = net.weight("positions", c.positions, c.text.hidden,
+                                     "text_model.embeddings.position_embedding.weight");
+    const ValueId placed =
+        net.op(OpKind::kPositionAdd, "layer_hidden.0", {rows, table},
+               {{"past_tokens", int64_t{0}}, {"query_tokens", net.request().query_tokens}});
     const ValueId x = stack(net, c.text, "text_model.encoder.layers.", placed, true, nullptr);
     const ValueId hidden = net.layer_norm("text_last_hidden", x, "text_model.final_layer_norm.weight",
                                           "text_model.final_layer_norm.bias", c.text.norm_eps);

@@ -86,7 +86,9 @@ class Comparison {
     report_.name = fixture.name;
     report_.dtype = activations;
     const bool clip = fixture.model->family() == "clip";
-    main_result_ = clip ? "image_projection" : fixture.model->supports(Phase::kEmbed) ? "embeddings" : "logits";
+    main_result_ = clip                                     ? "image_projection"
+                   : fixture.model->supports(Phase::kEmbed) ? "embeddings"
+                                                            : "logits";
   }
 
   Result<FixtureReport> run() {

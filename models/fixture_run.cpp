@@ -165,7 +165,8 @@ class FixtureRunner {
     return {};
   }
 
-  // Image tokens take the features in order; each image's features begin with its class row, which none takes.
+  // Image tokens take the features in order; each image's features begin with its class row, which none
+  // takes.
   void add_image_inputs(const std::vector<int64_t>& prompt, TensorMap& inputs) const {
     const int64_t images = fixture_.pixels.shape.dims.front();
     const int64_t rows = features_.rows() / images;
@@ -212,8 +213,8 @@ class FixtureRunner {
     // Rows of padding are not computed; they stand for what is not compared.
     Tensor& hidden = results_["encoder_last_hidden"];
     hidden = fixture_.expected.at("encoder_last_hidden");
-    std::copy(outputs.at("encoder_last_hidden").values.begin(), outputs.at("encoder_last_hidden").values.end(),
-              hidden.values.begin());
+    std::copy(outputs.at("encoder_last_hidden").values.begin(),
+              outputs.at("encoder_last_hidden").values.end(), hidden.values.begin());
     return {};
   }
 
@@ -328,8 +329,8 @@ class FixtureRunner {
   const FixtureOptions& options_;
   const GraphExecutor& execute_;
   DType weights_;
-  Tensor features_;  // of all images
-  TensorMap cross_;  // keys and values of the cross-attention
+  Tensor features_;                                          // of all images
+  TensorMap cross_;                                          // keys and values of the cross-attention
   std::map<std::string, std::map<int64_t, Tensor>> medusa_;  // by sequence, then head
   TensorMap results_;
 };

@@ -56,6 +56,7 @@ class Grok1Model : public DecoderModel {
     const ValueId attended = attention(net, layer, norm("attention_norm", x, "pre_attn_norm"));
     const ValueId mixed =
         net.add("attention_residual", x, norm("post_attention_norm", attended, "post_attn_norm"));
+    net.set_fp32(mixed);
     const std::string expert = layer_tensor(c, layer, "moe_block.experts.{}.");
     MoeSpec spec;
     spec.experts = config_.experts;
@@ -68,7 +69,17 @@ class Grok1Model : public DecoderModel {
     spec.up = experts_source(expert + "linear_v.weight", config_.experts);
     spec.down = experts_source(expert + "linear_1.weight", config_.experts);
     const ValueId out = mixture(net, "mixture", norm("mlp_norm", mixed, "pre_moe_norm"), spec);
-    return finish_layer(net, layer, mixed, norm("post_mlp_norm", out, "post_moe_norm"));
+    const ValueId sum = finish_layer(net, layer, mixed, norm("post_mlp_norm", out, "post_moe_norm"));
+    net.set_fp32(sum);
+    return sum;
+  }
+
+  // The residual stream stays FP32: embeddings are scaled up, and a choice of experts hangs on small
+  // differences.
+  ValueId embed(Net& net) const override {
+    const ValueId x = DecoderModel::embed(net);
+    net.set_fp32(x);
+    return x;
   }
 
   ValueId final_norm(Net& net, const std::string& name, ValueId x) const override {

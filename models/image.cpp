@@ -8,7 +8,8 @@ namespace rdusim::models {
 Result<Tensor> patch_rows(const Tensor& pixels, int64_t patch) {
   const std::vector<int64_t>& d = pixels.shape.dims;
   if (d.size() != 4 || patch < 1 || d[2] != d[3] || d[2] % patch != 0) {
-    return Error{ErrorCode::kInvalidInput, "pixels", fmt::format("are no square images of whole patches of {}", patch), ""};
+    return Error{ErrorCode::kInvalidInput, "pixels",
+                 fmt::format("are no square images of whole patches of {}", patch), ""};
   }
   const int64_t images = d[0], channels = d[1], size = d[2], grid = size / patch;
   Tensor rows(images * (grid * grid + 1), channels * patch * patch);
@@ -19,7 +20,8 @@ Result<Tensor> patch_rows(const Tensor& pixels, int64_t patch) {
         const int64_t channel = v / (patch * patch);
         const int64_t y = p / grid * patch + v / patch % patch;
         const int64_t x = p % grid * patch + v % patch;
-        rows.at(row, v) = pixels.values[static_cast<size_t>(((image * channels + channel) * size + y) * size + x)];
+        rows.at(row, v) =
+            pixels.values[static_cast<size_t>(((image * channels + channel) * size + y) * size + x)];
       }
     }
   }

@@ -1,8 +1,8 @@
-// LLaVA-1.5 (model_type llava): a CLIP vision tower read before its last layer, a two-layer GELU projector, and a
-// Llama whose image tokens' rows are the projected patches. Phase encode makes the image features (with a row of
-// the class token first, which nobody reads); a prefill with context_rows > 0 merges them by the input
-// "image_index": the row of the features that stands at each position, -1 for text. Keys, defaults and tensor
-// names as in the Hugging Face class LlavaForConditionalGeneration.
+// LLaVA-1.5 (model_type llava): a CLIP vision tower read before its last layer, a two-layer GELU projector,
+// and a Llama whose image tokens' rows are the projected patches. Phase encode makes the image features (with
+// a row of the class token first, which nobody reads); a prefill with context_rows > 0 merges them by the
+// input "image_index": the row of the features that stands at each position, -1 for text. Keys, defaults and
+// tensor names as in the Hugging Face class LlavaForConditionalGeneration.
 #include <fmt/format.h>
 
 #include "models/blocks/vision_tower.h"
@@ -53,11 +53,14 @@ class LlavaModel : public DecoderModel {
     if (images == 0) return token_rows(net, "layer_hidden.0");
     const ValueId rows = token_rows(net, "token_rows");
     const ValueId index = net.input("image_index", net.rows(), 1, DType::kInt32);
-    const ValueId features = net.input("image_features", images, config_.text.hidden, net.request().activations);
+    const ValueId features =
+        net.input("image_features", images, config_.text.hidden, net.request().activations);
     return net.op(OpKind::kMergeRows, "layer_hidden.0", {rows, index, features});
   }
 
-  ValueId layer(Net& net, int64_t layer, ValueId x) const override { return decoder_layer(net, config_.text, layer, x); }
+  ValueId layer(Net& net, int64_t layer, ValueId x) const override {
+    return decoder_layer(net, config_.text, layer, x);
+  }
   ValueId final_norm(Net& net, const std::string& name, ValueId x) const override {
     return net.rms_norm(name, x, config_.text.tensor_prefix + "norm.weight", config_.text.norm_eps);
   }
@@ -75,7 +78,8 @@ class LlavaModel : public DecoderModel {
       const std::string tensor = "multi_modal_projector." + name;
       return net.linear(name, of, config_.text.hidden, tensor + ".weight", tensor + ".bias");
     };
-    const ValueId inner = net.activation("projector_gelu", linear("linear_1", x), compiler::ActivationForm::kGelu);
+    const ValueId inner =
+        net.activation("projector_gelu", linear("linear_1", x), compiler::ActivationForm::kGelu);
     const std::string tensor = "multi_modal_projector.linear_2";
     const ValueId features =
         net.linear("image_features", inner, config_.text.hidden, tensor + ".weight", tensor + ".bias");
@@ -108,14 +112,16 @@ Result<std::unique_ptr<Model>> make_llava(const std::string& name, const Documen
   RDU_CHECK_OK(parse_text(*text, llava.text));
   llava.vision.tensor_prefix = "vision_tower.vision_model.";
   // -1 is the last layer's output, -2 the one before: the layers after it are not run.
-  RDU_ASSIGN(const int64_t feature_layer, reader.integer("vision_feature_layer", -llava.vision.layers.layers, -1));
+  RDU_ASSIGN(const int64_t feature_layer,
+             reader.integer("vision_feature_layer", -llava.vision.layers.layers, -1));
   llava.vision_layers = llava.vision.layers.layers + feature_layer + 1;
   RDU_CHECK_OK(reader.must_be_if_present("vision_feature_select_strategy", "default"));
   RDU_CHECK_OK(reader.must_be_if_present("projector_hidden_act", "gelu"));
   RDU_CHECK_OK(reader.must_be_if_present("mm_projector_type", "mlp2x_gelu"));
   RDU_CHECK_OK(reader.must_be_if_present("tie_word_embeddings", "false"));
   ignore_harmless(reader);
-  reader.ignore({"vision_config", "text_config", "ignore_index", "image_token_index", "image_seq_length", "vocab_size"});
+  reader.ignore({"vision_config", "text_config", "ignore_index", "image_token_index", "image_seq_length",
+                 "vocab_size"});
   RDU_CHECK_OK(reader.finish());
   return std::unique_ptr<Model>(std::make_unique<LlavaModel>(name, llava));
 }

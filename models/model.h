@@ -31,9 +31,9 @@ struct GraphRequest {
   int64_t batch = 1;
   int64_t query_tokens =
       1;  // new tokens a sequence (prompt length in prefill and embed; 1 in decode; queries in route)
-  int64_t past_tokens = 0;           // cached tokens a sequence (decode)
-  int64_t kv_capacity = 0;           // rows of the KV cache a sequence; 0 = past + query
-  int64_t context_rows = 0;          // rows of another kind that the pass reads: image features, encoded patches
+  int64_t past_tokens = 0;   // cached tokens a sequence (decode)
+  int64_t kv_capacity = 0;   // rows of the KV cache a sequence; 0 = past + query
+  int64_t context_rows = 0;  // rows of another kind that the pass reads: image features, encoded patches
   DType activations = DType::kBf16;  // kBf16 or kFp32
   DType weights = DType::kBf16;      // as which weights are held: kBf16, kFp16 or kFp32
   bool all_logits = false;           // logits of every position, not only the last (fixtures)

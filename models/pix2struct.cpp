@@ -1,10 +1,10 @@
 // Pix2Struct and DePlot (model_type pix2struct): an encoder over image patches with learned row and column
-// embeddings, attention in both directions, and a decoder with causal self-attention (one relative bias, layer 0's,
-// for all layers) and cross-attention; RMSNorm before each sublayer, no scaling of scores, tanh GELU gates, no
-// biases but the patch projection's. Phase encode runs the encoder over the patches that are there (padding is left
-// out) and leaves every decoder layer's cross keys and values, "cross_k.<i>" and "cross_v.<i>"; prefill and decode
-// read them as caches of context_rows rows. Keys, defaults and tensor names as in the Hugging Face class
-// Pix2StructForConditionalGeneration.
+// embeddings, attention in both directions, and a decoder with causal self-attention (one relative bias,
+// layer 0's, for all layers) and cross-attention; RMSNorm before each sublayer, no scaling of scores, tanh
+// GELU gates, no biases but the patch projection's. Phase encode runs the encoder over the patches that are
+// there (padding is left out) and leaves every decoder layer's cross keys and values, "cross_k.<i>" and
+// "cross_v.<i>"; prefill and decode read them as caches of context_rows rows. Keys, defaults and tensor names
+// as in the Hugging Face class Pix2StructForConditionalGeneration.
 #include <fmt/format.h>
 
 #include "models/blocks/decoder_block.h"
@@ -86,8 +86,10 @@ class Pix2StructModel : public DecoderModel {
   ValueId layer(Net& net, int64_t layer, ValueId x) const override {
     const StackConfig& c = config_.decoder;
     const std::string tensor = fmt::format("decoder.layer.{}.", layer);
-    const ValueId own = net.add("self_residual", x, self_attention(net, tensor + "self_attention.", layer, x));
-    const ValueId crossed = net.add("cross_residual", own, cross_attention(net, tensor + "encoder_decoder_attention.", layer, own));
+    const ValueId own =
+        net.add("self_residual", x, self_attention(net, tensor + "self_attention.", layer, x));
+    const ValueId crossed = net.add("cross_residual", own,
+                                    cross_attention(net, tensor + "encoder_decoder_attention.", layer, own));
     const ValueId normed = net.rms_norm("mlp_norm", crossed, tensor + "mlp.layer_norm.weight", c.norm_eps);
     return finish_layer(net, layer, crossed, gated_mlp(net, c, tensor + "mlp.DenseReluDense.", normed));
   }
@@ -109,7 +111,8 @@ class Pix2StructModel : public DecoderModel {
   static ValueId gated_mlp(Net& net, const StackConfig& c, const std::string& tensor, ValueId x) {
     const ValueId gate = net.linear("gate", x, c.intermediate, tensor + "wi_0.weight", "", "w_gate");
     const ValueId up = net.linear("up", x, c.intermediate, tensor + "wi_1.weight", "", "w_up");
-    const ValueId inner = net.mul("gated", net.activation("gelu", gate, compiler::ActivationForm::kGeluTanh), up);
+    const ValueId inner =
+        net.mul("gated", net.activation("gelu", gate, compiler::ActivationForm::kGeluTanh), up);
     return net.linear("mlp_out", inner, c.hidden, tensor + "wo.weight", "", "w_down");
   }
 
@@ -117,7 +120,8 @@ class Pix2StructModel : public DecoderModel {
     const StackConfig& c = config_.decoder;
     const ValueId normed = net.rms_norm("attention_norm", x, tensor + "layer_norm.weight", c.norm_eps);
     const auto project = [&](const std::string& name, const std::string& from) {
-      return net.linear(name, normed, c.heads * c.head_dim, tensor + "attention." + from + ".weight", "", "w" + name);
+      return net.linear(name, normed, c.heads * c.head_dim, tensor + "attention." + from + ".weight", "",
+                        "w" + name);
     };
     AttentionSpec spec = spec_of(c);
     spec.bias = net.constant(
@@ -152,9 +156,11 @@ class Pix2StructModel : public DecoderModel {
   ValueId encoder_layer(Net& net, int64_t layer, ValueId x) const {
     const StackConfig& c = config_.encoder;
     const std::string tensor = fmt::format("encoder.encoder.layer.{}.", layer);
-    const ValueId normed = net.rms_norm("attention_norm", x, tensor + "pre_attention_layer_norm.weight", c.norm_eps);
+    const ValueId normed =
+        net.rms_norm("attention_norm", x, tensor + "pre_attention_layer_norm.weight", c.norm_eps);
     const auto project = [&](const std::string& name, const std::string& from) {
-      return net.linear(name, normed, c.heads * c.head_dim, tensor + "attention." + from + ".weight", "", "w" + name);
+      return net.linear(name, normed, c.heads * c.head_dim, tensor + "attention." + from + ".weight", "",
+                        "w" + name);
     };
     AttentionSpec spec = spec_of(c);
     spec.causal = false;
@@ -162,9 +168,11 @@ class Pix2StructModel : public DecoderModel {
     const ValueId k = project("k", "key");
     const ValueId v = project("v", "value");
     const ValueId mixed = net.attend("attention", layer, {q, k, v}, spec);
-    const ValueId out = net.linear("attention_out", mixed, c.hidden, tensor + "attention.output.weight", "", "wo");
+    const ValueId out =
+        net.linear("attention_out", mixed, c.hidden, tensor + "attention.output.weight", "", "wo");
     const ValueId residual = net.add("attention_residual", x, out);
-    const ValueId second = net.rms_norm("mlp_norm", residual, tensor + "pre_mlp_layer_norm.weight", c.norm_eps);
+    const ValueId second =
+        net.rms_norm("mlp_norm", residual, tensor + "pre_mlp_layer_norm.weight", c.norm_eps);
     return finish_layer(net, layer, residual, gated_mlp(net, c, tensor + "mlp.", second));
   }
 
@@ -172,10 +180,12 @@ class Pix2StructModel : public DecoderModel {
     const StackConfig& c = config_.encoder;
     const std::string at = "encoder.embeddings.";
     const ValueId patches = net.input("patches", net.rows(), config_.patch_values, net.request().activations);
-    const ValueId rows = net.linear("patch_rows", patches, c.hidden, at + "patch_projection.weight", at + "patch_projection.bias");
+    const ValueId rows = net.linear("patch_rows", patches, c.hidden, at + "patch_projection.weight",
+                                    at + "patch_projection.bias");
     const auto place = [&](const std::string& name, const std::string& tensor) {
       const ValueId ids = net.input(name + "_ids", net.rows(), 1, DType::kInt32);
-      return net.op(OpKind::kEmbedding, name, {ids, net.weight(name + ".w", config_.grid, c.hidden, at + tensor)});
+      return net.op(OpKind::kEmbedding, name,
+                    {ids, net.weight(name + ".w", config_.grid, c.hidden, at + tensor)});
     };
     const ValueId with_row = net.add("with_row", rows, place("row", "row_embedder.weight"));
     ValueId x = net.add("layer_hidden.0", with_row, place("column", "column_embedder.weight"));
@@ -188,8 +198,9 @@ class Pix2StructModel : public DecoderModel {
     if (net.request().expose_hidden) net.set_output(x);
     for (int64_t i = 0; i < config_.decoder.layers; ++i) {
       for (const auto& [name, from] : {std::pair{"cross_k", "key"}, std::pair{"cross_v", "value"}}) {
-        net.set_output(net.linear(fmt::format("{}.{}", name, i), x, config_.decoder.heads * config_.decoder.head_dim,
-                                  fmt::format("decoder.layer.{}.encoder_decoder_attention.attention.{}.weight", i, from)));
+        net.set_output(net.linear(
+            fmt::format("{}.{}", name, i), x, config_.decoder.heads * config_.decoder.head_dim,
+            fmt::format("decoder.layer.{}.encoder_decoder_attention.attention.{}.weight", i, from)));
       }
     }
   }
@@ -211,8 +222,8 @@ Status parse_vision(const DocumentNode& node, Pix2StructConfig& c) {
   RDU_CHECK_OK(reader.must_be_if_present("layer_norm_bias", "false"));
   ignore_harmless(reader);
   // The encoder has no relative bias; sizes of the patches are in patch_embed_hidden_size.
-  reader.ignore({"dropout_rate", "relative_attention_max_distance", "relative_attention_num_buckets", "max_patches",
-                 "num_channels", "patch_size", "projection_dim"});
+  reader.ignore({"dropout_rate", "relative_attention_max_distance", "relative_attention_num_buckets",
+                 "max_patches", "num_channels", "patch_size", "projection_dim"});
   return reader.finish();
 }
 
@@ -236,7 +247,8 @@ Status parse_text(const DocumentNode& node, Pix2StructConfig& c) {
       c.decoder.heads * c.decoder.head_dim == c.decoder.hidden) {
     return {};
   }
-  return config_error(node, ErrorCode::kUnsupported, "encoder and decoder differ in width, or heads do not fill it");
+  return config_error(node, ErrorCode::kUnsupported,
+                      "encoder and decoder differ in width, or heads do not fill it");
 }
 
 }  // namespace

@@ -88,14 +88,15 @@ MemoryStream state_rows(int64_t rows, int64_t cols, int64_t sequences) {
 // The token and the rows before it: of the state if there is one, else of the blocks so far.
 Stream line_of(Lowering& l, const Node& node, const Stream& x, const Flow& flow, int64_t taps,
                bool from_state) {
-  UnitBuilder u = l.unit(UnitKind::kBuffer, node, "line");
   if (from_state) {
     const Stream before = l.load(node.inputs[kState], state_rows(taps, x.cols, flow.sequences), "");
+    UnitBuilder u = l.unit(UnitKind::kBuffer, node, "line");
     u.fire(flow.sequences);
     const Register rx = u.take(x, kEach);
     const Register rs = u.take(before, kEach);
     return u.emit(u.op(TileOpKind::kConcatRows, {rs, rx}), taps + 1, x.cols, x.dtype);
   }
+  UnitBuilder u = l.unit(UnitKind::kBuffer, node, "line");
   u.fire(flow.tokens());
   const Register in = u.take(x, kEach);
   return u.emit(in, flow.rows + taps - 1, x.cols, x.dtype,

@@ -47,7 +47,7 @@ Stream join_rows(Lowering& l, const Node& node, const Stream& row, int64_t seque
 // From memory only the rows that are wanted are read.
 Stream load_first_rows(Lowering& l, const Node& node, int64_t query, int64_t sequences) {
   MemoryStream range;
-    range.rows = 1;
+  range.rows = 1;
   range.segments = sequences;
   range.stride = query;
   range.cols = l.value(node.inputs[0]).shape.cols();

@@ -44,7 +44,8 @@ Status lower(Lowering& l, const Node& node) {
   UnitBuilder clamp = l.unit(UnitKind::kSimd, node, "row_numbers");
   clamp.fire(flow.tokens());
   const Register in = clamp.take(index, kEach);
-  const Stream numbers = clamp.emit(clamp.scalar_op(TileOpKind::kMaxScalar, in, 0.0), flow.rows, 1, DType::kFp32);
+  const Stream numbers =
+      clamp.emit(clamp.scalar_op(TileOpKind::kMaxScalar, in, 0.0), flow.rows, 1, DType::kFp32);
   const Stream rows = l.gather(node, "rows", node.inputs[2], numbers, flow);
   const Value& result = l.value(node.outputs[0]);
   UnitBuilder u = l.unit(UnitKind::kSimd, node);
@@ -61,7 +62,9 @@ Status lower(Lowering& l, const Node& node) {
 }  // namespace
 
 const OpRecord kMergeRowsRecord = {
-    .doc = "x [m,h], index [m,1], rows [n,h] -> [m,h]: row index[r] of `rows` where index[r] >= 0, else row r of x",
+    .doc =
+        "x [m,h], index [m,1], rows [n,h] -> [m,h]: row index[r] of `rows` where index[r] >= 0, else row r "
+        "of x",
     .attributes = {},
     .min_inputs = 3,
     .max_inputs = 3,

@@ -17,11 +17,12 @@ Result<Shape> infer(const Graph& graph, const Node& node) {
   const int64_t tokens = node.integer("query_tokens");
   RDU_CHECK_OK(expect_cols(node, "table", table, x.shape.cols()));
   if (x.shape.rows() % tokens != 0) {
-    return operand_error(node, fmt::format("{} rows of {} are not whole sequences of {}", x.shape.rows(), x.name, tokens));
+    return operand_error(
+        node, fmt::format("{} rows of {} are not whole sequences of {}", x.shape.rows(), x.name, tokens));
   }
   if (table.shape.rows() < node.integer("past_tokens") + tokens) {
-    return operand_error(node, fmt::format("table {} has {} positions, {} are needed", table.name, table.shape.rows(),
-                                           node.integer("past_tokens") + tokens));
+    return operand_error(node, fmt::format("table {} has {} positions, {} are needed", table.name,
+                                           table.shape.rows(), node.integer("past_tokens") + tokens));
   }
   return matrix(x.shape.rows(), x.shape.cols());
 }
@@ -63,7 +64,9 @@ Status lower(Lowering& l, const Node& node) {
 }  // namespace
 
 const OpRecord kPositionAddRecord = {
-    .doc = "x [B*T,h], table [positions,h] -> [B*T,h]: row t of a sequence plus row past_tokens + t of the table",
+    .doc =
+        "x [B*T,h], table [positions,h] -> [B*T,h]: row t of a sequence plus row past_tokens + t of the "
+        "table",
     .attributes = {"past_tokens", "query_tokens"},
     .min_inputs = 2,
     .max_inputs = 2,

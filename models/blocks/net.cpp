@@ -56,8 +56,8 @@ ValueId Net::constant(const std::string& name, int64_t rows, int64_t cols, const
 }
 
 ValueId Net::cache(const std::string& whole_name, int64_t rows_a_sequence, int64_t cols) {
-  return builder_.add_source(whole_name, Shape{{request_.batch * rows_a_sequence, cols}}, request_.activations,
-                             SymbolRole::kKvCache, whole_name);
+  return builder_.add_source(whole_name, Shape{{request_.batch * rows_a_sequence, cols}},
+                             request_.activations, SymbolRole::kKvCache, whole_name);
 }
 
 ValueId Net::state(const std::string& name, int64_t rows_a_sequence, int64_t cols, DType dtype) {

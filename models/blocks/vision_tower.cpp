@@ -15,13 +15,15 @@ Status parse_clip_layers(ConfigReader& reader, const DocumentNode& node, ClipLay
   RDU_ASSIGN(c.heads, reader.integer("num_attention_heads", 1, kMaxWidth));
   RDU_ASSIGN(c.intermediate, reader.integer("intermediate_size", 1, kMaxWidth));
   RDU_ASSIGN(c.norm_eps, reader.real("layer_norm_eps", 0, 1));
-  RDU_ASSIGN(const std::string act, reader.one_of("hidden_act", {"quick_gelu", "gelu"}));
-  c.form = act == "gelu" ? compiler::ActivationForm::kGelu : compiler::ActivationForm::kGeluQuick;
+  Result<std::string> act = reader.one_of("hidden_act", {"quick_gelu", "gelu"});
+  if (!act.ok()) return act.take_error();
+  c.form = *act == "gelu" ? compiler::ActivationForm::kGelu : compiler::ActivationForm::kGeluQuick;
   ignore_harmless(reader);
   reader.ignore({"projection_dim"});
   if (c.hidden % c.heads == 0) return {};
-  return config_error(node, ErrorCode::kInvalidInput,
-                      fmt::format("hidden_size {} is not a multiple of num_attention_heads {}", c.hidden, c.heads));
+  return config_error(
+      node, ErrorCode::kInvalidInput,
+      fmt::format("hidden_size {} is not a multiple of num_attention_heads {}", c.hidden, c.heads));
 }
 
 Result<VisionTower> parse_vision_tower(const DocumentNode& node, bool top_level) {
@@ -38,15 +40,18 @@ Result<VisionTower> parse_vision_tower(const DocumentNode& node, bool top_level)
 }
 
 int64_t clip_layer_parameters(const ClipLayers& c) {
-  return 4 * (c.hidden * c.hidden + c.hidden) + 2 * c.hidden * c.intermediate + c.intermediate + c.hidden + 4 * c.hidden;
+  return 4 * (c.hidden * c.hidden + c.hidden) + 2 * c.hidden * c.intermediate + c.intermediate + c.hidden +
+         4 * c.hidden;
 }
 
 int64_t vision_parameters(const VisionTower& t) {
   const int64_t h = t.layers.hidden;
-  return h + t.patch_values() * h + t.tokens() * h + 2 * h + t.layers.layers * clip_layer_parameters(t.layers) + 2 * h;
+  return h + t.patch_values() * h + t.tokens() * h + 2 * h +
+         t.layers.layers * clip_layer_parameters(t.layers) + 2 * h;
 }
 
-ValueId clip_layer(Net& net, const ClipLayers& c, const std::string& stack, int64_t layer, ValueId x, bool causal) {
+ValueId clip_layer(Net& net, const ClipLayers& c, const std::string& stack, int64_t layer, ValueId x,
+                   bool causal) {
   const std::string tensor = fmt::format("{}{}.", stack, layer);
   const auto norm = [&](const std::string& name, ValueId of, const std::string& from) {
     return net.layer_norm(name, of, tensor + from + ".weight", tensor + from + ".bias", c.norm_eps);
@@ -77,9 +82,9 @@ ValueId embed_patches(Net& net, const VisionTower& t) {
   const ValueId patches = net.input("patches", net.rows(), t.patch_values(), net.request().activations);
   const ValueId rows =
       net.linear("patch_rows", patches, t.layers.hidden, matrix_source(at + "patch_embedding.weight"));
-  const ValueId table = net.weight_fp32(
-      "positions", t.tokens(), t.layers.hidden,
-      class_positions_source(at + "position_embedding.weight", at + "class_embedding"));
+  const ValueId table =
+      net.weight_fp32("positions", t.tokens(), t.layers.hidden,
+                      class_positions_source(at + "position_embedding.weight", at + "class_embedding"));
   const ValueId placed = net.op(OpKind::kPositionAdd, "placed", {rows, table},
                                 {{"past_tokens", int64_t{0}}, {"query_tokens", net.request().query_tokens}});
   // The misspelling is the published tensors'.

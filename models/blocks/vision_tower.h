@@ -1,6 +1,6 @@
-// The CLIP transformer (Radford et al. 2021): pre-norm layers with biases, and its vision tower. An image comes as
-// rows of patches (image.h), a row of zeros first where the class embedding goes. Tensor names as in the Hugging
-// Face classes.
+// The CLIP transformer (Radford et al. 2021): pre-norm layers with biases, and its vision tower. An image
+// comes as rows of patches (image.h), a row of zeros first where the class embedding goes. Tensor names as in
+// the Hugging Face classes.
 #pragma once
 
 #include <string>
@@ -37,7 +37,8 @@ int64_t clip_layer_parameters(const ClipLayers& layers);
 int64_t vision_parameters(const VisionTower& tower);
 
 // Layer `layer` of a stack whose tensors start with `tensor` ("vision_model.encoder.layers.").
-ValueId clip_layer(Net& net, const ClipLayers& layers, const std::string& tensor, int64_t layer, ValueId x, bool causal);
+ValueId clip_layer(Net& net, const ClipLayers& layers, const std::string& tensor, int64_t layer, ValueId x,
+                   bool causal);
 // Embedded patches after the first norm: the stack's input. The input value is "patches".
 ValueId embed_patches(Net& net, const VisionTower& tower);
 
