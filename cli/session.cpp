@@ -17,8 +17,8 @@ namespace {
 // Options that say where results are written, how many processes work on them, or what is shown meanwhile:
 // the results do not depend on them, so the manifest, which must be equal for equal results, leaves them out.
 const std::set<std::string>& options_without_effect() {
-  static const std::set<std::string> options{"--json", "--trace",   "--html",  "--output",
-                                             "-o",     "--workers", "--quiet", "-q"};
+  static const std::set<std::string> options{"--json", "--trace",   "--html",    "--output", "-o",
+                                             "--csv",  "--records", "--workers", "--quiet",  "-q"};
   return options;
 }
 
@@ -114,6 +114,15 @@ Status Session::write_json(const report::Json& result) const {
   if (json_path != "-") return write_file_atomically(json_path, text);
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
   return Error{ErrorCode::kIo, "standard output", "could not be written", "is the reader still there?"};
+}
+
+Status Session::write_csv(const std::string& path, const std::string& text) const {
+  RDU_CHECK_OK(write_file_atomically(path, text));
+  // The hash says which CSV the manifest belongs to: the two files can be parted, or one be edited.
+  RDU_ASSIGN(std::string hash, sha256_hex_of_file(path));
+  const report::Json body = {{"sha256", std::move(hash)}};
+  return write_file_atomically(path + ".manifest.json",
+                               report::json_text(report::with_manifest(manifest(), body)));
 }
 
 Status Session::write_trace(const std::vector<report::TraceSpan>& spans) const {

@@ -47,6 +47,8 @@ struct Session {
   void note(const std::string& text) const;
   // The file of --json, with manifest and schema version; nothing without --json.
   Status write_json(const report::Json& result) const;
+  // A CSV file that a user named, and `path`.manifest.json beside it: what its rows were made from.
+  Status write_csv(const std::string& path, const std::string& text) const;
   Status write_trace(const std::vector<report::TraceSpan>& spans) const;
 };
 

@@ -72,7 +72,7 @@ Result<int> run(Session& session, const Options& options) {
   }
   if (!options.records.empty()) {
     RDU_CHECK_OK(
-        write_file_atomically(options.records, report::table_csv(report::serving_records(serving.nodes))));
+        session.write_csv(options.records, report::table_csv(report::serving_records(serving.nodes))));
   }
   RDU_CHECK_OK(session.write_trace(report::serving_timeline(serving.nodes)));
   report::Json json;

@@ -59,7 +59,7 @@ Result<int> run(Session& session, const Options& options) {
                progress.note(fmt::format("sweep {}: {} of {} points", spec.name, done, all));
              }));
   const report::Table table = csv_of(spec, outcome);
-  RDU_CHECK_OK(write_file_atomically(output, report::table_csv(table)));
+  RDU_CHECK_OK(session.write_csv(output, report::table_csv(table)));
   session.note(fmt::format("{} of {} points were missing and ran, {} failed\n", outcome.ran, spec.points(),
                            outcome.failed));
   session.print(report::table_text(table));

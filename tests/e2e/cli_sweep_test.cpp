@@ -34,6 +34,9 @@ TEST(CliSweep, BytesDoNotDependOnTheWorkers) {
   ASSERT_EQ(scratch.run("sweep ./spec.yaml --workers 3 -o three.csv").code, 0);
   const std::string csv = test::read_all(scratch.path("one.csv"));
   EXPECT_EQ(csv, test::read_all(scratch.path("three.csv")));
+  const std::string manifest = test::read_all(scratch.path("one.csv.manifest.json"));
+  EXPECT_NE(manifest.find("\"sha256\""), std::string::npos);
+  EXPECT_EQ(manifest, test::read_all(scratch.path("three.csv.manifest.json")));
   EXPECT_EQ(lines(csv), 7U);
   EXPECT_EQ(csv.substr(0, csv.find('\n')), "context,hbm,latency_s,busy,error");
   EXPECT_NE(csv.find("\n16,0.9e12,"), std::string::npos);
