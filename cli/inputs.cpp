@@ -49,7 +49,7 @@ Result<ChosenNode> load_chosen_node(Session& session, const NodeChoice& choice) 
 
 void add_pass_options(CLI::App& command, PassChoice& choice) {
   command.add_option("--phase", choice.phase, "which pass of the model (default decode)")
-      ->check(CLI::IsMember({"prefill", "decode", "embed", "route"}));
+      ->check(CLI::IsMember({"prefill", "decode", "embed", "route", "encode"}));
   command.add_option("--batch", choice.batch, "sequences at once (default 1)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 16));
   command
@@ -67,6 +67,8 @@ Result<models::GraphRequest> graph_request(const PassChoice& choice) {
     request.phase = models::Phase::kPrefill;
   } else if (choice.phase == "embed") {
     request.phase = models::Phase::kEmbed;
+  } else if (choice.phase == "encode") {
+    request.phase = models::Phase::kEncode;
   } else if (choice.phase == "route") {
     request.phase = models::Phase::kRoute;
   } else {

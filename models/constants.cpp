@@ -12,6 +12,7 @@
 #include <map>
 #include <numbers>
 
+#include "models/derived.h"
 #include "models/model.h"
 
 namespace rdusim::models {
@@ -151,11 +152,19 @@ std::optional<Result<Tensor>> generate_constant(
     const std::string& source, const std::function<Result<Tensor>(const std::string&)>& read) {
   if (source.starts_with(kRopeTable)) return rope_table(source);
   if (source.starts_with(kInverseNorms)) return read_inverse_norms(source, read);
-  return std::nullopt;
+  return derive(source, read);
 }
 
 Result<Tensor> WeightSource::read(const std::string& source) const {
-  const auto read_file = [this](const std::string& name) { return file_->read(name); };
+  // Published BLOOM checkpoints leave out the outermost name that the class has.
+  const auto read_file = [this](const std::string& name) {
+    constexpr std::string_view kOutermost = "transformer.";
+    if (file_->find(name) == nullptr && name.starts_with(kOutermost)) {
+      const std::string inner = name.substr(kOutermost.size());
+      if (file_->find(inner) != nullptr) return file_->read(inner);
+    }
+    return file_->read(name);
+  };
   if (std::optional<Result<Tensor>> constant = generate_constant(source, read_file))
     return std::move(*constant);
   return read_file(source);

@@ -45,6 +45,11 @@ struct Fixture {
   SafetensorsFile weights;
   std::vector<std::vector<int64_t>> prompts;  // empty for routers
   int64_t decode_steps = 0;
+  Tensor pixels;             // vision models: [images, channels, size, size]
+  Tensor patches;            // encoders of patches: [patches, 2 + values], row and column first; no padding
+  int64_t image_token = -1;  // whose positions image features take
+  int64_t patch_size = 0;
+  double logit_scale = 0;        // CLIP: natural logarithm of the similarities' factor
   Tensor queries;                // routers: [queries, dimension]
   double entropy_threshold = 0;  // routers: nats
   TensorMap expected;            // by tensor name of expected.safetensors

@@ -85,6 +85,10 @@ class Comparison {
       : fixture_(fixture), activations_(activations), results_(results) {
     report_.name = fixture.name;
     report_.dtype = activations;
+    const bool clip = fixture.model->family() == "clip";
+    main_result_ = clip                                     ? "image_projection"
+                   : fixture.model->supports(Phase::kEmbed) ? "embeddings"
+                                                            : "logits";
   }
 
   Result<FixtureReport> run() {
@@ -92,7 +96,9 @@ class Comparison {
       RDU_CHECK_OK(compare_router());
     } else {
       RDU_CHECK_OK(compare_all());
-      RDU_CHECK_OK(fixture_.model->supports(Phase::kEmbed) ? compare_nearest() : compare_top1());
+      const bool ranks_tokens = main_result_ == "logits";
+      if (ranks_tokens) RDU_CHECK_OK(compare_top1());
+      if (main_result_ == "embeddings") RDU_CHECK_OK(compare_nearest());
     }
     report_.passed = report_.failures.empty() && report_.compared_tensors > 0;
     return std::move(report_);
@@ -163,10 +169,9 @@ class Comparison {
 
   // Everything that was computed and is expected; the main results must be among it.
   Status compare_all() {
-    const bool embeds = fixture_.model->supports(Phase::kEmbed);
     int64_t main_results = 0;
     for (const auto& [name, tensor] : results_) {
-      const bool main_result = embeds ? name == "embeddings" : tolerance_key(name) == "logits";
+      const bool main_result = tolerance_key(name) == main_result_;
       main_results += main_result ? 1 : 0;
       RDU_CHECK_OK(compare(name, main_result));
     }
@@ -249,6 +254,7 @@ class Comparison {
   const Fixture& fixture_;
   DType activations_;
   const TensorMap& results_;
+  std::string main_result_;
   FixtureReport report_;
 };
 

@@ -23,7 +23,8 @@ Result<std::vector<int64_t>> integers(const DocumentNode& list) {
 
 Status read_prompts(const std::string& path, Fixture& fixture) {
   RDU_ASSIGN(const DocumentNode inputs, read_document(path));
-  RDU_ASSIGN(const DocumentNode* prompts, inputs.at("prompts"));
+  const bool texts = inputs.find("texts") != nullptr;
+  RDU_ASSIGN(const DocumentNode* prompts, inputs.at(texts ? "texts" : "prompts"));
   for (const DocumentNode& prompt : prompts->items) {
     RDU_ASSIGN(std::vector<int64_t> ids, integers(prompt));
     fixture.prompts.push_back(std::move(ids));
@@ -41,6 +42,34 @@ Status read_queries(const std::string& path, const DocumentNode& config, Fixture
   RDU_ASSIGN(fixture.queries, file.read("queries"));
   RDU_ASSIGN(const DocumentNode* threshold, config.at("entropy_threshold"));
   RDU_ASSIGN(fixture.entropy_threshold, threshold->as_real());
+  return {};
+}
+
+// Pixels or flattened patches; padding rows at the end are dropped.
+Status read_images(const std::string& path, const DocumentNode& config, Fixture& fixture) {
+  if (!std::filesystem::exists(path)) return {};
+  RDU_ASSIGN(const SafetensorsFile file, SafetensorsFile::open(path));
+  if (file.find("pixel_values") != nullptr) {
+    RDU_ASSIGN(fixture.pixels, file.read("pixel_values"));
+    const DocumentNode* vision = config.find("vision_config");
+    RDU_ASSIGN(const DocumentNode* patch, (vision != nullptr ? *vision : config).at("patch_size"));
+    RDU_ASSIGN(fixture.patch_size, patch->as_integer());
+  }
+  if (const DocumentNode* token = config.find("image_token_index")) {
+    RDU_ASSIGN(fixture.image_token, token->as_integer());
+  }
+  if (fixture.weights.find("logit_scale") != nullptr) {
+    RDU_ASSIGN(const Tensor scale, fixture.weights.read("logit_scale"));
+    fixture.logit_scale = static_cast<double>(scale.values.front());
+  }
+  if (file.find("flattened_patches") == nullptr) return {};
+  RDU_ASSIGN(fixture.patches, file.read("flattened_patches"));
+  RDU_ASSIGN(const Tensor mask, file.read("attention_mask"));
+  int64_t rows = 0;
+  for (const float m : mask.values) rows += m != 0 ? 1 : 0;
+  const int64_t cols = fixture.patches.cols();
+  fixture.patches.shape = Shape{{rows, cols}};
+  fixture.patches.values.resize(static_cast<size_t>(rows * cols));
   return {};
 }
 
@@ -67,7 +96,9 @@ Result<Fixture> load_fixture(const std::string& folder) {
   if (fixture.model->supports(Phase::kRoute)) {
     RDU_CHECK_OK(read_queries((path / "inputs.safetensors").string(), config, fixture));
   } else {
-    RDU_CHECK_OK(read_prompts((path / "inputs.json").string(), fixture));
+    RDU_CHECK_OK(read_images((path / "inputs.safetensors").string(), config, fixture));
+    const bool texts = fixture.pixels.values.empty() || std::filesystem::exists(path / "inputs.json");
+    if (texts) RDU_CHECK_OK(read_prompts((path / "inputs.json").string(), fixture));
   }
   RDU_ASSIGN(const DocumentNode all, read_document((path.parent_path() / "tolerances.json").string()));
   RDU_ASSIGN(const DocumentNode* own, all.at(fixture.name));

@@ -7,6 +7,7 @@
 
 #include "compiler/graph/interpreter.h"
 #include "models/fixture.h"
+#include "models/image.h"
 
 namespace rdusim::models {
 namespace {
@@ -50,16 +51,32 @@ Tensor pairwise_products(const Tensor& rows) {
 class FixtureRunner {
  public:
   FixtureRunner(const Fixture& fixture, const FixtureOptions& options, const GraphExecutor& execute)
-      : fixture_(fixture), options_(options), execute_(execute) {}
+      : fixture_(fixture), options_(options), execute_(execute), weights_(stored_weights(fixture.weights)) {}
+
+  // Weights keep the type they are stored in, where it is wider than BF16 or another kind of 16 bits.
+  static DType stored_weights(const SafetensorsFile& file) {
+    bool halves = false;
+    for (const TensorEntry& entry : file.entries()) {
+      if (entry.stored_type == "F32") return DType::kFp32;
+      halves = halves || entry.stored_type == "F16";
+    }
+    return halves ? DType::kFp16 : DType::kBf16;
+  }
 
   Result<TensorMap> run() {
     if (fixture_.model->supports(Phase::kRoute)) {
       RDU_CHECK_OK(run_router());
       return std::move(results_);
     }
+    if (fixture_.model->family() == "clip") {
+      RDU_CHECK_OK(run_clip());
+      return std::move(results_);
+    }
+    if (fixture_.model->supports(Phase::kEncode)) RDU_CHECK_OK(run_encoder());
     const bool embeds = fixture_.model->supports(Phase::kEmbed);
     for (size_t s = 0; s < fixture_.prompts.size(); ++s)
       RDU_CHECK_OK(embeds ? run_embedding(s) : run_causal(s));
+    stack_medusa();
     if (embeds) results_["cosine"] = pairwise_products(results_.at("embeddings"));
     return std::move(results_);
   }
@@ -71,6 +88,7 @@ class FixtureRunner {
     wanted.query_tokens = query_tokens;
     wanted.past_tokens = past_tokens;
     wanted.activations = options_.activations;
+    wanted.weights = weights_;
     wanted.all_logits = true;
     wanted.expose_hidden = options_.expose_hidden;
     return wanted;
@@ -120,11 +138,16 @@ class FixtureRunner {
       return Error{ErrorCode::kInvalidInput, fmt::format("fixture {}", fixture_.name),
                    fmt::format("{}greedy_ids has fewer ids than decode steps", prefix), ""};
     }
-    TensorMap kv;
+    TensorMap kv = cross_;
     GraphRequest wanted = request(Phase::kPrefill, tokens, 0);
+    const bool pictured = features_.rows() > 0 && fixture_.image_token >= 0;
+    wanted.context_rows = pictured ? features_.rows() : fixture_.patches.rows();
+    TensorMap prompt_inputs = token_input(prompt);
+    if (pictured) add_image_inputs(prompt, prompt_inputs);
     RDU_ASSIGN(wanted.kv_capacity, cache_rows(tokens + fixture_.decode_steps));
-    RDU_ASSIGN(TensorMap prefill, execute(wanted, token_input(prompt), kv));
+    RDU_ASSIGN(TensorMap prefill, execute(wanted, prompt_inputs, kv));
     append_all(results_[prefix + "prompt_logits"], prefill.at("logits"));
+    collect_medusa(prefill, prefix);
     if (options_.expose_hidden) {
       append_all(results_[prefix + "last_hidden"], prefill.at("last_hidden"));
       collect_last_position(prefill, prefix + "layer_hidden_lastpos");
@@ -132,12 +155,123 @@ class FixtureRunner {
     for (int64_t step = 0; step < fixture_.decode_steps; ++step) {
       GraphRequest next = request(Phase::kDecode, 1, tokens + step);
       next.kv_capacity = wanted.kv_capacity;
+      next.context_rows = fixture_.patches.rows();
       const auto id = static_cast<int64_t>(greedy->second.at(0, step));
       RDU_ASSIGN(TensorMap decoded, execute(next, token_input({id}), kv));
       append_all(results_[prefix + "decode_logits"], decoded.at("logits"));
+      collect_medusa(decoded, prefix);
       if (options_.expose_hidden) append_all(results_[prefix + "last_hidden"], decoded.at("last_hidden"));
     }
     return {};
+  }
+
+  // Image tokens take the features in order; each image's features begin with its class row, which none
+  // takes.
+  void add_image_inputs(const std::vector<int64_t>& prompt, TensorMap& inputs) const {
+    const int64_t images = fixture_.pixels.shape.dims.front();
+    const int64_t rows = features_.rows() / images;
+    Tensor index(static_cast<int64_t>(prompt.size()), 1);
+    int64_t taken = 0;
+    for (size_t i = 0; i < prompt.size(); ++i) {
+      index.values[i] = -1;
+      if (prompt[i] != fixture_.image_token) continue;
+      index.values[i] = static_cast<float>(taken / (rows - 1) * rows + 1 + taken % (rows - 1));
+      ++taken;
+    }
+    inputs["image_index"] = std::move(index);
+    inputs["image_features"] = features_;
+  }
+
+  // Image features, or encoder states and the cross-attention's keys and values.
+  Status run_encoder() {
+    TensorMap none;
+    TensorMap inputs;
+    GraphRequest wanted = request(Phase::kEncode, std::max<int64_t>(1, fixture_.patches.rows()), 0);
+    if (fixture_.patches.values.empty()) {
+      wanted.batch = fixture_.pixels.shape.dims.front();
+      RDU_ASSIGN(inputs["patches"], patch_rows(fixture_.pixels, fixture_.patch_size));
+      RDU_ASSIGN(TensorMap outputs, execute(wanted, inputs, none));
+      features_ = outputs.at("image_features");
+      const int64_t rows = features_.rows() / wanted.batch;
+      for (int64_t image = 0; image < wanted.batch; ++image)
+        append_rows(results_["image_features"], features_, image * rows + 1, rows - 1);
+      return {};
+    }
+    const Tensor& all = fixture_.patches;
+    inputs["patches"] = Tensor(all.rows(), all.cols() - 2);
+    inputs["row_ids"] = inputs["column_ids"] = Tensor(all.rows(), 1);
+    for (int64_t r = 0; r < all.rows(); ++r) {
+      inputs["row_ids"].at(r, 0) = all.at(r, 0);
+      inputs["column_ids"].at(r, 0) = all.at(r, 1);
+      for (int64_t c = 2; c < all.cols(); ++c) inputs["patches"].at(r, c - 2) = all.at(r, c);
+    }
+    RDU_ASSIGN(TensorMap outputs, execute(wanted, inputs, none));
+    for (auto& [name, tensor] : outputs) {
+      if (name.starts_with("cross_")) cross_[name] = std::move(tensor);
+    }
+    if (!options_.expose_hidden) return {};
+    // Rows of padding are not computed; they stand for what is not compared.
+    Tensor& hidden = results_["encoder_last_hidden"];
+    hidden = fixture_.expected.at("encoder_last_hidden");
+    std::copy(outputs.at("encoder_last_hidden").values.begin(),
+              outputs.at("encoder_last_hidden").values.end(), hidden.values.begin());
+    return {};
+  }
+
+  Status run_clip() {
+    TensorMap none;
+    TensorMap inputs;
+    GraphRequest wanted = request(Phase::kEncode, 1, 0);
+    wanted.batch = fixture_.pixels.shape.dims.front();
+    RDU_ASSIGN(inputs["patches"], patch_rows(fixture_.pixels, fixture_.patch_size));
+    RDU_ASSIGN(TensorMap outputs, execute(wanted, inputs, none));
+    const auto take = [&](const std::string& name, const std::string& as) {
+      if (fixture_.expected.contains(as)) append_all(results_[as], outputs.at(name));
+    };
+    take("vision_last_hidden", "vision_last_hidden");
+    take("image_projection", "image_projection");
+    take("image_embeds", "image_embeds");
+    if (options_.expose_hidden) {
+      take(fmt::format("layer_hidden.{}", fixture_.model->layers() - 1), "vision_hidden_minus2");
+      take("vision_pooled", "vision_pooled");
+    }
+    for (size_t s = 0; s < fixture_.prompts.size(); ++s) {
+      const std::vector<int64_t>& text = fixture_.prompts[s];
+      const auto length = static_cast<int64_t>(text.size());
+      RDU_ASSIGN(outputs, execute(request(Phase::kEmbed, length, 0), token_input(text), none));
+      take("text_projection", "text_projection");
+      take("text_embeds", "text_embeds");
+      if (options_.expose_hidden) take("text_last_hidden", fmt::format("seq{}.text_last_hidden", s));
+    }
+    if (fixture_.prompts.empty()) return {};
+    const Tensor& images = results_.at("image_embeds");
+    const Tensor& texts = results_.at("text_embeds");
+    Tensor& logits = results_["logits_per_image"] = Tensor(images.rows(), texts.rows());
+    for (int64_t i = 0; i < images.rows(); ++i) {
+      for (int64_t t = 0; t < texts.rows(); ++t) {
+        double dot = 0;
+        for (int64_t c = 0; c < images.cols(); ++c)
+          dot += static_cast<double>(images.at(i, c)) * static_cast<double>(texts.at(t, c));
+        logits.at(i, t) = static_cast<float>(std::exp(fixture_.logit_scale) * dot);
+      }
+    }
+    return {};
+  }
+
+  // Rows of "medusa_logits.<head>" follow those of the logits.
+  void collect_medusa(const TensorMap& outputs, const std::string& prefix) {
+    for (int64_t head = 0;; ++head) {
+      const auto found = outputs.find(fmt::format("medusa_logits.{}", head));
+      if (found == outputs.end()) return;
+      append_all(medusa_[prefix][head], found->second);
+    }
+  }
+
+  // [heads, rows, vocabulary], as expected.
+  void stack_medusa() {
+    for (const auto& [prefix, heads] : medusa_) {
+      for (const auto& [head, logits] : heads) append_all(results_[prefix + "medusa_logits"], logits);
+    }
   }
 
   // With a ring cache: the window, read off the attention of a graph.
@@ -194,6 +328,10 @@ class FixtureRunner {
   const Fixture& fixture_;
   const FixtureOptions& options_;
   const GraphExecutor& execute_;
+  DType weights_;
+  Tensor features_;                                          // of all images
+  TensorMap cross_;                                          // keys and values of the cross-attention
+  std::map<std::string, std::map<int64_t, Tensor>> medusa_;  // by sequence, then head
   TensorMap results_;
 };
 
@@ -202,7 +340,8 @@ Result<TensorMap> interpret(const compiler::Graph& graph, const TensorMap& input
   compiler::Interpreter interpreter(graph, /*round_bf16=*/true, &kv);
   for (size_t i = 0; i < graph.values.size(); ++i) {
     const compiler::Value& value = graph.values[i];
-    if (value.producer.has_value() || value.role == SymbolRole::kKvCache) continue;
+    if (value.producer.has_value() || value.role == SymbolRole::kKvCache || value.role == SymbolRole::kState)
+      continue;
     if (value.role == SymbolRole::kInput) {
       const auto input = inputs.find(value.name);
       if (input == inputs.end()) {

@@ -9,6 +9,7 @@
 // threshold. Everything in FP32 over vectors stored in BF16. Weights file: embeddings [N, d], labels [N].
 #include <fmt/format.h>
 
+#include "models/blocks/decoder.h"
 #include "models/config_reader.h"
 #include "models/constants.h"
 #include "models/model.h"
@@ -39,7 +40,7 @@ class KnnRouter : public Model {
   // Parameters are the stored vectors; each query reads them all once.
   [[nodiscard]] ModelFacts facts() const override {
     const int64_t parameters = config_.vectors * config_.dimension;
-    return ModelFacts{parameters, parameters * dtype_bytes(DType::kBf16), 0, 2 * parameters};
+    return facts_of({.total = parameters, .active = parameters, .macs = parameters});
   }
 
   [[nodiscard]] Result<compiler::Graph> build(const GraphRequest& request) const override {

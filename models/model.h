@@ -15,21 +15,27 @@ namespace rdusim::models {
 
 struct ModelFacts {
   int64_t total_parameters = 0;
+  int64_t active_parameters = 0;   // read to make one token
   int64_t weight_bytes = 0;        // BF16
   int64_t kv_bytes_per_token = 0;  // BF16
-  int64_t flops_per_token = 0;     // 2 x parameters read for one decoded token
+  int64_t state_bytes = 0;         // recurrent state a sequence, BF16; grows with nothing
+  int64_t flops_per_token = 0;     // 2 x active parameters
+  int64_t matmul_flops_per_token =
+      0;  // of the matrix products alone: no embedding look-up, no element-wise work
 };
 
-enum class Phase : uint8_t { kPrefill, kDecode, kEmbed, kRoute };
+enum class Phase : uint8_t { kPrefill, kDecode, kEmbed, kRoute, kEncode };
 
 struct GraphRequest {
   Phase phase = Phase::kDecode;
   int64_t batch = 1;
   int64_t query_tokens =
       1;  // new tokens a sequence (prompt length in prefill and embed; 1 in decode; queries in route)
-  int64_t past_tokens = 0;           // cached tokens a sequence (decode)
-  int64_t kv_capacity = 0;           // rows of the KV cache a sequence; 0 = past + query
+  int64_t past_tokens = 0;   // cached tokens a sequence (decode)
+  int64_t kv_capacity = 0;   // rows of the KV cache a sequence; 0 = past + query
+  int64_t context_rows = 0;  // rows of another kind that the pass reads: image features, encoded patches
   DType activations = DType::kBf16;  // kBf16 or kFp32
+  DType weights = DType::kBf16;      // as which weights are held: kBf16, kFp16 or kFp32
   bool all_logits = false;           // logits of every position, not only the last (fixtures)
   bool expose_hidden = false;  // layer outputs and the final norm's output become outputs too (fixtures)
 };

@@ -25,6 +25,8 @@ std::string_view phase_name(Phase phase) {
       return "embed";
     case Phase::kRoute:
       return "route";
+    case Phase::kEncode:
+      return "encode";
   }
   return "";
 }
@@ -32,7 +34,8 @@ std::string_view phase_name(Phase phase) {
 Status check_request(const Model& model, const GraphRequest& r) {
   if (!model.supports(r.phase)) {
     std::string phases;
-    for (const Phase phase : {Phase::kPrefill, Phase::kDecode, Phase::kEmbed, Phase::kRoute}) {
+    for (const Phase phase :
+         {Phase::kPrefill, Phase::kDecode, Phase::kEmbed, Phase::kRoute, Phase::kEncode}) {
       if (model.supports(phase)) phases += fmt::format("{}{}", phases.empty() ? "" : ", ", phase_name(phase));
     }
     return request_error(ErrorCode::kUnsupported,

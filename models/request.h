@@ -10,7 +10,7 @@
 
 namespace rdusim::models {
 
-std::string_view phase_name(Phase phase);  // "prefill", "decode", "embed", "route"
+std::string_view phase_name(Phase phase);  // "prefill", "decode", "embed", "route", "encode"
 
 // kUnsupported: a phase that the model has not. kOutOfRange: sizes below their least, or beyond what 32-bit
 // row numbers hold. kInvalidInput: activations other than BF16 and FP32, past tokens where there is no cache.

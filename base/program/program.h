@@ -86,7 +86,9 @@ struct Phases {
   friend bool operator==(const Phases&, const Phases&) = default;
 };
 
-enum class Accumulate : uint8_t { kNone, kSum, kConcatRows, kConcatCols };
+// kCompose: tokens [2n, m] are maps s -> p s + q of a state [n, m], p above q; the newer is applied after the
+// older.
+enum class Accumulate : uint8_t { kNone, kSum, kConcatRows, kConcatCols, kCompose };
 
 struct InputPort {
   ChannelId channel;

@@ -8,8 +8,8 @@
 
 namespace rdusim {
 
-inline constexpr std::array<std::string_view, 4> kAccumulateWords = {"none", "sum", "concat_rows",
-                                                                     "concat_cols"};
+inline constexpr std::array<std::string_view, 5> kAccumulateWords = {"none", "sum", "concat_rows",
+                                                                     "concat_cols", "compose"};
 inline constexpr std::array<std::string_view, 2> kExchangeModeWords = {"scatter_cols", "broadcast"};
 inline constexpr std::array<std::string_view, 2> kCombineWords = {"sum", "concat_cols"};
 inline constexpr std::array<std::string_view, 3> kShardKindWords = {"replicated", "rows", "cols"};

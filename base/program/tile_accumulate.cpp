@@ -1,5 +1,5 @@
-// Accumulators of output ports: sums and concatenations of successive tokens. Shapes must fit (callers check
-// with accumulate_fits); sums add the newer token to the older sum, element by element.
+// Accumulators of output ports: sums, compositions and concatenations of successive tokens. Shapes must fit
+// (callers check with accumulate_fits); sums add the newer token to the older sum, element by element.
 #include <algorithm>
 
 #include "base/check.h"
@@ -39,6 +39,18 @@ std::vector<float> concat_cols(const Tile& sum, const Tile& next) {
   return out;
 }
 
+// s -> p s + q, first the older map: p' p and p' q + q'.
+std::vector<float> compose(const Tile& sum, const Tile& next) {
+  const size_t half = sum.values->size() / 2;
+  std::vector<float> out(sum.values->size());
+  for (size_t i = 0; i < half; ++i) {
+    const float p = (*next.values)[i];
+    out[i] = p * (*sum.values)[i];
+    out[half + i] = p * (*sum.values)[half + i] + (*next.values)[half + i];
+  }
+  return out;
+}
+
 }  // namespace
 
 bool accumulate_fits(Accumulate how, const Extent& sum, const Extent& next) {
@@ -47,6 +59,8 @@ bool accumulate_fits(Accumulate how, const Extent& sum, const Extent& next) {
       return true;
     case Accumulate::kSum:
       return sum.rows == next.rows && sum.cols == next.cols;
+    case Accumulate::kCompose:
+      return sum.rows == next.rows && sum.cols == next.cols && sum.rows % 2 == 0;
     case Accumulate::kConcatRows:
       return sum.cols == next.cols;
     case Accumulate::kConcatCols:
@@ -61,6 +75,7 @@ Extent accumulate_extent(Accumulate how, const Extent& sum, const Extent& next, 
     case Accumulate::kNone:
       return next;
     case Accumulate::kSum:
+    case Accumulate::kCompose:
       return sum;
     case Accumulate::kConcatRows: {
       const int64_t dropped = dropped_rows(sum, next, keep_rows);
@@ -79,6 +94,8 @@ Tile accumulate_tile(Accumulate how, const Tile& sum, const Tile& next, int64_t 
   if (how == Accumulate::kSum) {
     out.resize(sum.values->size());
     std::transform(sum.values->begin(), sum.values->end(), next.values->begin(), out.begin(), std::plus<>());
+  } else if (how == Accumulate::kCompose) {
+    out = compose(sum, next);
   } else if (how == Accumulate::kConcatRows) {
     out = concat_rows(sum, next, dropped_rows(sum.extent, next.extent, keep_rows));
   } else {

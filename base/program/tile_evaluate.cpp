@@ -11,7 +11,9 @@
 #include "base/check.h"
 #include "base/dtype.h"
 #include "base/program/tile.h"
+#include "base/program/tile_dispatch.h"
 #include "base/program/tile_matmul.h"
+#include "base/program/tile_scan.h"
 
 namespace rdusim {
 
@@ -164,24 +166,54 @@ void top_k_values(int64_t k, const Tile& a, Values& out) {
   }
 }
 
+// A column outside the table reads 0, as a PMU drops an address outside its range.
+void lookup_values(const Tile& table, const Tile& columns, Values& out) {
+  const Extent& e = table.extent;
+  for (int64_t i = 0; i < columns.extent.rows; ++i) {
+    const float* row = table.values->data() + i % e.rows * e.cols;
+    for (int64_t j = 0; j < columns.extent.cols; ++j) {
+      const auto at = static_cast<size_t>(i * columns.extent.cols + j);
+      const auto column = static_cast<int64_t>((*columns.values)[at]) - e.col0;
+      out[at] = column >= 0 && column < e.cols ? row[column] : 0.0F;
+    }
+  }
+}
+
 void cross_values(const TileOp& op, const std::array<const Tile*, 3>& x, const Extent& r, Values& out) {
   if (op.kind == TileOpKind::kTopK) return top_k_values(op.ints[0], *x[0], out);
+  if (op.kind == TileOpKind::kLookup) return lookup_values(*x[0], *x[1], out);
+  if (op.kind == TileOpKind::kDispatch) return dispatch_values(op, *x[0], out);
+  if (op.kind == TileOpKind::kDispatchPlace) return dispatch_place_values(op, *x[0], out);
   const Extent& e = x[0]->extent;
-  if (op.kind == TileOpKind::kLookup) {
-    for (size_t i = 0; i < out.size(); ++i) {
-      const auto column = static_cast<int64_t>((*x[1]->values)[i]) - e.col0;
-      // A column outside the table reads 0, as a PMU drops an address outside its range.
-      const bool inside = column >= 0 && column < e.cols;
-      out[i] = inside ? (*x[0]->values)[static_cast<size_t>(column)] : 0.0F;
-    }
-    return;
-  }
   std::fill(out.begin(), out.end(), 0.0F);
   for (int64_t i = 0; i < e.rows; ++i) {
     for (int64_t j = 0; j < e.cols; ++j) {
       const auto id = static_cast<int64_t>((*x[0]->values)[static_cast<size_t>(i * e.cols + j)]);
       if (id >= 0 && id < r.cols) out[static_cast<size_t>(i * r.cols + id)] += 1.0F;
     }
+  }
+}
+
+void gather_values(const Tile& a, const Tile& rows, Values& out) {
+  const Extent& e = a.extent;
+  std::fill(out.begin(), out.end(), 0.0F);
+  for (int64_t i = 0; i < rows.extent.rows; ++i) {
+    const auto row = static_cast<int64_t>((*rows.values)[static_cast<size_t>(i)]);
+    if (row < 0 || row >= e.rows) continue;
+    const float* source = a.values->data() + row * e.cols;
+    std::copy(source, source + e.cols, out.data() + i * e.cols);
+  }
+}
+
+// Rows that end ints[0] before the last of `a`; zero where `a` has none.
+void tap_values(const TileOp& op, const Tile& a, const Extent& r, Values& out) {
+  const Extent& e = a.extent;
+  std::fill(out.begin(), out.end(), 0.0F);
+  for (int64_t i = 0; i < r.rows; ++i) {
+    const int64_t row = e.rows - r.rows - op.ints[0] + i;
+    if (row < 0 || row >= e.rows) continue;
+    const float* source = a.values->data() + row * e.cols;
+    std::copy(source, source + e.cols, out.data() + i * e.cols);
   }
 }
 
@@ -205,8 +237,13 @@ void layout_values(const TileOp& op, const std::array<const Tile*, 3>& x, const 
     case TileOpKind::kSliceCols:
     case TileOpKind::kSliceColsByFiring:
     case TileOpKind::kSliceRowsByFiring:
+    case TileOpKind::kSliceRows:
     case TileOpKind::kLastRow:
       return copy_block(a, r.row0 - e.row0, r.col0 - e.col0, r.rows, r.cols, out, r.cols, 0, 0);
+    case TileOpKind::kTapRows:
+      return tap_values(op, a, r, out);
+    case TileOpKind::kGatherRows:
+      return gather_values(a, *x[1], out);
     case TileOpKind::kConcatCols:
       copy_block(a, 0, 0, e.rows, e.cols, out, r.cols, 0, 0);
       return copy_block(*x[1], 0, 0, e.rows, x[1]->extent.cols, out, r.cols, 0, e.cols);
@@ -251,6 +288,10 @@ Tile evaluate_tile_op(const TileOp& op, const std::array<const Tile*, 3>& x, con
       break;
     case TileOpClass::kMap:
     case TileOpClass::kTail:
+      if (op.kind == TileOpKind::kScan || op.kind == TileOpKind::kScanSummary) {
+        scan_values(op, x, *out);
+        break;
+      }
       if (!index_values(op, x[0]->extent, *out)) map_values(op, x, result, *out);
       break;
     case TileOpClass::kReduce:

@@ -87,6 +87,19 @@ Result<ShardRange> slice_by_firing(const TileOp& op, const Operands& x, int64_t 
   return ShardRange{begin, std::min(op.ints[0], n - begin)};
 }
 
+// See tile_scan.h.
+Result<Extent> scan_extent(const TileOp& op, const Operands& x) {
+  const int64_t states = x[1].cols / 2;
+  const int64_t channels = x[0].cols / 2;
+  const int64_t rows_of_state = op.kind == TileOpKind::kScan ? 2 * states : states;
+  if (x[0].cols % 2 != 0 || x[1].cols % 2 != 0 || x[0].rows != x[1].rows || x[2].cols != channels ||
+      x[2].rows != rows_of_state) {
+    return shape_error(op, x, "[m,2d] inputs and steps, [m,2n] B and C, [n,d] A or [2n,d] A and state");
+  }
+  if (op.kind == TileOpKind::kScan) return Extent{x[0].rows, channels, x[0].row0, x[2].col0};
+  return Extent{2 * states, channels, 0, x[2].col0};
+}
+
 Result<Extent> layout_extent(const TileOp& op, const Operands& x, int64_t firing) {
   const Extent& a = x[0];
   switch (op.kind) {
@@ -105,6 +118,16 @@ Result<Extent> layout_extent(const TileOp& op, const Operands& x, int64_t firing
       RDU_ASSIGN(const ShardRange s, slice_by_firing(op, x, a.rows, firing));
       return Extent{s.size, a.cols, a.row0 + s.begin, a.col0};
     }
+    case TileOpKind::kSliceRows:
+      if (op.ints[0] < 0 || op.ints[1] < 0 || op.ints[0] + op.ints[1] > a.rows) {
+        return shape_error(op, x, "the slice is outside");
+      }
+      return Extent{op.ints[1], a.cols, a.row0 + op.ints[0], a.col0};
+    case TileOpKind::kTapRows:
+      return Extent{x[1].rows, a.cols, a.row0 + a.rows - x[1].rows - op.ints[0], a.col0};
+    case TileOpKind::kGatherRows:
+      if (x[1].cols != 1) return shape_error(op, x, "row numbers must be one column");
+      return Extent{x[1].rows, a.cols, x[1].row0, a.col0};
     case TileOpKind::kLastRow:
       if (a.rows < 1) return shape_error(op, x, "no row");
       return Extent{1, a.cols, a.row0 + a.rows - 1, a.col0};
@@ -148,8 +171,19 @@ Result<Extent> tile_op_extent(const TileOp& op, const std::array<Extent, 3>& x, 
       if (op.ints[0] < 1 || op.ints[0] > a.cols) return shape_error(op, x, "k must be in [1, columns]");
       return Extent{a.rows, 2 * op.ints[0], a.row0, 0};
     case TileOpKind::kLookup:
-      if (a.rows != 1) return shape_error(op, x, "the table must have one row");
+      if (a.rows < 1) return shape_error(op, x, "the table must have a row");
       return x[1];
+    case TileOpKind::kDispatch:
+      if (op.ints[0] < 1 || op.ints[1] < 1)
+        return shape_error(op, x, "blocks and their rows must be positive");
+      return Extent{op.ints[0] * op.ints[1], 2, 0, 0};
+    case TileOpKind::kDispatchPlace:
+      if (op.ints[0] < 1 || op.ints[1] < 1)
+        return shape_error(op, x, "blocks and their rows must be positive");
+      return a;
+    case TileOpKind::kScan:
+    case TileOpKind::kScanSummary:
+      return scan_extent(op, x);
     case TileOpKind::kHistogram:
       if (op.ints[0] < 1) return shape_error(op, x, "classes must be positive");
       return Extent{a.rows, op.ints[0], a.row0, 0};
@@ -172,8 +206,13 @@ TileWork tile_op_work(const TileOp& op, const std::array<Extent, 3>& x, const Ex
     case TileOpClass::kCross:
       work.amount = op.kind == TileOpKind::kLookup ? x[1].elements() : x[0].elements();
       break;
-    case TileOpClass::kMap:
     case TileOpClass::kTail:
+      // A scan takes one exponential for each row, channel and state.
+      work.amount = op.kind == TileOpKind::kScan || op.kind == TileOpKind::kScanSummary
+                        ? x[0].elements() / 2 * (x[1].cols / 2)
+                        : result.elements();
+      break;
+    case TileOpClass::kMap:
     case TileOpClass::kLayout:
       work.amount = result.elements();
       break;

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/io/file.h"
 #include "cli/commands/commands.h"
 #include "cli/inputs.h"
 #include "report/format.h"
@@ -19,7 +20,10 @@ report::Json facts_json(const std::string& name, const models::Model& model) {
   json["family"] = model.family();
   json["layers"] = model.layers();
   json["total_parameters"] = facts.total_parameters;
+  json["active_parameters"] = facts.active_parameters;
   json["weight_bytes"] = facts.weight_bytes;
+  json["state_bytes"] = facts.state_bytes;
+  json["matmul_flops_per_token"] = facts.matmul_flops_per_token;
   json["kv_bytes_per_token"] = facts.kv_bytes_per_token;
   json["flops_per_token"] = facts.flops_per_token;
   return json;
@@ -42,6 +46,8 @@ Result<int> show(Session& session, const std::string& name) {
              report::format_bytes(static_cast<double>(facts.weight_bytes))});
   table.add({"KV bytes per token", report::format_count(facts.kv_bytes_per_token),
              report::format_bytes(static_cast<double>(facts.kv_bytes_per_token))});
+  table.add({"state bytes per sequence", report::format_count(facts.state_bytes),
+             report::format_bytes(static_cast<double>(facts.state_bytes))});
   table.add({"FLOPs per token", report::format_count(facts.flops_per_token),
              report::format_flops(static_cast<double>(facts.flops_per_token))});
   session.print(report::table_text(table));
@@ -82,6 +88,54 @@ Result<int> list(Session& session) {
   return kExitOk;
 }
 
+// One row of the table of expected facts that is not what the configuration gives.
+std::string difference(const CsvTable& table, const CsvRow& row, const models::ModelFacts& facts) {
+  const std::pair<const char*, int64_t> columns[] = {
+      {"total_params", facts.total_parameters},
+      {"active_params", facts.active_parameters},
+      {"weight_bytes_bf16", facts.weight_bytes},
+      {"kv_bytes_per_token_bf16", facts.kv_bytes_per_token},
+      {"recurrent_state_bytes_bf16", facts.state_bytes},
+      {"flops_per_token_decode", facts.flops_per_token},
+      {"matmul_flops_per_token", facts.matmul_flops_per_token}};
+  std::string text;
+  for (const auto& [column, ours] : columns) {
+    const auto at = table.column(column);
+    const std::string expected = at.ok() ? row.cells[*at] : "no such column";
+    if (expected == fmt::to_string(ours)) continue;
+    text += fmt::format("{}{} {} (expected {})", text.empty() ? "" : ", ", column, ours, expected);
+  }
+  return text;
+}
+
+// Every configuration against the table of published and derived counts; exactly equal, or it falls short.
+Result<int> check(Session& session, const std::string& path) {
+  const std::string file = path.empty() ? session.config.config_dir + "/models/expected.csv" : path;
+  RDU_CHECK_OK(session.record_file(file));
+  RDU_ASSIGN(const std::string text, read_text_file(file));
+  RDU_ASSIGN(const CsvTable expected, parse_csv(text, file));
+  RDU_ASSIGN(const auto names, list_models(session.config.config_dir));
+  RDU_ASSIGN(const size_t name_column, expected.column("name"));
+  report::Table table{{"model", "family", "result"}, {}};
+  report::Json models = report::Json::array();
+  int64_t wrong = 0;
+  for (const auto& name : names) {
+    const auto model = load_chosen_model(session, name);
+    std::string result = model.ok() ? "not in the table" : model.error().what;
+    for (const auto& row : expected.rows) {
+      if (model.ok() && row.cells[name_column] == name) result = difference(expected, row, (*model)->facts());
+    }
+    wrong += result.empty() ? 0 : 1;
+    table.add({name, model.ok() ? (*model)->family() : "–", result.empty() ? "equal" : result});
+    models.push_back({{"name", name}, {"equal", result.empty()}, {"difference", result}});
+  }
+  session.print(report::table_text(table));
+  session.print(fmt::format("\n{} of {} configurations equal\n", static_cast<int64_t>(names.size()) - wrong,
+                            names.size()));
+  RDU_CHECK_OK(session.write_json({{"models", std::move(models)}, {"wrong", wrong}}));
+  return wrong == 0 ? kExitOk : kExitFellShort;
+}
+
 }  // namespace
 
 void add_models(CLI::App& app, Session& session) {
@@ -101,6 +155,13 @@ void add_models(CLI::App& app, Session& session) {
       "Parameters count every tensor of the checkpoint; bytes are BF16; FLOPs per token are two for each "
       "parameter\n"
       "that one decoded token reads.\n\nExample:\n  rdusim models show llama-3-8b");
+  auto* check_command = command->add_subcommand(
+      "check", "parameters, bytes and FLOPs of every model of configs/models/ against a table");
+  auto expected = std::make_shared<std::string>();
+  check_command->add_option("--expected", *expected, "the table (default configs/models/expected.csv)");
+  check_command->callback(
+      [&session, expected] { session.body = [expected](Session& s) { return check(s, *expected); }; });
+
   show_command->callback([&session, name] { session.body = [name](Session& s) { return show(s, *name); }; });
 }
 

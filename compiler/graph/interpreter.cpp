@@ -60,7 +60,7 @@ Status Interpreter::set_view(ValueId value, const Tensor* tensor) {
 Status Interpreter::bind_caches() {
   for (size_t i = 0; i < graph_.values.size(); ++i) {
     const Value& value = graph_.values[i];
-    if (value.role != SymbolRole::kKvCache) continue;
+    if (value.role != SymbolRole::kKvCache && value.role != SymbolRole::kState) continue;
     const auto [entry, fresh] = kv_->try_emplace(value.name, Tensor(value.shape.rows(), value.shape.cols()));
     if (fresh && graph_.past_tokens > 0) {
       kv_->erase(entry);

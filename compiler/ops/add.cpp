@@ -1,4 +1,5 @@
-// add: elementwise sum of two matrices of one shape (residual connections).
+// add: elementwise sum; the second operand may be a row [1,n], which is repeated (residual connections,
+// biases).
 #include "compiler/ops/op.h"
 
 #include "compiler/ops/operands.h"
@@ -9,7 +10,12 @@ namespace {
 
 Result<Shape> infer(const Graph& graph, const Node& node) {
   const Value& a = operand(graph, node, 0);
-  RDU_CHECK_OK(expect_same_shape(node, a, operand(graph, node, 1)));
+  const Value& b = operand(graph, node, 1);
+  if (b.shape.rows() == 1) {
+    RDU_CHECK_OK(expect_cols(node, "row", b, a.shape.cols()));
+  } else {
+    RDU_CHECK_OK(expect_same_shape(node, a, b));
+  }
   return matrix(a.shape.rows(), a.shape.cols());
 }
 
@@ -21,18 +27,22 @@ Tensor reference(const ReferenceContext& context) {
   const Tensor& a = *context.inputs[0];
   const Tensor& b = *context.inputs[1];
   Tensor result(a.rows(), a.cols());
-  for (size_t i = 0; i < result.values.size(); ++i) result.values[i] = a.values[i] + b.values[i];
+  for (int64_t r = 0; r < a.rows(); ++r) {
+    for (int64_t c = 0; c < a.cols(); ++c) result.at(r, c) = a.at(r, c) + b.at(b.rows() == 1 ? 0 : r, c);
+  }
   return rounded(context, std::move(result));
 }
 
 Status lower(Lowering& l, const Node& node) {
   const Flow flow = l.flow(node.inputs[0]);
   const Stream a = l.activation(node.inputs[0]);
-  const Stream b = l.activation(node.inputs[1]);
+  const Value& second = l.value(node.inputs[1]);
+  const bool constant = !second.producer && second.shape.rows() == 1;
+  const Stream b = constant ? l.whole(node.inputs[1]) : l.activation(node.inputs[1]);
   UnitBuilder u = l.unit(UnitKind::kSimd, node);
   u.fire(flow.tokens());
   const Register ra = u.take(a, kEach);
-  const Register rb = u.take(b, kEach);
+  const Register rb = u.take(b, constant ? first_of(flow.tokens()) : kEach);
   const Value& result = l.value(node.outputs[0]);
   l.define(node.outputs[0],
            u.emit(u.op(TileOpKind::kAdd, {ra, rb}), flow.rows, result.shape.cols(), result.dtype), flow);
@@ -42,7 +52,7 @@ Status lower(Lowering& l, const Node& node) {
 }  // namespace
 
 const OpRecord kAddRecord = {
-    .doc = "a [m,n], b [m,n] -> [m,n]: a + b",
+    .doc = "a [m,n], b [m,n] or [1,n] -> [m,n]: a + b",
     .attributes = {},
     .min_inputs = 2,
     .max_inputs = 2,
@@ -50,6 +60,7 @@ const OpRecord kAddRecord = {
     .cost = cost,
     .reference = reference,
     .lower = lower,
+    .cut_operands = "cc",
 };
 
 }  // namespace rdusim::compiler

@@ -44,7 +44,7 @@ Tensor reference(const ReferenceContext& context) {
 Status lower(Lowering& l, const Node& node) {
   const Flow flow = l.flow(node.inputs[0]);
   const Stream ids = l.activation(node.inputs[0]);
-  l.define(node.outputs[0], l.gather(node, node.inputs[1], ids, flow), flow);
+  l.define(node.outputs[0], l.gather(node, "", node.inputs[1], ids, flow), flow);
   return {};
 }
 

@@ -57,10 +57,10 @@ Status lower_streaming(Lowering& l, const Node& node, const Flow& flow) {
   const int64_t per_block = range.tokens_per_segment();
   const Stream x = l.activation(node.inputs[0]);
   const Stream weights = l.load(node.inputs[1], range, "");
-  UnitBuilder gemm = l.unit(UnitKind::kGemm, node);
-  gemm.fire(flow.tokens() * per_block);
   std::optional<Stream> bias;
   if (node.inputs.size() == 3) bias = l.whole(node.inputs[2]);
+  UnitBuilder gemm = l.unit(UnitKind::kGemm, node);
+  gemm.fire(flow.tokens() * per_block);
   const Register rx = gemm.take(x, first_of(per_block));
   const Register rw = gemm.take(weights, kEach);
   std::optional<Register> rb;

@@ -68,6 +68,7 @@ const OpRecord kMulRecord = {
     .cost = cost,
     .reference = reference,
     .lower = lower,
+    .cut_operands = "cc",
 };
 
 }  // namespace rdusim::compiler

@@ -41,6 +41,14 @@ struct OpRecord {
   Tensor (*reference)(const ReferenceContext& context) = nullptr;
   // Adds the operator's units to the section being built.
   Status (*lower)(Lowering& lowering, const Node& node) = nullptr;
+  // May be left out of a node; sorted.
+  std::vector<std::string_view> optional_attributes = {};
+  // Tensor parallelism of an operator that works on each column alone, a letter an operand: 'c' is cut by
+  // columns like the first (a source is cut so; an operand of one column is not cut), 'w' is whole on every
+  // socket. The result is cut like the first operand. Empty: the operator needs its operands whole.
+  std::string_view cut_operands = "";
+  // Picks its weights row by row at run time: they are never kept on chip.
+  bool gathers_weights = false;
 };
 
 const OpRecord& op_record(OpKind op);

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
+#include <functional>
 
 #include "compiler/ops/op.h"
 #include "compiler/ops/operands.h"
@@ -22,16 +24,29 @@ constexpr int64_t kMaxInteger = int64_t{1} << 31;
 
 // A list in words: attribute types cannot be told from the record, so the one exception is named here.
 bool is_real_attribute(std::string_view name) {
-  return name == "eps" || name == "scale" || name == "threshold";
+  return name == "eps" || name == "scale" || name == "threshold" || name == "cap" || name == "limit";
+}
+
+// Every required attribute, and of the others only optional ones; sorted, each once.
+bool attributes_fit(const std::vector<std::string_view>& present, const OpRecord& record) {
+  std::vector<std::string_view> required;
+  for (const std::string_view name : present) {
+    const auto& optional = record.optional_attributes;
+    if (std::find(optional.begin(), optional.end(), name) == optional.end()) required.push_back(name);
+  }
+  return required == record.attributes &&
+         std::adjacent_find(present.begin(), present.end(), std::greater_equal<>()) == present.end();
 }
 
 Status check_attributes(const Node& node, const OpRecord& record) {
   std::vector<std::string_view> present;
   for (const Attribute& attribute : node.attributes) present.push_back(attribute.name);
-  if (present != record.attributes) {
-    return operand_error(
-        node, fmt::format("has the attributes [{}]", fmt::join(present, ", ")),
-        fmt::format("the operator takes [{}], sorted and each once", fmt::join(record.attributes, ", ")));
+  if (!attributes_fit(present, record)) {
+    std::string takes = fmt::format("the operator takes [{}]", fmt::join(record.attributes, ", "));
+    if (!record.optional_attributes.empty())
+      takes += fmt::format(" and may take [{}]", fmt::join(record.optional_attributes, ", "));
+    return operand_error(node, fmt::format("has the attributes [{}]", fmt::join(present, ", ")),
+                         takes + ", sorted and each once");
   }
   for (const Attribute& attribute : node.attributes) {
     const bool real = std::holds_alternative<double>(attribute.value);

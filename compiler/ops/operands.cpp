@@ -46,6 +46,14 @@ Status expect_positive(const Node& node, std::initializer_list<std::string_view>
   return {};
 }
 
+int64_t integer_or(const Node& node, std::string_view attribute, int64_t otherwise) {
+  return node.has(attribute) ? node.integer(attribute) : otherwise;
+}
+
+double real_or(const Node& node, std::string_view attribute, double otherwise) {
+  return node.has(attribute) ? node.real(attribute) : otherwise;
+}
+
 int64_t weight_operand_bytes(const Graph& graph, const Node& node) {
   int64_t bytes = 0;
   for (const ValueId input : node.inputs) {

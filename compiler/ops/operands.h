@@ -31,6 +31,10 @@ Status expect_at_least(const Node& node, std::string_view attribute, int64_t lea
 // A list of integer attributes that must all be at least 1.
 Status expect_positive(const Node& node, std::initializer_list<std::string_view> attributes);
 
+// An optional attribute.
+int64_t integer_or(const Node& node, std::string_view attribute, int64_t otherwise);
+double real_or(const Node& node, std::string_view attribute, double otherwise);
+
 // Bytes of the operands that are weights, each read once.
 int64_t weight_operand_bytes(const Graph& graph, const Node& node);
 // `per_element` FLOPs for each element of the first operand.

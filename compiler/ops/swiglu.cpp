@@ -57,6 +57,7 @@ const OpRecord kSwiGluRecord = {
     .cost = cost,
     .reference = reference,
     .lower = lower,
+    .cut_operands = "cc",
 };
 
 }  // namespace rdusim::compiler

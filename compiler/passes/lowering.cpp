@@ -162,7 +162,12 @@ Stream Lowering::load(ValueId id, const MemoryStream& range, const std::string& 
 }
 
 Stream Lowering::activation(ValueId id) {
-  if (const auto it = streams_.find(id); it != streams_.end()) return it->second;
+  if (const auto it = streams_.find(id); it != streams_.end()) {
+    Stream stream = it->second;
+    for (size_t w = waits_before_.at(id); w < waits_.size(); ++w)
+      stream.capacity_tokens = std::max(stream.capacity_tokens, waits_[w]);
+    return stream;
+  }
   return load(id, rows_of(value(id), flow(id)), "");
 }
 
@@ -203,9 +208,10 @@ void Lowering::store(ValueId id, const Stream& stream, const MemoryStream& range
   storer.fire(range.tokens());
 }
 
-Stream Lowering::gather(const Node& node, ValueId table, const Stream& row_numbers, const Flow& f) {
+Stream Lowering::gather(const Node& node, const std::string& suffix, ValueId table, const Stream& row_numbers,
+                        const Flow& f) {
   const Value& v = value(table);
-  UnitBuilder loader = unit(UnitKind::kLoad, node);
+  UnitBuilder loader = unit(UnitKind::kLoad, node, suffix);
   MemoryStream range;
   range.argument = argument(table);
   range.cols = v.shape.cols();
@@ -234,6 +240,7 @@ Stream Lowering::exchange(const Node& node, const std::string& suffix, const Str
 void Lowering::define(ValueId id, const Stream& stream, const Flow& f) {
   streams_[id] = stream;
   flows_[id] = f;
+  waits_before_[id] = waits_.size();
   const bool leaves =
       std::find(group_.externals.begin(), group_.externals.end(), id) != group_.externals.end();
   if (leaves) store(id, stream, rows_of(value(id), f), "");

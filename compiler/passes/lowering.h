@@ -103,7 +103,8 @@ class Lowering {
   void store(ValueId id, const Stream& stream, const MemoryStream& range, const std::string& suffix);
 
   // Rows of a table picked by the row numbers of each token.
-  Stream gather(const Node& node, ValueId table, const Stream& row_numbers, const Flow& flow);
+  Stream gather(const Node& node, const std::string& suffix, ValueId table, const Stream& row_numbers,
+                const Flow& flow);
   // A send and a receive unit (Exchange in program.h): `own_cols` columns stay on this socket, `result_cols`
   // come out.
   struct ExchangeShape {
@@ -117,6 +118,9 @@ class Lowering {
                   const ExchangeShape& shape);
 
   UnitBuilder unit(UnitKind kind, const Node& node, const std::string& suffix = {});
+  // The operator now being lowered answers its first token after it has seen `tokens`: whatever passes it by must
+  // hold as many. Called before it takes what it keeps waiting.
+  void wait_for(int64_t tokens) { waits_.push_back(tokens + 1); }
   // `stream` is the value's, cut as `flow` says. Stores it when it leaves the section.
   void define(ValueId id, const Stream& stream, const Flow& flow);
 
@@ -131,6 +135,8 @@ class Lowering {
   const Group& group_;
   Section& section_;
   bool weights_resident_;
+  std::vector<int64_t> waits_;              // of this section so far, in tokens
+  std::map<ValueId, size_t> waits_before_;  // how many of them when the value was made
   uint32_t exchanges_ = 0;
   std::map<ValueId, Stream> streams_;
   std::map<ValueId, Flow> flows_;

@@ -35,19 +35,29 @@ class Sharder {
  private:
   static constexpr Shard kWhole{};
 
+  static bool is_attention(const Node& node) {
+    return node.op == OpKind::kAttention || node.op == OpKind::kCrossAttention;
+  }
+
   // The granule of a projection's columns is what attention and rope divide by: a head.
   Status mark_head_granules() {
     for (size_t i = in_.nodes.size(); i-- > 0;) {
       const Node& node = in_.nodes[i];
-      if (node.op == OpKind::kAttention) {
+      if (is_attention(node)) {
         RDU_CHECK_OK(check_heads(node));
         const int64_t kv_shards = std::min(sockets_, node.integer("kv_heads"));
         const int64_t head_dim = node.integer("head_dim");
         wanted_[node.inputs[0]] = {ShardKind::kCols, sockets_, head_dim};
-        for (size_t k = 1; k < node.inputs.size(); ++k)
-          wanted_[node.inputs[k]] = {ShardKind::kCols, kv_shards, head_dim};
+        for (size_t k = 1; k < node.inputs.size(); ++k) {
+          const Value& operand = in_.value(node.inputs[k]);
+          const bool keys_or_values = operand.producer || operand.role == SymbolRole::kKvCache;
+          // Else a table: of a bias, a row a head; of a tree, for all heads.
+          wanted_[node.inputs[k]] = keys_or_values     ? Shard{ShardKind::kCols, kv_shards, head_dim}
+                                    : node.has("tree") ? kWhole
+                                                       : Shard{ShardKind::kRows, sockets_, 1};
+        }
       }
-      if (node.op == OpKind::kRope) {
+      if (node.op == OpKind::kRope || node.op == OpKind::kClamp) {
         if (const auto it = wanted_.find(node.outputs[0]); it != wanted_.end())
           wanted_[node.inputs[0]] = it->second;
       }
@@ -155,13 +165,12 @@ class Sharder {
       case OpKind::kRope:
         return rope(node);
       case OpKind::kAttention:
+      case OpKind::kCrossAttention:
         return attention(node);
-      case OpKind::kSwiGlu:
-        return elementwise_sharded(node);
-      case OpKind::kMul:
-        return scale_columns(node);
+      case OpKind::kMoeExperts:
+        return experts(node);
       default:
-        return copy_replicated(node);
+        return op_record(node.op).cut_operands.empty() ? copy_replicated(node) : by_columns(node);
     }
   }
 
@@ -189,7 +198,7 @@ class Sharder {
     const bool sharded_input = in_.value(x).producer &&
                                out_.value(*map_[x.value]).shard.kind == ShardKind::kCols &&
                                !whole_.contains(x);
-    if (sharded_input && node.inputs.size() == 2) return row_parallel(node);
+    if (sharded_input) return row_parallel(node);
     const auto wanted = wanted_.find(node.outputs[0]);
     const Shard cols = wanted != wanted_.end() ? wanted->second : Shard{ShardKind::kCols, sockets_, 1};
     std::vector<ValueId> inputs;
@@ -214,6 +223,42 @@ class Sharder {
     partial.role = SymbolRole::kActivation;
     const ValueId sum =
         add_node(node, OpKind::kLinear, node.name, {x, w}, node.attributes, partial, full, kWhole);
+    Value result = in_.value(node.outputs[0]);
+    if (node.inputs.size() == 2) {
+      map_[node.outputs[0].value] = add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
+                                             {{"sockets", sockets_}}, result, full, kWhole);
+      return {};
+    }
+    Value unbiased = result;
+    unbiased.name += ".unbiased";
+    unbiased.role = SymbolRole::kActivation;
+    const ValueId reduced = add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
+                                     {{"sockets", sockets_}}, unbiased, full, kWhole);
+    RDU_ASSIGN(const ValueId bias, source(node.inputs[2], kWhole));
+    map_[node.outputs[0].value] =
+        add_node(node, OpKind::kAdd, node.name + ".bias", {reduced, bias}, {}, result, full, kWhole);
+    return {};
+  }
+
+  // Every expert's inner width is cut: interleaved by expert, that is a cut of rows in whole sets of experts.
+  Status experts(const Node& node) {
+    RDU_ASSIGN(const ValueId x, whole(node.inputs[0]));
+    RDU_ASSIGN(const ValueId gate, whole(node.inputs[1]));
+    const Shard rows{ShardKind::kRows, sockets_, node.integer("experts")};
+    RDU_ASSIGN(const ValueId gate_w, source(node.inputs[2], rows));
+    RDU_ASSIGN(const ValueId up_w, source(node.inputs[3], rows));
+    RDU_ASSIGN(const ValueId down_w, source(node.inputs[4], {ShardKind::kCols, sockets_, 1}));
+    return reduced(node, {x, gate, gate_w, up_w, down_w});
+  }
+
+  // The node gives each socket a part of the sum; an all-reduce adds the parts.
+  Status reduced(const Node& node, std::vector<ValueId> inputs) {
+    Value partial = in_.value(node.outputs[0]);
+    const Shape full = partial.shape;
+    partial.name += ".partial";
+    partial.role = SymbolRole::kActivation;
+    const ValueId sum =
+        add_node(node, node.op, node.name, std::move(inputs), node.attributes, partial, full, kWhole);
     map_[node.outputs[0].value] = add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
                                            {{"sockets", sockets_}}, in_.value(node.outputs[0]), full, kWhole);
     return {};
@@ -246,24 +291,28 @@ class Sharder {
     return {};
   }
 
-  Status elementwise_sharded(const Node& node) {
+  // Operators that work on each column alone (OpRecord::cut_operands) keep the cut of their first operand, if
+  // the others have it too or are sources, which can be cut so.
+  Status by_columns(const Node& node) {
+    const std::string_view cuts = op_record(node.op).cut_operands;
+    const auto first = map_[node.inputs[0].value];
+    if (!in_.value(node.inputs[0]).producer || out_.value(*first).shard.kind != ShardKind::kCols)
+      return copy_replicated(node);
+    const Shard shard = out_.value(*first).shard;
     std::vector<ValueId> inputs;
-    for (const ValueId input : node.inputs) inputs.push_back(*map_[input.value]);
-    const Shard shard = out_.value(inputs[0]).shard;
-    for (const ValueId id : inputs) {
-      if (out_.value(id).shard != shard) return copy_replicated(node);
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const Value& value = in_.value(node.inputs[i]);
+      const bool cut = cuts[i] == 'c' && value.shape.cols() > 1;
+      if (cut && value.producer && out_.value(*map_[node.inputs[i].value]).shard != shard)
+        return copy_replicated(node);
+      if (cut && value.producer) {
+        inputs.push_back(*map_[node.inputs[i].value]);
+        continue;
+      }
+      RDU_ASSIGN(const ValueId id, cut ? source(node.inputs[i], shard) : whole(node.inputs[i]));
+      inputs.push_back(id);
     }
     finish(node, std::move(inputs), shard);
-    return {};
-  }
-
-  // x * constant row: the constant is cut like x.
-  Status scale_columns(const Node& node) {
-    if (!in_.value(node.inputs[0]).producer || in_.value(node.inputs[1]).producer)
-      return copy_replicated(node);
-    const ValueId x = *map_[node.inputs[0].value];
-    RDU_ASSIGN(const ValueId row, source(node.inputs[1], out_.value(x).shard));
-    finish(node, {x, row}, out_.value(x).shard);
     return {};
   }
 

@@ -11,7 +11,9 @@
 // Weights of a section stay on chip for all its row blocks when they fit beside the activations; else they
 // stream again for each block.
 #include <algorithm>
+#include <set>
 
+#include "compiler/ops/op.h"
 #include "compiler/passes/lowering.h"
 #include "compiler/passes/pass.h"
 
@@ -28,10 +30,15 @@ constexpr int64_t kResidentTokenBytes = 512 << 10;
 constexpr double kResidentShare = 0.85;
 
 int64_t weight_bytes(const Graph& graph, const Group& group) {
+  std::set<ValueId> gathered;
+  for (const NodeId id : group.nodes) {
+    const Node& node = graph.node(id);
+    if (op_record(node.op).gathers_weights) gathered.insert(node.inputs.begin(), node.inputs.end());
+  }
   int64_t bytes = 0;
   for (const ValueId id : group.externals) {
     const Value& value = graph.value(id);
-    if (value.role == SymbolRole::kWeight) bytes += value.shape.elements() * dtype_bytes(value.dtype);
+    if (value.role == SymbolRole::kWeight && !gathered.contains(id)) bytes += value.shape.elements() * dtype_bytes(value.dtype);
   }
   return bytes;
 }

@@ -2,23 +2,29 @@
 // relatives):
 //
 //   x ─┬─ rms_norm ── wq, wk, wv ── rope ── attention ── wo ── (+) ─┬─ rms_norm ── w_gate, w_up ── swiglu ──
-//   w_down ── (+) ── x
-//      └────────────────────────────────────────────────────────┘
-//      └────────────────────────────────────────────────┘
+//   w_down ── (+)
+//      └───────────────────────────────────────────────────────┘
+//      └───────────────────────────────────────────┘
 //
-// A family reads its config into DecoderConfig and puts the blocks together; tensor names are those of the
-// Hugging Face classes. Rows are tokens, [batch * query_tokens, hidden], throughout.
+// Keys of the config and tensor names are those of the Hugging Face classes.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 #include "base/result.h"
-#include "compiler/graph/graph.h"
-#include "models/constants.h"
-#include "models/model.h"
+#include "models/blocks/decoder.h"
+#include "models/config_reader.h"
 
 namespace rdusim::models {
+
+// Bounds that keep every count of parameters and FLOPs far below 2^63; an order of magnitude above any
+// published model.
+inline constexpr int64_t kMaxWidth = int64_t{1} << 20;
+inline constexpr int64_t kMaxLayers = int64_t{1} << 12;
+inline constexpr int64_t kMaxVocabulary =
+    (int64_t{1} << 24) - 1;  // token ids stay exact in FP32 (base/tensor.h)
+inline constexpr int64_t kMaxWindow = int64_t{1} << 30;
 
 struct DecoderConfig {
   int64_t hidden = 0;
@@ -31,37 +37,31 @@ struct DecoderConfig {
   double norm_eps = 0;
   RopeParameters rope;
   int64_t window = 0;  // keys a query sees, itself included; 0: all
+  bool qkv_bias = false;
   bool tied_embeddings = false;
   bool has_head = true;       // false: an embedding model without vocabulary projection
   std::string tensor_prefix;  // "model." or "" before "layers.0..."
+  std::string head_prefix;    // before "lm_head.weight"
 };
 
-// Parameters and what follows from them (weights and cache in BF16).
-ModelFacts decoder_facts(const DecoderConfig& config);
-// Upper estimate of a run's work, for refusing absurd requests: every parameter and every (query, key) pair.
-double decoder_flops(const DecoderConfig& config, const GraphRequest& request);
+// hidden_size, intermediate_size, num_hidden_layers, vocab_size, rms_norm_eps, tie_word_embeddings, heads,
+// rope_theta, rope_scaling; and the keys that no decoder's arithmetic depends on.
+Status parse_decoder(ConfigReader& reader, const DocumentNode& config, DecoderConfig& decoder);
+// num_attention_heads, num_key_value_heads, head_dim.
+Status parse_heads(ConfigReader& reader, const DocumentNode& config, DecoderConfig& decoder);
+// Dropout and initialisation matter in training only; token ids and lengths to the caller; pretraining_tp
+// changes the order of sums, not the result; weights are computed as stored, whatever type they were released
+// in.
+void ignore_harmless(ConfigReader& reader);
 
-// A decoder graph while it grows. `config` and `request` outlive it.
-struct DecoderBuild {
-  const DecoderConfig& config;
-  const GraphRequest& request;
-  compiler::GraphBuilder builder;
-  int64_t capacity = 0;  // cache rows a sequence; 0: no cache (embedding)
-  ValueId rope_table;
-  ValueId embedding_table;
+DecoderSize decoder_size(const DecoderConfig& config);
+Counts decoder_counts(const DecoderConfig& config);
 
-  DecoderBuild(const DecoderConfig& decoder, const GraphRequest& wanted, const std::string& graph_name);
-  // A weight [rows, cols] called `name` in the graph, `tensor` in the weights file.
-  ValueId weight(std::string name, int64_t rows, int64_t cols, const std::string& tensor);
-};
-
-// Token ids to rows of the embedding table: "layer_hidden.0".
-Result<ValueId> embed_tokens(DecoderBuild& build);
-// One decoder layer, "layer_hidden.<layer + 1>"; its nodes carry the layer's number.
-Result<ValueId> decoder_layer(DecoderBuild& build, int64_t layer, ValueId x);
-// RMSNorm with a gain of its own, "<name>"; the gain is "<name>.gain".
-Result<ValueId> norm(DecoderBuild& build, const std::string& name, ValueId x, const std::string& tensor);
-// Logits in FP32 over the embedding table if tied, else over "lm_head.weight".
-Result<ValueId> language_head(DecoderBuild& build, ValueId x);
+// Norm, projections, rotation, attention and output projection of one layer: what is added to x.
+ValueId self_attention(Net& net, const DecoderConfig& config, int64_t layer, ValueId x);
+// Tensor names within layer `layer`: "model.layers.3." + name.
+std::string layer_tensor(const DecoderConfig& config, int64_t layer, const std::string& name);
+// One whole layer.
+ValueId decoder_layer(Net& net, const DecoderConfig& config, int64_t layer, ValueId x);
 
 }  // namespace rdusim::models

@@ -42,15 +42,19 @@ TEST_P(EveryFixture, PassesOnTheInterpreter) {
   RecordProperty("top1_agreement", std::to_string(report.top1_agreement));
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, EveryFixture,
-                         testing::Combine(testing::Values("llama-1", "llama-2", "mistral-1", "mistral-2",
-                                                          "e5-1", "e5-2", "knn-1", "knn-2"),
-                                          testing::Values(DType::kBf16, DType::kFp32)),
-                         [](const auto& test) {
-                           std::string name = std::get<0>(test.param);
-                           name.erase(name.find('-'), 1);
-                           return name + "_" + std::string(dtype_name(std::get<1>(test.param)));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Models, EveryFixture,
+    testing::Combine(testing::Values("llama-1", "llama-2", "mistral-1", "mistral-2", "falcon-1", "falcon-2",
+                                     "bloom-1", "bloom-2", "mixtral-1", "mixtral-2", "dbrx-1", "dbrx-2",
+                                     "grok-1", "grok-2", "mamba-1", "mamba-2", "samba-1", "samba-2",
+                                     "medusa-1", "medusa-2", "clip-1", "clip-2", "llava-1", "llava-2",
+                                     "pix2struct-1", "pix2struct-2", "e5-1", "e5-2", "knn-1", "knn-2"),
+                     testing::Values(DType::kBf16, DType::kFp32)),
+    [](const auto& test) {
+      std::string name = std::get<0>(test.param);
+      name.erase(name.find('-'), 1);
+      return name + "_" + std::string(dtype_name(std::get<1>(test.param)));
+    });
 
 // A cache of the window's size, used as a ring, gives the same answers as one of the sequence's size.
 TEST(RingCache, EqualsTheFullCache) {

@@ -1,0 +1,89 @@
+// What the files of the attention operators share: a node's dimensions and operands, and the stages that they
+// lower to. attention.cpp and cross_attention.cpp are the operators, attention_lower.cpp the stages.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "compiler/ops/op.h"
+#include "compiler/ops/operands.h"
+#include "compiler/passes/lowering.h"
+
+namespace rdusim::compiler {
+
+struct AttentionShape {
+  int64_t heads, kv_heads, head_dim, query_tokens, past_tokens, capacity, window;
+  bool causal;
+  double scale;
+  double cap;  // scores become cap tanh(score / cap); 0: they stay
+
+  explicit AttentionShape(const Node& node)
+      : heads(node.integer("heads")),
+        kv_heads(node.integer("kv_heads")),
+        head_dim(node.integer("head_dim")),
+        query_tokens(node.integer("query_tokens")),
+        past_tokens(integer_or(node, "past_tokens", 0)),
+        capacity(node.integer("capacity")),
+        window(integer_or(node, "window", 0)),
+        causal(integer_or(node, "causal", 0) != 0),
+        scale(node.real("scale")),
+        cap(real_or(node, "cap", 0)) {}
+
+  [[nodiscard]] int64_t q_cols() const { return heads * head_dim; }
+  [[nodiscard]] int64_t kv_cols() const { return kv_heads * head_dim; }
+  [[nodiscard]] int64_t group() const { return heads / kv_heads; }
+  [[nodiscard]] int64_t positions() const { return past_tokens + query_tokens; }
+  // First and one past the last position that the query at `position` may read.
+  [[nodiscard]] int64_t first_key(int64_t position) const {
+    return window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
+  }
+  [[nodiscard]] int64_t end_key(int64_t position) const { return causal ? position + 1 : positions(); }
+};
+
+// Softmax in FP32 of one row of scores.
+std::vector<float> softmax(std::vector<float> scores);
+
+// Scores, softmax and values of one query block after the other, over keys and values that come as tokens of
+// their own. Rows of scores are (token, head) pairs.
+struct AttentionStages {
+  Lowering& l;
+  const Node& node;
+  const AttentionShape& shape;
+  Flow flow;  // of the queries
+
+  // What the scores of a part of the keys see.
+  enum class Mask : uint8_t { kNone, kCausal, kCached, kTree };
+  Stream q = {};
+  Stream keys = {};
+  Stream values = {};
+  Phases new_phases = kEach;            // of keys and values
+  std::optional<Stream> old_keys = {};  // of the cache, one token a sequence
+  std::optional<Stream> old_values = {};
+  std::optional<Stream> table =
+      {};  // bias by distance [heads, positions], or the tree's mask [tokens, tokens]
+  bool tree = false;
+  DType dtype = DType::kBf16;
+
+  // The result, cut as `flow`.
+  Stream run();
+
+ private:
+  [[nodiscard]] bool in_parts() const;  // cached and new keys are masked apart from each other
+  Register adjusted(UnitBuilder& u, Register scores, Mask mask, std::optional<Register> table_register) const;
+  Register bias(UnitBuilder& u, Register scores, Register table_register) const;
+  Register visible(UnitBuilder& u, Register scores, Mask mask, std::optional<Register> table_register) const;
+  Stream scores_stage();
+  Stream softmax_stage(const Stream& scores);
+  Stream values_stage(const Stream& probabilities);
+};
+
+// Cached rows of every sequence, one token a sequence: positions [begin, begin + rows).
+Stream cached_rows(Lowering& l, const Node& node, ValueId cache, int64_t begin, int64_t rows,
+                   int64_t capacity, int64_t sequences);
+// One token a sequence from a token that holds a row of each, and back.
+Stream split_sequences(Lowering& l, const Node& node, const char* name, const Stream& rows,
+                       int64_t sequences);
+Stream join_sequences(Lowering& l, const Node& node, const Stream& rows, int64_t sequences);
+
+}  // namespace rdusim::compiler

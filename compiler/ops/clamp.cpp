@@ -1,0 +1,57 @@
+// clamp: x within [-limit, limit] (DBRX clips queries, keys and values).
+#include "compiler/ops/op.h"
+
+#include <algorithm>
+
+#include "compiler/ops/operands.h"
+#include "compiler/passes/lowering.h"
+
+namespace rdusim::compiler {
+namespace {
+
+Result<Shape> infer(const Graph& graph, const Node& node) {
+  if (node.real("limit") < 0) return operand_error(node, "attribute limit is negative");
+  const Value& x = operand(graph, node, 0);
+  return matrix(x.shape.rows(), x.shape.cols());
+}
+
+OpCost cost(const Graph& graph, const Node& node) {
+  return elementwise_cost(graph, node, 2);
+}
+
+Tensor reference(const ReferenceContext& context) {
+  Tensor result = *context.inputs[0];
+  const auto limit = static_cast<float>(context.node->real("limit"));
+  for (float& v : result.values) v = std::clamp(v, -limit, limit);
+  return rounded(context, std::move(result));
+}
+
+Status lower(Lowering& l, const Node& node) {
+  const Flow flow = l.flow(node.inputs[0]);
+  const Stream x = l.activation(node.inputs[0]);
+  const Value& result = l.value(node.outputs[0]);
+  UnitBuilder u = l.unit(UnitKind::kSimd, node);
+  u.fire(flow.tokens());
+  const Register in = u.take(x, kEach);
+  const double limit = node.real("limit");
+  const Register y =
+      u.scalar_op(TileOpKind::kMinScalar, u.scalar_op(TileOpKind::kMaxScalar, in, -limit), limit);
+  l.define(node.outputs[0], u.emit(y, flow.rows, result.shape.cols(), result.dtype), flow);
+  return {};
+}
+
+}  // namespace
+
+const OpRecord kClampRecord = {
+    .doc = "x [m,n] -> [m,n]: min(max(x, -limit), limit)",
+    .attributes = {"limit"},
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .cost = cost,
+    .reference = reference,
+    .lower = lower,
+    .cut_operands = "c",
+};
+
+}  // namespace rdusim::compiler
