@@ -67,7 +67,11 @@ const Fields<OwnerSpec>& owner_fields() {
 }
 
 void add_scheduling(Fields<EngineOptions>& f) {
-  f.integer("max_running", &EngineOptions::max_running, {1, 4096}, "requests",
+  f.text("scheduler", &EngineOptions::scheduler, "which expert runs next; a name of scheduler.def")
+      .optional()
+      .text("eviction", &EngineOptions::eviction, "which expert gives way; a name of eviction.def")
+      .optional()
+      .integer("max_running", &EngineOptions::max_running, {1, 4096}, "requests",
             "of one expert that decode together")
       .optional()
       .integer("prefill_chunk_tokens", &EngineOptions::prefill_chunk_tokens, {0, 10'000'000}, "tokens",

@@ -41,6 +41,8 @@ struct OwnerSpec {
 };
 
 struct EngineOptions {
+  std::string scheduler = "sequential";
+  std::string eviction = "lru";
   int64_t max_running = 32;  // requests of one expert that decode together (iterating schedulers)
   int64_t prefill_chunk_tokens = 0;  // 0: prompts are read whole
   double longest_wait_s = 30;

@@ -166,9 +166,11 @@ class Group {
   void finish_expert_copy(const Copy& copy, Picoseconds now);
   [[nodiscard]] bool first_layer_there(ExpertId expert) const;
   [[nodiscard]] double first_layer_share(ExpertId expert) const;
-  bool make_kv_room(ExpertId runs, Picoseconds now);
-  void page_out(uint32_t request, Picoseconds now);
-  bool page_in(ExpertId expert, Picoseconds now);
+  bool make_kv_room(ExpertId runs);
+  [[nodiscard]] bool kv_moves() const;
+  [[nodiscard]] Bytes growth_reserve(ExpertId expert) const;
+  void page_out(uint32_t request);
+  bool page_in(ExpertId expert);
 
   GroupSetup setup_;
   ServingState& state_;

@@ -237,25 +237,31 @@ void Group::finish_expert_copy(const Copy& copy, Picoseconds now) {
   changed(expert);
 }
 
-// Pages out sequences of other experts, the last routed first, until the first waiting or running sequence of
-// `runs` can have its pages. True: pages move, or will.
-bool Group::make_kv_room(ExpertId runs, Picoseconds now) {
+bool Group::kv_moves() const {
+  for (const Work& w : work_) {
+    for (const uint32_t r : w.paged) {
+      if (state_.states[r].phase != Phase::kPagedOut) return true;
+    }
+  }
+  return false;
+}
+
+// Pages out the sequence of another expert that was routed last. True: it moves, or others move already, and
+// the end of that copy decides again.
+bool Group::make_kv_room(ExpertId runs) {
+  if (kv_moves()) return true;
   std::optional<uint32_t> youngest;
   for (size_t e = 0; e < work_.size(); ++e) {
-    for (const uint32_t r : work_[e].paged) {
-      if (state_.states[r].phase != Phase::kPagedOut) return true;  // wait for what moves already
-    }
     if (ExpertId(e) == runs) continue;
     for (const uint32_t r : work_[e].running) {
       if (!youngest || state_.states[r].turn > state_.states[*youngest].turn) youngest = r;
     }
   }
-  if (!youngest) return false;
-  page_out(*youngest, now);
-  return true;
+  if (youngest) page_out(*youngest);
+  return youngest.has_value();
 }
 
-void Group::page_out(uint32_t request, Picoseconds) {
+void Group::page_out(uint32_t request) {
   RequestState& s = state_.states[request];
   const ExpertId expert = state_.records[request].expert;
   Work& w = work_[expert.value];
@@ -278,18 +284,19 @@ void Group::push_kv_copy(CopyKind kind, uint32_t request) {
 }
 
 // Brings the expert's sequences back as far as the pool allows. True: some are on the way.
-bool Group::page_in(ExpertId expert, Picoseconds) {
+bool Group::page_in(ExpertId expert) {
   Work& w = work_[expert.value];
   bool moving = false;
   auto running = static_cast<int64_t>(w.running.size());
   for (const uint32_t r : w.paged) {
     RequestState& s = state_.states[r];
-    if (s.phase == Phase::kPagedOut && running < options_.max_running && kv_.take(s.kv_bytes)) {
+    const bool fits = kv_.fits(s.kv_bytes + growth_reserve(expert));
+    if (s.phase == Phase::kPagedOut && running < options_.max_running && fits && kv_.take(s.kv_bytes)) {
       s.phase = Phase::kPagingIn;
       push_kv_copy(CopyKind::kKvIn, r);
+      ++running;
     }
     moving |= s.phase != Phase::kPagedOut;
-    ++running;
   }
   return moving;
 }

@@ -115,15 +115,15 @@ Status Group::run(ExpertId expert, Picoseconds now) {
     current_since_ = now;
     current_steps_ = 0;
   }
-  const bool transit = iterates() && page_in(expert, now);
+  const bool transit = iterates() && page_in(expert);
   admit(expert);
   if (w.running.empty()) {
     if (!has_work(expert)) return choose(now);
-    if (transit || make_kv_room(expert, now)) {
+    if (transit || make_kv_room(expert)) {
       set_activity(Activity::kSwitching, now);  // KV pages move; their end decides again
       return {};
     }
-    fail_request(*first_waiting(w), "its KV cache does not fit the pool", now);
+    fail_all(expert, "its KV cache does not fit the pool", now);
     return choose(now);
   }
   bool reads = false;
@@ -168,7 +168,7 @@ bool Group::take_kv(uint32_t request) {
   s.blocks_held = static_cast<uint32_t>(kv_.acquire_blocks(expert, blocks, Bytes(block * per_token.value)));
   const int64_t shared = std::min(r.prompt_tokens, static_cast<int64_t>(s.blocks_held) * block);
   const Bytes own = kv_.bytes_for(r.prompt_tokens - shared + 1, per_token);
-  if (!kv_.take(own)) {
+  if (!kv_.fits(own + growth_reserve(expert)) || !kv_.take(own)) {
     kv_.release_blocks(expert, blocks, s.blocks_held);
     s.blocks_held = 0;
     return false;
@@ -180,6 +180,12 @@ bool Group::take_kv(uint32_t request) {
   s.prompt_done = s.reused_tokens;
   state_.counters.reused_prompt_tokens += reused;
   return true;
+}
+
+// A page for every sequence that runs, so that whoever joins cannot stop them from growing.
+Bytes Group::growth_reserve(ExpertId expert) const {
+  const Bytes per_token = setup_.plan->model_kv_bytes_per_token[model_of(expert)];
+  return kv_.bytes_for(1, per_token) * static_cast<int64_t>(work_[expert.value].running.size());
 }
 
 // The request's turn has come: what it waited for so far is divided into queueing and switching.
@@ -323,26 +329,19 @@ Status Group::start_decode(ExpertId expert, Picoseconds now) {
   pass_.expert = expert;
   chunk_last_ = false;
   int64_t steps = steps_allowed(expert);
-  while (true) {
-    pass_.requests.clear();
-    int64_t context = 0;
-    for (const uint32_t r : w.running) {
-      const RequestState& s = state_.states[r];
-      if (s.prompt_done < state_.records[r].prompt_tokens) continue;
-      pass_.requests.push_back(r);
-      context += s.prompt_done + s.output_done - 1;
-    }
-    const auto n = static_cast<int64_t>(pass_.requests.size());
-    if (n == 0) return run_out_of_kv(expert, now);
-    pass_.context = (context + n - 1) / n;
-    if (!iterates() || grow_kv(steps)) break;
-    if (steps > 1) {
-      steps /= 2;
-    } else if (n > 1) {
-      page_out(pass_.requests.back(), now);
-    } else {
-      return run_out_of_kv(expert, now);
-    }
+  pass_.requests.clear();
+  int64_t context = 0;
+  for (const uint32_t r : w.running) {
+    const RequestState& s = state_.states[r];
+    if (s.prompt_done < state_.records[r].prompt_tokens) continue;
+    pass_.requests.push_back(r);
+    context += s.prompt_done + s.output_done - 1;
+  }
+  const auto n = static_cast<int64_t>(pass_.requests.size());
+  pass_.context = (context + n - 1) / n;
+  while (iterates() && !grow_kv(steps)) {
+    if (steps == 1) return run_out_of_kv(expert, now);
+    steps /= 2;
   }
   pass_.steps = steps;
   RDU_ASSIGN(const StreamCost cost, decode_cost(steps));
@@ -350,14 +349,21 @@ Status Group::start_decode(ExpertId expert, Picoseconds now) {
   return {};
 }
 
-// One sequence alone cannot grow: others' pages must leave, or are leaving already.
+// The batch cannot grow by a token: the youngest sequence of the expert, else one of another expert, leaves the
+// pool, or is leaving it already. The end of that copy decides again.
 Status Group::run_out_of_kv(ExpertId expert, Picoseconds now) {
-  if (make_kv_room(expert, now)) {
-    set_activity(Activity::kSwitching, now);
-    return {};
+  pass_.requests.clear();
+  const Work& w = work_[expert.value];
+  if (!kv_moves() && w.running.size() > 1) {
+    page_out(*std::max_element(w.running.begin(), w.running.end(), [this](uint32_t a, uint32_t b) {
+      return state_.states[a].turn < state_.states[b].turn;
+    }));
+  } else if (!make_kv_room(expert)) {
+    fail_request(w.running.front(), "its KV cache outgrew the pool", now);
+    return choose(now);
   }
-  fail_request(work_[expert.value].running.front(), "its KV cache outgrew the pool", now);
-  return choose(now);
+  set_activity(Activity::kSwitching, now);
+  return {};
 }
 
 // An arrival wants the stream: the run ends at the next token.

@@ -8,7 +8,7 @@
 namespace rdusim::runtime {
 
 bool KvPool::take(Bytes bytes) {
-  if (used_ - idle_bytes_ + bytes > capacity_) return false;
+  if (!fits(bytes)) return false;
   while (used_ + bytes > capacity_) RDU_CHECK(drop_oldest_idle(), "{} B used, none idle", used_.value);
   used_ += bytes;
   peak_ = std::max(peak_, used_);

@@ -24,6 +24,7 @@ class KvPool {
   [[nodiscard]] Bytes bytes_for(int64_t tokens, Bytes per_token) const {
     return Bytes((tokens + page_tokens_ - 1) / page_tokens_ * page_tokens_ * per_token.value);
   }
+  [[nodiscard]] bool fits(Bytes bytes) const { return used_ - idle_bytes_ + bytes <= capacity_; }
   // Takes pages, dropping unused blocks if need be; false (and nothing taken) if they do not fit.
   bool take(Bytes bytes);
   void give(Bytes bytes);

@@ -34,7 +34,7 @@ struct Dependency {
 
 struct ServeOptions {
   std::optional<int64_t> batch;  // else the composition's
-  std::string scheduler = "sequential";
+  std::string scheduler = "sequential";  // these two win over the engine's
   std::string eviction = "lru";
   const Router* router = nullptr;  // trained: its vectors, k and classes are timed
   // Called now and then with requests done and in all; may be empty.
