@@ -219,6 +219,10 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
                                   const ServingChoice& choice, Progress& progress) {
   Serving serving;
   RDU_ASSIGN(serving.composition, runtime::load_composition(session.config, composition));
+  if (!choice.serving_file.empty()) {
+    RDU_ASSIGN(const DocumentNode document, read_config(session.config, choice.serving_file));
+    RDU_ASSIGN(serving.composition.serving, runtime::engine_fields().parse(document));
+  }
   ModelLibrary library = model_library(session);
   std::vector<ServingNode> nodes;
   std::vector<std::string> names{choice.node};

@@ -33,6 +33,7 @@ struct ServingChoice {
   std::string fidelity = "analytic";
   std::string scheduler;             // empty: the composition's
   std::string eviction;              // empty: the composition's
+  std::string serving_file;          // in place of the composition's serving block
   std::vector<int64_t> groups;       // sockets of each; empty: the composition's
   std::vector<std::string> mechanisms;  // switched on besides the composition's: see set_mechanism
 };

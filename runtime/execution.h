@@ -51,7 +51,8 @@ class ExecutionModel {
   // Weight bytes of a model in HBM, whole node (shards and replicas included), and KV bytes of one token.
   virtual Result<Bytes> weight_bytes(const std::string& model) = 0;
   virtual Result<Bytes> kv_bytes_per_token(const std::string& model) = 0;
-  // Decoder layers of a model: the steps in which its weights may arrive and be used. 1 where nothing is known.
+  // Decoder layers of a model: the steps in which its weights may arrive and be used. 1 where nothing is
+  // known.
   virtual Result<int64_t> layers(const std::string& /*model*/) { return int64_t{1}; }
 };
 

@@ -32,7 +32,8 @@ GpuNode::GpuNode(GpuNodeSpec spec, std::map<std::string, ModelShape> models)
 NodeMemory GpuNode::memory() const {
   return {Bytes(spec_.gpus * spec_.hbm_capacity_bytes), Bytes(spec_.host_capacity_bytes),
           BytesPerSecond{spec_.host_to_gpu_bandwidth_bytes_per_s}, Picoseconds(0),
-          BytesPerSecond{static_cast<double>(spec_.gpus) * spec_.hbm_bandwidth_bytes_per_s * spec_.hbm_efficiency}};
+          BytesPerSecond{static_cast<double>(spec_.gpus) * spec_.hbm_bandwidth_bytes_per_s *
+                         spec_.hbm_efficiency}};
 }
 
 Result<const ModelShape*> GpuNode::find(const std::string& model) const {

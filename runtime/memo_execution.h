@@ -24,10 +24,11 @@ namespace rdusim::runtime {
 struct MemoOptions {
   bool exact_prompts = true;  // false: prompts above kExactPromptTokens are interpolated on the grid
   // Batches that are no power of two are a straight line between the powers beside them. APPROX: a pass is
-  // weights, then bytes and FLOPs in proportion to the batch, so the line is exact but for whole tiles and for
-  // the batch at which the bound changes.
+  // weights, then bytes and FLOPs in proportion to the batch, so the line is exact but for whole tiles and
+  // for the batch at which the bound changes.
   bool batch_grid = false;
-  // Prompts up to kExactPromptTokens too are priced at multiples of this only, and lie between them on a line.
+  // Prompts up to kExactPromptTokens too are priced at multiples of this only, and lie between them on a
+  // line.
   int64_t short_prompt_step = 1;
 };
 

@@ -70,7 +70,8 @@ struct ExpertResult {
   int64_t requests = 0;
   int64_t hits = 0;
   int64_t switches = 0;
-  int64_t copied_bytes = 0;  // store to HBM or SRAM: switches x what one copies, and what was given up on the way
+  int64_t copied_bytes =
+      0;  // store to HBM or SRAM: switches x what one copies, and what was given up on the way
   Distribution time_to_first_token;  // of its finished requests
   double longest_wait_s = 0;         // queueing and switching of one request
 };
@@ -136,19 +137,19 @@ struct NodeResult {
   double makespan_s = 0;   // first arrival to last finish
   double output_tokens_per_s = 0;
   double requests_per_s = 0;
-  double expert_hit_rate = 0;  // of finished requests
+  double expert_hit_rate = 0;       // of finished requests
   double expert_byte_hit_rate = 0;  // the same, each request weighted with its expert's bytes
   double switches_per_request = 0;
-  double goodput_per_s = 0;    // finished requests within the objectives, a second
+  double goodput_per_s = 0;     // finished requests within the objectives, a second
   double within_objective = 0;  // share of all requests
-  bool saturated = false;      // the queue grew as long as requests came
+  bool saturated = false;       // the queue grew as long as requests came
   int64_t groups = 1;
   int64_t prefetches = 0;
-  int64_t preemptions = 0;     // an expert gave way with requests unfinished
-  int64_t iterations = 0;      // passes
-  int64_t faults = 0;          // events, recoveries included
+  int64_t preemptions = 0;  // an expert gave way with requests unfinished
+  int64_t iterations = 0;   // passes
+  int64_t faults = 0;       // events, recoveries included
   int64_t corrupt_copies = 0;
-  int64_t restarts = 0;        // requests that began again after a fault
+  int64_t restarts = 0;              // requests that began again after a fault
   int64_t reused_prompt_tokens = 0;  // not computed, since a shared prefix was there
   int64_t prefetched_bytes = 0;
   int64_t prefetch_wasted_bytes = 0;  // evicted or given up before anybody used them
@@ -158,8 +159,8 @@ struct NodeResult {
   int64_t kv_out_bytes = 0;
   int64_t kv_in_bytes = 0;
   int64_t kv_peak_bytes = 0;
-  double dma_busy_s = 0;          // sum over groups
-  double slowed_by_copies_s = 0;  // what sharing bandwidth with copies, and faults, added to passes
+  double dma_busy_s = 0;                   // sum over groups
+  double slowed_by_copies_s = 0;           // what sharing bandwidth with copies, and faults, added to passes
   std::vector<TenantResult> tenants;       // by TenantId
   std::vector<OccupancySample> occupancy;  // by time
   int64_t batches = 0;

@@ -75,7 +75,8 @@ Result<int> run(Session& session, const Options& options) {
     RDU_CHECK_OK(
         session.write_csv(options.records, report::table_csv(report::serving_records(serving.nodes))));
   }
-  RDU_CHECK_OK(session.write_trace(report::serving_timeline(serving.nodes)));
+  if (!session.trace_path.empty())  // a span a residency: not made in vain
+    RDU_CHECK_OK(session.write_trace(report::serving_timeline(serving.nodes)));
   report::Json json;
   json["composition"] = serving.composition.name;
   json["assignment"] = assignment_json(serving.assignment);
@@ -144,6 +145,10 @@ void add_serve(CLI::App& app, Session& session) {
   command
       ->add_option("--eviction", serving.eviction, "which expert gives way (default: the composition's, lru)")
       ->type_name("NAME");
+  command
+      ->add_option("--serving", serving.serving_file,
+                   "YAML file of a composition's `serving` block, in its place (rdusim schema serving)")
+      ->type_name("FILE");
   command
       ->add_option("--groups", serving.groups,
                    "sockets of each group that holds and runs its own experts: 4,4 or 1,1,1,1,1,1,1,1")

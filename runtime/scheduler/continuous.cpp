@@ -1,6 +1,7 @@
 // Continuous batching per expert: requests join the running expert's batch between two tokens and leave it
-// when they are done. The expert keeps the stream until it drains or its quantum is over; then the expert
-// whose oldest request was routed first is next.
+// when they are done. The expert keeps the stream until it drains, its quantum is over or a request of
+// another expert has waited longer than the longest wait; then the expert whose oldest request was routed
+// first is next.
 #include "runtime/scheduler/work_queue.h"
 
 namespace rdusim::runtime {
@@ -26,6 +27,8 @@ class Continuous final : public Scheduler {
 
  private:
   [[nodiscard]] std::optional<ExpertId> pick(const StreamView& stream, const IndexedHeap& heap) const {
+    const auto late = queue_.overdue(stream.now, options_.longest_wait);
+    if (late && heap.contains(*late)) return late;
     if (queue_.keeps(stream, options_, heap)) return stream.current;
     const bool quantum_over = stream.current && heap.contains(*stream.current);
     return quantum_over ? queue_.first_but(stream.current, heap) : heap.top();

@@ -22,7 +22,8 @@ class Deadline final : public Scheduler {
     queue_.all().smallest(count, out);
   }
   [[nodiscard]] bool takes_over(ExpertId expert, const StreamView& stream) const override {
-    return !stream.current || queue_.view(expert).earliest_deadline < queue_.view(*stream.current).earliest_deadline;
+    return !stream.current ||
+           queue_.view(expert).earliest_deadline < queue_.view(*stream.current).earliest_deadline;
   }
 
  private:

@@ -1,5 +1,5 @@
-// IndexedHeap: a 4-ary heap of ids by key, in which any id's key can change. Equal keys: the smaller id first,
-// so the order never depends on history. No allocation after construction.
+// IndexedHeap: a 4-ary heap of ids by key, in which any id's key can change. Equal keys: the smaller id
+// first, so the order never depends on history. No allocation after construction.
 #pragma once
 
 #include <algorithm>

@@ -21,10 +21,10 @@ namespace rdusim::runtime {
 struct ExpertView {
   int64_t waiting = 0;
   int64_t running = 0;
-  int64_t oldest_turn = 0;          // position in routing order of its first unfinished request
-  Picoseconds oldest_arrival;       // of the same request
-  Picoseconds earliest_deadline;    // of its unfinished requests
-  bool ready = false;               // its weights are in HBM
+  int64_t oldest_turn = 0;        // position in routing order of its first unfinished request
+  Picoseconds oldest_arrival;     // of the same request
+  Picoseconds earliest_deadline;  // of its unfinished requests
+  bool ready = false;             // its weights are in HBM
   [[nodiscard]] bool has_work() const { return waiting + running > 0; }
 };
 
@@ -32,7 +32,7 @@ struct StreamView {
   Picoseconds now;
   std::optional<ExpertId> current;  // that ran last
   Picoseconds current_since;
-  int64_t current_steps = 0;        // passes since it became current
+  int64_t current_steps = 0;  // passes since it became current
 };
 
 // Dials of the schedulers that use them.
@@ -43,7 +43,8 @@ struct SchedulerOptions {
 };
 
 struct SchedulerTraits {
-  // One request at a time, to its end; the router sees a batch once, and the next batch when the last is done.
+  // One request at a time, to its end; the router sees a batch once, and the next batch when the last is
+  // done.
   bool pairs = false;
   // An expert that is not current may take over between two tokens when a request for it arrives.
   bool preempts = false;

@@ -163,8 +163,8 @@ class Simulation {
     DmaTimes times{Picoseconds(now_), 1, chunks_served_};
     const Lane& lane = lanes_[lanes_[kHbmTier].chunks_per_pass > 0 ? kHbmTier : kStoreTier];
     if (lane.chunks_per_pass > 0) {
-      times.pass_speed =
-          static_cast<double>(lane.consumed) * static_cast<double>(lane.interval_ps) / static_cast<double>(now_);
+      times.pass_speed = static_cast<double>(lane.consumed) * static_cast<double>(lane.interval_ps) /
+                         static_cast<double>(now_);
     }
     return times;
   }
@@ -194,10 +194,9 @@ DmaTimes simulate_dma_under_load(const DmaLoad& load) {
 DmaTimes fluid_dma_under_load(const DmaLoad& load) {
   const double pass_s = seconds(load.pass_time);
   const auto rate = [&](int64_t bytes) { return pass_s > 0 ? static_cast<double>(bytes) / pass_s : 0; };
-  const SharedSpeeds speeds =
-      share_bandwidth({load.hbm_bytes_per_s, load.store_bytes_per_s, 0},
-                      {rate(load.pass_hbm_bytes), rate(load.pass_store_bytes), 0},
-                      {load.dma_bytes_per_s, load.dma_bytes_per_s, 0});
+  const SharedSpeeds speeds = share_bandwidth({load.hbm_bytes_per_s, load.store_bytes_per_s, 0},
+                                              {rate(load.pass_hbm_bytes), rate(load.pass_store_bytes), 0},
+                                              {load.dma_bytes_per_s, load.dma_bytes_per_s, 0});
   const Picoseconds alone = transfer_time(Bytes(load.copy_bytes), BytesPerSecond{load.dma_bytes_per_s});
   return {Picoseconds(time_for(alone.value, fixed_point_speed(speeds.copy))), speeds.pass, 0};
 }

@@ -19,9 +19,9 @@
 namespace rdusim::runtime {
 
 struct DmaLoad {
-  double hbm_bytes_per_s = 0;    // bandwidth of the servers
+  double hbm_bytes_per_s = 0;  // bandwidth of the servers
   double store_bytes_per_s = 0;
-  double dma_bytes_per_s = 0;    // what the DMA engine starts at most
+  double dma_bytes_per_s = 0;  // what the DMA engine starts at most
   int64_t copy_bytes = 0;
   Picoseconds pass_time;         // of one pass alone
   int64_t pass_hbm_bytes = 0;    // that it reads
@@ -31,8 +31,8 @@ struct DmaLoad {
 };
 
 struct DmaTimes {
-  Picoseconds copy;        // first chunk asked to last chunk written
-  double pass_speed = 1;   // chunks that passes consumed during the copy, over what they would have alone
+  Picoseconds copy;       // first chunk asked to last chunk written
+  double pass_speed = 1;  // chunks that passes consumed during the copy, over what they would have alone
   int64_t chunks_served = 0;
 };
 

@@ -234,8 +234,7 @@ NodeResult Engine::finish() {
   fill_memory(result_);
   fill_counters();
   result_.occupancy = std::move(samples_);
-  aggregate(result_, {engine_.ttft_objective_s, engine_.time_per_token_objective_s},
-            state_.workload.tenants);
+  aggregate(result_, {engine_.ttft_objective_s, engine_.time_per_token_objective_s}, state_.workload.tenants);
   return std::move(result_);
 }
 

@@ -64,19 +64,19 @@ class Engine final : private Dispatch {
   const ServeOptions& options_;
   const EngineOptions& engine_;
   ServingState state_;
-  std::vector<NodePlan> plans_;                             // by group
-  std::vector<std::unique_ptr<MemoisedExecution>> memos_;   // one a distinct execution model
+  std::vector<NodePlan> plans_;                            // by group
+  std::vector<std::unique_ptr<MemoisedExecution>> memos_;  // one a distinct execution model
   std::vector<std::unique_ptr<PassCosts>> costs_;
   std::vector<std::unique_ptr<Group>> groups_;
   Placement placement_;
   std::vector<FaultEvent> faults_;
   size_t next_fault_ = 0;
-  std::vector<std::vector<int64_t>> channels_lost_;          // [group][hbm, ddr]
-  uint32_t arrived_ = 0;                                     // requests before it have arrived, or follow others
-  std::vector<uint32_t> follower_begin_;                     // by request, in followers_; empty: none follows
+  std::vector<std::vector<int64_t>> channels_lost_;  // [group][hbm, ddr]
+  uint32_t arrived_ = 0;                             // requests before it have arrived, or follow others
+  std::vector<uint32_t> follower_begin_;             // by request, in followers_; empty: none follows
   std::vector<Follower> followers_;
-  std::vector<uint32_t> waits_for_;                          // by request: ends that are still missing
-  using Due = std::pair<int64_t, uint32_t>;                  // time, request
+  std::vector<uint32_t> waits_for_;          // by request: ends that are still missing
+  using Due = std::pair<int64_t, uint32_t>;  // time, request
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::vector<OccupancySample> samples_;
   Picoseconds next_sample_;

@@ -23,7 +23,8 @@ const Fields<MechanismSpec>& mechanism_fields() {
           .boolean("predict_transition", &MechanismSpec::predict_transition,
                    "an idle DMA copies the expert that most often followed the last one")
           .optional()
-          .boolean("layerwise", &MechanismSpec::layerwise, "start when the first layer's weights have arrived")
+          .boolean("layerwise", &MechanismSpec::layerwise,
+                   "start when the first layer's weights have arrived")
           .optional()
           .real("keep_first_layers", &MechanismSpec::keep_first_layers, kShare, "",
                 "share of every expert's bytes, its first layers, that never leaves HBM")
@@ -45,7 +46,8 @@ const Fields<FaultSpec>& fault_fields() {
           .optional()
           .integer("group", &FaultSpec::group, {0, 1024}, "", "whose hardware, from 0")
           .optional()
-          .integer("count", &FaultSpec::count, {1, 1'000'000}, "", "channels lost, or copies that are corrupt")
+          .integer("count", &FaultSpec::count, {1, 1'000'000}, "",
+                   "channels lost, or copies that are corrupt")
           .optional()
           .real("factor", &FaultSpec::factor, {1e-6, 1}, "", "bandwidth that a slow link keeps")
           .optional()
@@ -72,7 +74,7 @@ void add_scheduling(Fields<EngineOptions>& f) {
       .text("eviction", &EngineOptions::eviction, "which expert gives way; a name of eviction.def")
       .optional()
       .integer("max_running", &EngineOptions::max_running, {1, 4096}, "requests",
-            "of one expert that decode together")
+               "of one expert that decode together")
       .optional()
       .integer("prefill_chunk_tokens", &EngineOptions::prefill_chunk_tokens, {0, 10'000'000}, "tokens",
                "a prompt is read in chunks of so many; 0: whole")

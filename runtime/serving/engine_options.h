@@ -24,14 +24,14 @@ struct MechanismSpec {
 };
 
 struct FaultSpec {
-  std::string kind;         // hbm-channel, ddr-channel, slow-link, socket-down, corrupt, cancel
-  double at_s = 0;          // after the first arrival
-  double duration_s = 0;    // 0: for good
-  int64_t group = 0;        // whose hardware
-  int64_t count = 1;        // channels lost; copies that arrive corrupt
-  double factor = 1;        // slow-link: bandwidth that is left
-  std::string expert;       // corrupt: whose copies; empty: any
-  int64_t request = 0;      // cancel: its number in the workload
+  std::string kind;          // hbm-channel, ddr-channel, slow-link, socket-down, corrupt, cancel
+  double at_s = 0;           // after the first arrival
+  double duration_s = 0;     // 0: for good
+  int64_t group = 0;         // whose hardware
+  int64_t count = 1;         // channels lost; copies that arrive corrupt
+  double factor = 1;         // slow-link: bandwidth that is left
+  std::string expert;        // corrupt: whose copies; empty: any
+  int64_t request = 0;       // cancel: its number in the workload
   double rate_per_hour = 0;  // instead of at_s: random times, exponential gaps
 };
 
@@ -43,7 +43,7 @@ struct OwnerSpec {
 struct EngineOptions {
   std::string scheduler = "sequential";
   std::string eviction = "lru";
-  int64_t max_running = 32;  // requests of one expert that decode together (iterating schedulers)
+  int64_t max_running = 32;          // requests of one expert that decode together (iterating schedulers)
   int64_t prefill_chunk_tokens = 0;  // 0: prompts are read whole
   double longest_wait_s = 30;
   double least_resident_s = 0;

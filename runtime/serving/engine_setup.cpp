@@ -171,13 +171,15 @@ Status Engine::set_up_requests() {
   set_up_followers();
   for (const OwnerSpec& owner : engine_.owners) {
     if (state_.roster.find(owner.expert)) continue;
-    return Error{ErrorCode::kNotFound, "serving.owners", fmt::format("no expert is called '{}'", owner.expert),
+    return Error{ErrorCode::kNotFound, "serving.owners",
+                 fmt::format("no expert is called '{}'", owner.expert),
                  "name an expert of the composition; replicas have -0, -1, ... behind it"};
   }
   for (uint32_t i = 0; i < requests.size(); ++i) {
     if (state_.states[i].phase == Phase::kFailed) continue;  // it follows one that cannot run
     const auto& homes = placement_.homes[requests[i].expert->value];
-    const bool runs = std::any_of(homes.begin(), homes.end(), [&](uint16_t g) { return !plans_[g].failed[i]; });
+    const bool runs =
+        std::any_of(homes.begin(), homes.end(), [&](uint16_t g) { return !plans_[g].failed[i]; });
     if (!runs) {
       const NodePlan& first = plans_[homes.front()];
       const auto why = std::find_if(first.failures.begin(), first.failures.end(),
@@ -191,8 +193,15 @@ Status Engine::set_up_requests() {
   for (size_t e = 0; e < state_.roster.experts.size(); ++e) {
     const Expert& expert = state_.roster.experts[e];
     const size_t home = placement_.homes[e].front();
-    state_.experts.push_back({expert.name, state_.roster.models[expert.model],
-                              plans_[home].expert_bytes[e].value, 0, 0, 0, 0, {}, 0});
+    state_.experts.push_back({expert.name,
+                              state_.roster.models[expert.model],
+                              plans_[home].expert_bytes[e].value,
+                              0,
+                              0,
+                              0,
+                              0,
+                              {},
+                              0});
   }
   RDU_ASSIGN(faults_, fault_schedule(engine_, state_.roster, nodes_.size(), requests.size(),
                                      requests.front().arrival, requests.back().arrival));

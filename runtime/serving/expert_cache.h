@@ -1,6 +1,6 @@
 // ExpertCache: the experts that are in one tier (HBM, or SRAM) now. Exact accounting: used bytes never exceed
-// the capacity, an expert that runs or loads is pinned and never evicted. Weights are read-only, so an evicted
-// expert is dropped, not copied back; nothing is evicted before its room is needed.
+// the capacity, an expert that runs or loads is pinned and never evicted. Weights are read-only, so an
+// evicted expert is dropped, not copied back; nothing is evicted before its room is needed.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,8 @@ class ExpertCache {
  public:
   using MayGo = std::function<bool(ExpertId)>;
 
-  // `expert_bytes` by ExpertId. `compacts`: holes that are too small are moved together before more is evicted.
+  // `expert_bytes` by ExpertId. `compacts`: holes that are too small are moved together before more is
+  // evicted.
   ExpertCache(Bytes capacity, std::vector<Bytes> expert_bytes, std::unique_ptr<EvictionPolicy> policy,
               SpacePolicy space = SpacePolicy::kScattered, bool compacts = false);
 
@@ -41,8 +42,8 @@ class ExpertCache {
     std::vector<ExpertId> evicted;  // in the policy's order
     Bytes compacted;                // moved to make one hole
   };
-  // Makes room and reserves it: the expert is then loading, and pinned until loaded() or dropped. Experts that
-  // `may_go` refuses stay. Without room nothing changes. The reference lives until the next call.
+  // Makes room and reserves it: the expert is then loading, and pinned until loaded() or dropped. Experts
+  // that `may_go` refuses stay. Without room nothing changes. The reference lives until the next call.
   const Admission& begin_load(ExpertId expert, const MayGo& may_go);
   void loaded(ExpertId expert);
   // Leaves at once, loading or ready; not while it is pinned otherwise.

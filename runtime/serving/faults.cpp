@@ -26,8 +26,8 @@ Result<FaultEvent> base_event(const FaultSpec& spec, size_t row, const ExpertRos
   }
   event.kind = static_cast<FaultKind>(kind - kKinds.begin());
   if (spec.group < 0 || static_cast<size_t>(spec.group) >= groups) {
-    return Error{ErrorCode::kOutOfRange, where,
-                 fmt::format("group {} of {}", spec.group, groups), "groups count from 0"};
+    return Error{ErrorCode::kOutOfRange, where, fmt::format("group {} of {}", spec.group, groups),
+                 "groups count from 0"};
   }
   if (event.kind == FaultKind::kCancel && static_cast<size_t>(spec.request) >= requests) {
     return Error{ErrorCode::kOutOfRange, where, fmt::format("request {} of {}", spec.request, requests),

@@ -1,5 +1,5 @@
-// The schedule of faults of a run: what is set for a time, and what comes at a rate (exponential gaps, seeded),
-// as one list by time. Recovery after a duration is an event of its own.
+// The schedule of faults of a run: what is set for a time, and what comes at a rate (exponential gaps,
+// seeded), as one list by time. Recovery after a duration is an event of its own.
 #pragma once
 
 #include <optional>

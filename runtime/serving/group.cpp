@@ -67,7 +67,8 @@ Status Group::set_up() {
     user_pinned_[expert->value] = true;
   }
   for (size_t o = 0; o < options_.owners.size(); ++o) {
-    if (const auto e = state_.roster.find(options_.owners[o].expert)) owner_[e->value] = static_cast<uint32_t>(o + 1);
+    if (const auto e = state_.roster.find(options_.owners[o].expert))
+      owner_[e->value] = static_cast<uint32_t>(o + 1);
   }
   settled_ = activity_since_ = state_.workload.requests.front().arrival;
   dma_.settle(settled_);
@@ -164,7 +165,8 @@ void Group::enqueue(uint32_t request, Picoseconds now) {
   changed(expert);
   if (pass_.kind != Activity::kDecode || !iterates()) return;
   const bool joins = expert == pass_.expert && static_cast<int64_t>(w.running.size()) < options_.max_running;
-  cut_wanted_ |= joins || (traits_.preempts && expert != pass_.expert && scheduler_->takes_over(expert, view(now)));
+  cut_wanted_ |=
+      joins || (traits_.preempts && expert != pass_.expert && scheduler_->takes_over(expert, view(now)));
 }
 
 // Progress of the pass and the copy since the last event, at the speeds that held.

@@ -1,7 +1,8 @@
 // Group: sockets that hold and run experts together. One stream of passes (router, prefill, decode: a
 // dataflow chip runs one program at a time), one DMA, HBM divided into router, KV pool and cache of experts.
 //
-//   unrouted ─► router pass ─► (engine: which group) ─► queues by expert ─► scheduler ─► switch ─► prefill ─► decode
+//   unrouted ─► router pass ─► (engine: which group) ─► queues by expert ─► scheduler ─► switch ─► prefill ─►
+//   decode
 //
 // The group is a state machine: advance() completes what ends at the given time, decide() starts what comes
 // next. Passes of several decode steps are one event; an arrival that matters cuts them at the next token.
@@ -33,7 +34,7 @@ struct GroupSetup {
   uint16_t number = 0;
   NodeMemory memory;
   Picoseconds request_overhead;
-  PassCosts* costs = nullptr;     // shared by groups of one size
+  PassCosts* costs = nullptr;  // shared by groups of one size
   const NodePlan* plan = nullptr;
   NeighbourShape neighbours;
   std::vector<int64_t> model_layers;  // by ExpertRoster::models
@@ -60,8 +61,8 @@ class Group {
   void set_hbm_share(double share);  // of the cache's capacity that is left; after lose_everything
   void scale_bandwidth(SharedResource resource, double factor, Picoseconds now);
   void corrupt_next_copies(int64_t copies, std::optional<ExpertId> expert);
-  // Takes everything away, as a fault does: returns the unfinished requests, in order of arrival, as they were
-  // before they arrived here.
+  // Takes everything away, as a fault does: returns the unfinished requests, in order of arrival, as they
+  // were before they arrived here.
   std::vector<uint32_t> lose_everything(Picoseconds now);
   void set_down(bool down) { down_ = down; }
   [[nodiscard]] bool down() const { return down_; }
@@ -82,27 +83,27 @@ class Group {
     uint32_t head = kEndOfList;  // waiting, by turn
     uint32_t tail = kEndOfList;
     int64_t waiting = 0;
-    std::vector<uint32_t> running;  // by turn
-    std::vector<uint32_t> paged;    // KV in DDR or on the way
+    std::vector<uint32_t> running;      // by turn
+    std::vector<uint32_t> paged;        // KV in DDR or on the way
     std::optional<Picoseconds> wanted;  // since when the stream has wanted it, while it was not ready
     Picoseconds ready_at;
-    bool fresh = false;       // copied on demand, not yet used
+    bool fresh = false;        // copied on demand, not yet used
     bool speculative = false;  // prefetched, not yet used
-    size_t residency = 0;     // its latest entry of the timeline
+    size_t residency = 0;      // its latest entry of the timeline
     bool unavailable = false;  // its copy in DDR is damaged
   };
   struct Pass {
     Activity kind = Activity::kIdle;
     ExpertId expert;
     std::vector<uint32_t> requests;
-    int64_t work_ps = 0;   // left, at full speed
+    int64_t work_ps = 0;  // left, at full speed
     int64_t whole_ps = 0;
     int64_t speed = kFullSpeed;
-    int64_t steps = 0;     // of decode
+    int64_t steps = 0;  // of decode
     int64_t context = 0;
-    int64_t chunk_to = 0;  // of prefill: tokens done after it
-    bool gated = false;    // its expert is still being copied
-    bool stalled = false;  // and the last layer is not there
+    int64_t chunk_to = 0;    // of prefill: tokens done after it
+    bool gated = false;      // its expert is still being copied
+    bool stalled = false;    // and the last layer is not there
     bool was_gated = false;  // at its start
     Picoseconds started;
     Bandwidths demand{};
@@ -183,21 +184,21 @@ class Group {
   KvPool kv_;
   Dma dma_;
   Predictor predictor_;
-  std::vector<Work> work_;        // by ExpertId
-  std::vector<bool> user_pinned_;  // by ExpertId
+  std::vector<Work> work_;           // by ExpertId
+  std::vector<bool> user_pinned_;    // by ExpertId
   std::vector<int64_t> copy_bytes_;  // by ExpertId: of a switch
-  std::vector<uint32_t> owner_;    // by ExpertId: 0 everybody's
+  std::vector<uint32_t> owner_;      // by ExpertId: 0 everybody's
   std::vector<uint32_t> unrouted_;
   size_t unrouted_head_ = 0;
-  int64_t routed_pending_ = 0;    // routed, not started
-  int64_t admitted_ = 0;          // started, not ended
-  int64_t pending_ = 0;           // not ended
-  bool cut_wanted_ = false;       // an arrival wants the stream at the next token
+  int64_t routed_pending_ = 0;  // routed, not started
+  int64_t admitted_ = 0;        // started, not ended
+  int64_t pending_ = 0;         // not ended
+  bool cut_wanted_ = false;     // an arrival wants the stream at the next token
   Pass pass_;
   std::optional<ExpertId> current_;
   Picoseconds current_since_;
   int64_t current_steps_ = 0;
-  bool chunk_last_ = false;       // the last pass was a chunk of a prompt: decode comes first now
+  bool chunk_last_ = false;          // the last pass was a chunk of a prompt: decode comes first now
   std::optional<ExpertId> awaited_;  // the stream waits for its copy
   Picoseconds settled_;
   Activity activity_ = Activity::kIdle;

@@ -9,9 +9,9 @@
 namespace rdusim::runtime {
 namespace {
 
-constexpr size_t kLookAhead = 4;       // experts that prefetching looks at
-constexpr size_t kPrefetchQueue = 2;   // copies under way or queued beyond which nothing is prefetched
-constexpr int32_t kCopyAttempts = 3;   // assumed: a copy that is corrupt thrice is corrupt in the store
+constexpr size_t kLookAhead = 4;      // experts that prefetching looks at
+constexpr size_t kPrefetchQueue = 2;  // copies under way or queued beyond which nothing is prefetched
+constexpr int32_t kCopyAttempts = 3;  // assumed: a copy that is corrupt thrice is corrupt in the store
 
 }  // namespace
 
@@ -114,7 +114,8 @@ void Group::demand(ExpertId expert, Picoseconds now) {
 // A copy that will not be finished: what it moved was in vain.
 void Group::give_up(const Copy& copy, Picoseconds now) {
   if (copy.kind > CopyKind::kExpertToSram) return;
-  const double moved = copy.whole_ps > 0 ? 1 - static_cast<double>(copy.transfer_ps) / static_cast<double>(copy.whole_ps) : 0;
+  const double moved =
+      copy.whole_ps > 0 ? 1 - static_cast<double>(copy.transfer_ps) / static_cast<double>(copy.whole_ps) : 0;
   const Bytes bytes(static_cast<int64_t>(static_cast<double>(copy.bytes.value) * moved));
   state_.counters.switched += bytes;
   state_.experts[copy.expert.value].copied_bytes += bytes.value;
@@ -169,7 +170,9 @@ void Group::predict(Picoseconds now) {
 void Group::preload(std::span<const ExpertId> experts, Picoseconds now) {
   for (const ExpertId e : experts) {
     if (resident(e)) continue;
-    if (!start_copy(e, false, [](ExpertId) { return false; }, now)) return;
+    if (!start_copy(
+            e, false, [](ExpertId) { return false; }, now))
+      return;
     finish_expert_copy(*dma_.cancel(e), now);
   }
 }

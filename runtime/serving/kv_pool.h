@@ -1,4 +1,5 @@
-// KvPool: the HBM set aside for KV caches, in pages of whole tokens, and the prompt blocks that requests share.
+// KvPool: the HBM set aside for KV caches, in pages of whole tokens, and the prompt blocks that requests
+// share.
 //
 // Blocks are known by the hash that the workload gives (Mooncake: one id a 512-token block; best-of-n: one id
 // a prompt). A block is kept while requests use it, and afterwards until its room is needed, the least

@@ -61,8 +61,7 @@ void fill_kv(const ExpertRoster& roster, const Workload& workload, int64_t limit
   for (size_t i = 0; i < workload.requests.size(); ++i) {
     const Request& r = workload.requests[i];
     const uint32_t model = roster.experts[r.expert->value].model;
-    const int64_t tokens =
-        (r.prompt_tokens + r.output_tokens + page_tokens - 1) / page_tokens * page_tokens;
+    const int64_t tokens = (r.prompt_tokens + r.output_tokens + page_tokens - 1) / page_tokens * page_tokens;
     const int64_t per_token = plan.model_kv_bytes_per_token[model].value;
     if (per_token > 0 && tokens > limit / per_token) {
       plan.failed[i] = true;

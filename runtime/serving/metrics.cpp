@@ -11,9 +11,8 @@ namespace {
 Distribution distribution(std::vector<double> values) {
   if (values.empty()) return {};
   const Samples samples(std::move(values));
-  return {samples.count(),        samples.mean(),         samples.quantile(0.50),
-          samples.quantile(0.90), samples.quantile(0.95), samples.quantile(0.99),
-          samples.quantile(0.999), samples.max()};
+  return {samples.count(),        samples.mean(),         samples.quantile(0.50),  samples.quantile(0.90),
+          samples.quantile(0.95), samples.quantile(0.99), samples.quantile(0.999), samples.max()};
 }
 
 int64_t wire_total(const ByteCounts& bytes, Wire wire) {
@@ -100,7 +99,8 @@ void fill_goodput(NodeResult& result, const Objectives& objectives) {
   if (result.makespan_s > 0) result.goodput_per_s = static_cast<double>(good) / result.makespan_s;
 }
 
-// Saturated: requests came for a while, the last tenth waited half as long again as the tenth in the middle, and the node needed a twentieth of the time more than the requests took to come.
+// Saturated: requests came for a while, the last tenth waited half as long again as the tenth in the middle,
+// and the node needed a twentieth of the time more than the requests took to come.
 void fill_saturation(NodeResult& result) {
   const auto& records = result.records;
   constexpr size_t kLeast = 100;  // fewer requests say nothing about growth

@@ -109,7 +109,8 @@ Result<PassCosts::DecodeLine*> PassCosts::line(uint32_t model, int64_t batch, in
   return &found;
 }
 
-// Calls visit(line, steps, sum of their distances from the line's begin) for each octave that the run crosses.
+// Calls visit(line, steps, sum of their distances from the line's begin) for each octave that the run
+// crosses.
 template <typename Visit>
 Status PassCosts::over_lines(uint32_t model, int64_t batch, int64_t context, int64_t steps, Visit visit) {
   const int64_t end = context + steps;

@@ -41,9 +41,9 @@ Placement place_experts(const std::vector<GroupRoom>& groups, const std::vector<
   // One copy of each first: a second copy of a popular expert must not push an unpopular one out.
   for (int round = 0; round < 2; ++round) {
     for (const size_t e : order) {
-      const auto copies = round == 0 ? int64_t{1}
-                                     : std::min<int64_t>(static_cast<int64_t>(groups.size()),
-                                                         (asked[e] + fair - 1) / fair);
+      const auto copies =
+          round == 0 ? int64_t{1}
+                     : std::min<int64_t>(static_cast<int64_t>(groups.size()), (asked[e] + fair - 1) / fair);
       while (static_cast<int64_t>(placement.homes[e].size()) < copies) {
         const auto g = lightest(groups, loads, placement, e);
         if (!g) {

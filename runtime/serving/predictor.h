@@ -1,5 +1,6 @@
-// Predictor: which experts will be asked for, from those that were. Popularity: counts that fade (halved every
-// kFadeEvery requests), so that drift shows. Transition: for each expert, the few that most often came next.
+// Predictor: which experts will be asked for, from those that were. Popularity: counts that fade (halved
+// every kFadeEvery requests), so that drift shows. Transition: for each expert, the few that most often came
+// next.
 #pragma once
 
 #include <array>

@@ -5,9 +5,9 @@
 //
 // With scheduler `sequential` and no mechanism it is the published rule: a batch is what waits, up to `batch`
 // requests, when the node falls free; its router pass runs first; then each (prompt, expert) pair: if the
-// expert is not in HBM it is copied there (bytes / bandwidth + set-up; evicted experts are dropped, not copied
-// back), then prefill, then decode. Nothing overlaps. The other schedulers batch continuously, and copies
-// overlap with passes, with which they share bandwidth (serving/bandwidth_share.h).
+// expert is not in HBM it is copied there (bytes / bandwidth + set-up; evicted experts are dropped, not
+// copied back), then prefill, then decode. Nothing overlaps. The other schedulers batch continuously, and
+// copies overlap with passes, with which they share bandwidth (serving/bandwidth_share.h).
 #pragma once
 
 #include <functional>
@@ -33,7 +33,7 @@ struct Dependency {
 };
 
 struct ServeOptions {
-  std::optional<int64_t> batch;  // else the composition's
+  std::optional<int64_t> batch;          // else the composition's
   std::string scheduler = "sequential";  // these two win over the engine's
   std::string eviction = "lru";
   const Router* router = nullptr;  // trained: its vectors, k and classes are timed

@@ -33,18 +33,18 @@ inline constexpr uint32_t kEndOfList = std::numeric_limits<uint32_t>::max();
 struct RequestState {
   uint32_t next = kEndOfList;  // in its expert's queue
   Phase phase = Phase::kFuture;
-  bool cancelled = false;      // to fail at the next token
-  bool begun = false;          // its first pass has started
+  bool cancelled = false;  // to fail at the next token
+  bool begun = false;      // its first pass has started
   uint16_t group = 0;
-  int64_t turn = 0;            // order of routing
+  int64_t turn = 0;  // order of routing
   Picoseconds routed;
-  Picoseconds started;         // of its prefill
+  Picoseconds started;  // of its prefill
   Picoseconds first_token;
   int32_t prompt_done = 0;
   int32_t output_done = 0;
   uint32_t blocks_held = 0;
-  int32_t reused_tokens = 0;   // of the prompt, computed by an earlier request
-  Bytes kv_bytes;              // pages of its own, in HBM or, paged out, in DDR
+  int32_t reused_tokens = 0;  // of the prompt, computed by an earlier request
+  Bytes kv_bytes;             // pages of its own, in HBM or, paged out, in DDR
 };
 
 // What happened besides records and residencies.
@@ -57,9 +57,9 @@ struct Counters {
   int64_t iterations = 0;
   int64_t corrupt_copies = 0;
   int64_t restarts = 0;
-  Bytes switched;            // store to HBM or SRAM, prefetches and repeats included
+  Bytes switched;  // store to HBM or SRAM, prefetches and repeats included
   Bytes prefetched;
-  Bytes prefetch_wasted;     // left before anybody used it
+  Bytes prefetch_wasted;  // left before anybody used it
   Bytes to_sram;
   Bytes kv_out;
   Bytes kv_in;
@@ -73,7 +73,7 @@ struct ServingState {
   const Workload& workload;
   const ExpertRoster& roster;
   const EngineOptions& options;
-  std::vector<RequestState> states;   // by request
+  std::vector<RequestState> states;  // by request
   std::vector<RequestRecord> records;
   std::vector<Residency> timeline;
   std::vector<ExpertResult> experts;
@@ -94,8 +94,8 @@ struct ServingState {
 class Dispatch {
  public:
   virtual ~Dispatch() = default;
-  virtual void routed(uint32_t request, Picoseconds now) = 0;          // goes to the group of its expert
-  virtual void ended(uint32_t request, Picoseconds now) = 0;           // finished or failed
+  virtual void routed(uint32_t request, Picoseconds now) = 0;  // goes to the group of its expert
+  virtual void ended(uint32_t request, Picoseconds now) = 0;   // finished or failed
 };
 
 }  // namespace rdusim::runtime
