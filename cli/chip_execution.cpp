@@ -62,7 +62,8 @@ ChipExecution::ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, 
 runtime::NodeMemory ChipExecution::memory() const {
   const ChipSpec& chip = node_.chip;
   const auto sockets = static_cast<double>(node_.sockets);
-  return {Bytes(chip.hbm.capacity_bytes * node_.sockets), Bytes(chip.ddr.capacity_bytes * node_.sockets),
+  return {Bytes(chip.hbm.capacity_bytes * node_.sockets),
+          Bytes(chip.ddr.capacity_bytes * node_.sockets),
           BytesPerSecond{chip.dma_bandwidth_bytes_per_s * sockets},
           picoseconds_from_seconds(chip.dma_setup_s),
           BytesPerSecond{chip.hbm.achieved_bytes_per_s() * sockets},

@@ -211,7 +211,8 @@ Result<ServingNode> make_serving_node(Session& session, const std::string& name,
   RDU_ASSIGN(const NodeSpec whole, load_node(session.config, name));
   const int64_t all = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
   if (all <= whole.sockets) return node;
-  return Error{ErrorCode::kOutOfRange, "groups", fmt::format("{} sockets in groups of {} with {}", all, name, whole.sockets),
+  return Error{ErrorCode::kOutOfRange, "groups",
+               fmt::format("{} sockets in groups of {} with {}", all, name, whole.sockets),
                "the groups together have at most the node's sockets"};
 }
 
@@ -250,8 +251,8 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
     options.progress = [&](int64_t done, int64_t all) {
       progress.note(fmt::format("{}: {} of {} requests", serving_node.name, done, all));
     };
-    RDU_ASSIGN(auto node, runtime::serve_groups(serving_node.groups, serving.composition, serving.workload,
-                                                options));
+    RDU_ASSIGN(auto node,
+               runtime::serve_groups(serving_node.groups, serving.composition, serving.workload, options));
     if (serving.nodes.empty() && node.expert_too_large) {
       return Error{ErrorCode::kCapacity, node.node, node.reason,
                    "take a smaller expert, more sockets, or a node with more HBM"};

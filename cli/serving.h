@@ -31,14 +31,15 @@ struct ServingChoice {
   std::string embeddings;
   std::string stack;  // empty: the composition's
   std::string fidelity = "analytic";
-  std::string scheduler;             // empty: the composition's
-  std::string eviction;              // empty: the composition's
-  std::string serving_file;          // in place of the composition's serving block
-  std::vector<int64_t> groups;       // sockets of each; empty: the composition's
+  std::string scheduler;                // empty: the composition's
+  std::string eviction;                 // empty: the composition's
+  std::string serving_file;             // in place of the composition's serving block
+  std::vector<int64_t> groups;          // sockets of each; empty: the composition's
   std::vector<std::string> mechanisms;  // switched on besides the composition's: see set_mechanism
 };
 
-// "prefetch", "popularity", "transition", "layerwise", "keep=0.05", "sram=0.5", "preload"; an error lists them.
+// "prefetch", "popularity", "transition", "layerwise", "keep=0.05", "sram=0.5", "preload"; an error lists
+// them.
 Status set_mechanism(runtime::EngineOptions& options, const std::string& text);
 
 // The nodes that serve: one, or one a socket group (equal sizes share theirs).

@@ -87,7 +87,8 @@ Result<int> run(Session& session, const Options& options) {
 
 std::string schedulers_help() {
   std::string text = "which expert runs next:";
-  for (const auto& scheduler : runtime::schedulers()) text += fmt::format(" {} ({});", scheduler.name, scheduler.description);
+  for (const auto& scheduler : runtime::schedulers())
+    text += fmt::format(" {} ({});", scheduler.name, scheduler.description);
   return text + " default: the composition's";
 }
 
@@ -155,8 +156,9 @@ void add_serve(CLI::App& app, Session& session) {
       ->delimiter(',')
       ->type_name("N,...");
   command
-      ->add_option("--with", serving.mechanisms,
-                   "mechanisms: prefetch, popularity, transition, layerwise, keep[=SHARE], sram[=SHARE], preload")
+      ->add_option(
+          "--with", serving.mechanisms,
+          "mechanisms: prefetch, popularity, transition, layerwise, keep[=SHARE], sram[=SHARE], preload")
       ->delimiter(',')
       ->type_name("NAME,...");
   command
@@ -173,7 +175,8 @@ void add_serve(CLI::App& app, Session& session) {
       "  rdusim serve llama2-7b-x150 --requests trace.csv.gz --popularity zipf:0.9 --json out/trace.json\n"
       "  rdusim serve llama2-7b-x150 --requests synthetic:poisson,rate=2,n=1000 --set "
       "composition.experts.llama2-7b.count=850\n"
-      "  rdusim serve llama2-7b-x150 --requests trace.csv.gz --popularity zipf:0.9 --scheduler continuous --with "
+      "  rdusim serve llama2-7b-x150 --requests trace.csv.gz --popularity zipf:0.9 --scheduler continuous "
+      "--with "
       "prefetch,layerwise --groups 4,4 --set composition.serving.ttft_objective_s=2");
   command->callback(
       [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });

@@ -25,6 +25,7 @@ struct Copy {
   int64_t transfer_ps = 0;  // left, at full speed
   int64_t whole_ps = 0;     // of transfer_ps at the start
   int32_t attempts = 1;     // corrupt copies are repeated
+  bool ahead = false;       // began before anybody waited for it
 };
 
 class Dma {

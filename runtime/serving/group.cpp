@@ -215,8 +215,7 @@ int64_t Group::last_layer_ps() const {
 
 std::optional<Picoseconds> Group::pass_event() const {
   if (!pass_.busy()) {
-    const bool waits = awaited_ && options_.mechanisms.layerwise && dma_.busy() &&
-                       dma_.active().expert == *awaited_ && !first_layer_there(*awaited_);
+    const bool waits = awaited_ && may_start_early(*awaited_) && !first_layer_there(*awaited_);
     if (!waits) return std::nullopt;
     return dma_.arrival_of(first_layer_share(*awaited_));
   }

@@ -165,6 +165,7 @@ class Group {
   void push_kv_copy(CopyKind kind, uint32_t request);
   Status finish_copies(Picoseconds now);
   void finish_expert_copy(const Copy& copy, Picoseconds now);
+  [[nodiscard]] bool may_start_early(ExpertId expert) const;
   [[nodiscard]] bool first_layer_there(ExpertId expert) const;
   [[nodiscard]] double first_layer_share(ExpertId expert) const;
   bool make_kv_room(ExpertId runs);

@@ -30,16 +30,21 @@ double Group::first_layer_share(ExpertId expert) const {
   return std::max(0.0, (layer - kept) / (1 - kept));
 }
 
-bool Group::first_layer_there(ExpertId expert) const {
+// Whether the expert's first pass may begin before its copy is done: that copy is the one under way, and no
+// request has begun (one that has needs all layers at once).
+bool Group::may_start_early(ExpertId expert) const {
   if (!options_.mechanisms.layerwise || !dma_.busy()) return false;
   const Copy& c = dma_.active();
   if (c.expert != expert || c.kind > CopyKind::kExpertToSram) return false;
+  const auto& running = work_[expert.value].running;
+  return std::none_of(running.begin(), running.end(), [this](uint32_t r) { return state_.states[r].begun; });
+}
+
+bool Group::first_layer_there(ExpertId expert) const {
+  if (!may_start_early(expert)) return false;
+  const Copy& c = dma_.active();
   const double share = first_layer_share(expert);
   if (share > 0 && c.setup_ps > 0) return false;
-  // A request that has begun elsewhere in its tokens needs all layers at once.
-  for (const uint32_t r : work_[expert.value].running) {
-    if (state_.states[r].begun) return false;
-  }
   return c.transfer_ps <= static_cast<int64_t>(static_cast<double>(c.whole_ps) * (1 - share));
 }
 
@@ -51,6 +56,7 @@ bool Group::start_copy(ExpertId expert, bool demanded, const ExpertCache::MayGo&
   copy.kind = &cache == sram_.get() ? CopyKind::kExpertToSram : CopyKind::kExpert;
   copy.expert = expert;
   copy.demanded = demanded;
+  copy.ahead = !demanded;
   copy.bytes = Bytes(copy_bytes_[expert.value]);
   copy.setup_ps = setup_.memory.switch_setup.value;
   copy.whole_ps = copy.transfer_ps = transfer_time(copy.bytes, setup_.memory.switch_bandwidth).value;
@@ -119,7 +125,7 @@ void Group::give_up(const Copy& copy, Picoseconds now) {
   const Bytes bytes(static_cast<int64_t>(static_cast<double>(copy.bytes.value) * moved));
   state_.counters.switched += bytes;
   state_.experts[copy.expert.value].copied_bytes += bytes.value;
-  state_.counters.prefetch_wasted += copy.demanded ? Bytes(0) : bytes;
+  state_.counters.prefetch_wasted += copy.ahead ? bytes : Bytes(0);
   work_[copy.expert.value].speculative = false;  // counted here, not as a whole expert
   home(copy.expert).drop(copy.expert);
   evicted(copy.expert, now);
@@ -208,7 +214,7 @@ void Group::finish_expert_copy(const Copy& copy, Picoseconds now) {
   state_.counters.switched += copy.bytes;
   result.copied_bytes += copy.bytes.value;
   if (copy.kind == CopyKind::kExpertToSram) state_.counters.to_sram += copy.bytes;
-  if (!copy.demanded) state_.counters.prefetched += copy.bytes;
+  if (copy.ahead) state_.counters.prefetched += copy.bytes;
   if (corrupt_copies_ > 0 && (!corrupt_expert_ || *corrupt_expert_ == expert)) {
     --corrupt_copies_;
     ++state_.counters.corrupt_copies;

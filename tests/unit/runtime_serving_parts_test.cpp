@@ -90,7 +90,7 @@ TEST(RuntimeKvPool, SharedBlocksAreHeldOnceAndKeptUntilRoomIsNeeded) {
 
 TEST(RuntimeDma, DemandGoesFirstAndThePrefetchKeepsWhatArrived) {
   Dma dma;
-  Copy copy{CopyKind::kExpert, ExpertId(1), {}, false, Bytes(100), 0, 100, 100, 1};
+  Copy copy{CopyKind::kExpert, ExpertId(1), {}, false, Bytes(100), 0, 100, 100, 1, false};
   dma.push(copy);
   dma.settle(Picoseconds(40));
   copy.expert = ExpertId(2);
@@ -108,7 +108,7 @@ TEST(RuntimeDma, DemandGoesFirstAndThePrefetchKeepsWhatArrived) {
 
 TEST(RuntimeDma, SetUpFirstThenBytes) {
   Dma dma;
-  dma.push({CopyKind::kExpert, ExpertId(1), {}, true, Bytes(100), 7, 100, 100, 1});
+  dma.push({CopyKind::kExpert, ExpertId(1), {}, true, Bytes(100), 7, 100, 100, 1, false});
   EXPECT_FALSE(dma.transfers());
   EXPECT_EQ(dma.next_event(), Picoseconds(7));
   dma.settle(Picoseconds(7));
@@ -197,7 +197,7 @@ TEST(RuntimePassCosts, ChunksOfAPromptCostAtLeastTheWholeAndCountTheirFixedPartE
 }
 
 TEST(RuntimePlacement, PopularExpertsSpreadAndEveryExpertHasAHome) {
-  const GroupRoom room{4, Bytes(300), std::vector<Bytes>(5, Bytes(100))};
+  const GroupRoom room{4, Bytes(500), std::vector<Bytes>(5, Bytes(100))};
   const Placement p = place_experts({room, room}, {60, 20, 10, 5, 5});
   EXPECT_TRUE(p.fits);
   EXPECT_EQ(p.homes[0].size(), 2U);  // more than one group's fair share of 50
