@@ -28,7 +28,8 @@ void StampEngine::build_channels() {
   fabric_.channels.reserve(section.channels.size());
   for (const Channel& c : section.channels) {
     fabric_.channels.emplace_back(c.dtype, c.capacity_tokens, c.latency_cycles,
-                                  c.bytes_per_cycle(context_.node.chip.rdn.link_bytes_per_cycle), fabric_.ready);
+                                  c.bytes_per_cycle(context_.node.chip.rdn.link_bytes_per_cycle),
+                                  fabric_.ready);
   }
   fabric_.mailboxes.resize(section.units.size());
   for (size_t u = 0; u < section.units.size(); ++u) {
