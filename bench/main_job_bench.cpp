@@ -2,6 +2,7 @@
 // figures: docs/performance.md.
 #include <benchmark/benchmark.h>
 
+#include <ctime>
 #include <string>
 
 #include "base/arch/load.h"
@@ -19,22 +20,26 @@ struct Setup {
   compiler::Graph graph;
 };
 
-Setup decode_setup(const std::string& model_name, const std::string& node_name, int64_t context) {
+Setup setup_of(const std::string& model_name, const std::string& node_name,
+               const models::GraphRequest& request) {
   ConfigContext context_files;
   context_files.config_dir = std::string(RDUSIM_SOURCE_DIR) + "/configs";
   auto node = load_node(context_files, node_name);
   RDU_CHECK(node.ok(), "{}", node.error().to_string());
   auto model = models::load_model(context_files.config_dir, model_name);
   RDU_CHECK(model.ok(), "{}", model.error().to_string());
-  models::GraphRequest request;
-  request.past_tokens = context;
   auto graph = (*model)->build(request);
   RDU_CHECK(graph.ok(), "{}", graph.error().to_string());
   return {std::move(*node), std::move(*graph)};
 }
 
-Program compile_or_die(const Setup& setup) {
-  compiler::CompileOptions options;
+Setup decode_setup(const std::string& model_name, const std::string& node_name, int64_t context) {
+  models::GraphRequest request;
+  request.past_tokens = context;
+  return setup_of(model_name, node_name, request);
+}
+
+Program compile_or_die(const Setup& setup, compiler::CompileOptions options = {}) {
   options.sockets = setup.node.sockets;
   auto program = compiler::compile(setup.graph, setup.node.chip, options);
   RDU_CHECK(program.ok(), "{}", program.error().to_string());
@@ -73,6 +78,44 @@ void BM_AnalyticDecodeStep(benchmark::State& state) {
   for (auto _ : state) simulate(setup, program, Fidelity::kAnalytic);
 }
 BENCHMARK(BM_AnalyticDecodeStep)->Unit(benchmark::kMillisecond);
+
+// Processor seconds of one run.
+double cpu_seconds(const Setup& setup, const Program& program, bool fast_forward, int64_t& cycles) {
+  sim::RunOptions options;
+  options.fast_forward = fast_forward;
+  const std::clock_t begin = std::clock();
+  auto result = sim::run(program, setup.node, *setup.node.find_stack(setup.node.default_stack), options);
+  const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  RDU_CHECK(result.ok(), "{}", result.error().to_string());
+  cycles = result->cycles;
+  return seconds;
+}
+
+// Prefill of 4096 tokens of Llama-2-7B on 8 sockets at event fidelity, every token of every launch against
+// fast-forward. Argument: a decoder layer a section (1) or an operator a section (0).
+void BM_FastForwardPrefill4096(benchmark::State& state) {
+  models::GraphRequest request;
+  request.phase = models::Phase::kPrefill;
+  request.query_tokens = 4096;
+  const Setup setup = setup_of("llama-2-7b", "sn40l-8", request);
+  compiler::CompileOptions options;
+  if (state.range(0) == 0) options.fusion = compiler::Fusion::kNone;
+  const Program program = compile_or_die(setup, options);
+  double full = 0;
+  double fast = 0;
+  for (auto _ : state) {
+    int64_t full_cycles = 0;
+    int64_t fast_cycles = 0;
+    full += cpu_seconds(setup, program, false, full_cycles);
+    fast += cpu_seconds(setup, program, true, fast_cycles);
+    RDU_CHECK(full_cycles == fast_cycles, "{} cycles against {}", full_cycles, fast_cycles);
+  }
+  const auto runs = static_cast<double>(state.iterations());
+  state.counters["full_ms"] = full / runs * 1e3;
+  state.counters["fast_ms"] = fast / runs * 1e3;
+  state.counters["ratio"] = full / fast;
+}
+BENCHMARK(BM_FastForwardPrefill4096)->Arg(1)->Arg(0)->Unit(benchmark::kMillisecond);
 
 // Compilation of every shape included.
 void BM_Serve10000RequestsOver150Experts(benchmark::State& state) {

@@ -1,7 +1,9 @@
-// Speed of the event engine: unit firings a second of a timing run, and a launch of a section.
+// Speed of the event fidelity: unit firings a second of a timing run through SystemC and through the stamp
+// engine; and of a launch of a section in closed form.
 #include <benchmark/benchmark.h>
 
 #include "sim/simulator.h"
+#include "sim/stamp_engine.h"
 #include "tests/support/program_builder.h"
 #include "tests/support/small_chip.h"
 
@@ -32,13 +34,30 @@ void event_firings(benchmark::State& state) {
   const NodeSpec node = small_node(1);
   int64_t firings = 0;
   for (auto _ : state) {
-    auto result = run(program, node, node.stacks[0], {Fidelity::kEvent, nullptr, nullptr, 0});
+    RunOptions options;
+    options.fast_forward = false;
+    auto result = run(program, node, node.stacks[0], options);
     if (!result.ok()) return state.SkipWithError(result.error().to_string().c_str());
     firings += result->firings_simulated;
   }
   state.counters["firings"] = benchmark::Counter(static_cast<double>(firings), benchmark::Counter::kIsRate);
 }
 BENCHMARK(event_firings)->Arg(1)->Arg(8)->Arg(32)->Unit(benchmark::kMillisecond);
+
+// The stamp engine one firing after another (`skip` 0), or with periods skipped (1).
+void stamp_firings(benchmark::State& state) {
+  const Program program = chain(20'000, static_cast<int>(state.range(0)));
+  const NodeSpec node = small_node(1);
+  const SectionContext context{program, program.sections[0], program.launches[0], node};
+  int64_t firings = 0;
+  for (auto _ : state) {
+    auto outcome = StampEngine(context, state.range(1) == 1).run();
+    if (!outcome) return state.SkipWithError("stopped");
+    firings += outcome->firings_simulated + outcome->firings_skipped;
+  }
+  state.counters["firings"] = benchmark::Counter(static_cast<double>(firings), benchmark::Counter::kIsRate);
+}
+BENCHMARK(stamp_firings)->ArgsProduct({{1, 8, 32}, {0, 1}})->Unit(benchmark::kMillisecond);
 
 void analytic_section_launch(benchmark::State& state) {
   const Program program = chain(1000, 40);

@@ -62,9 +62,16 @@ ChipExecution::ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, 
 runtime::NodeMemory ChipExecution::memory() const {
   const ChipSpec& chip = node_.chip;
   const auto sockets = static_cast<double>(node_.sockets);
-  return {Bytes(chip.hbm.capacity_bytes * node_.sockets), Bytes(chip.ddr.capacity_bytes * node_.sockets),
+  return {Bytes(chip.hbm.capacity_bytes * node_.sockets),
+          Bytes(chip.ddr.capacity_bytes * node_.sockets),
           BytesPerSecond{chip.dma_bandwidth_bytes_per_s * sockets},
-          picoseconds_from_seconds(chip.dma_setup_s)};
+          picoseconds_from_seconds(chip.dma_setup_s),
+          BytesPerSecond{chip.hbm.achieved_bytes_per_s() * sockets},
+          BytesPerSecond{chip.ddr.achieved_bytes_per_s() * sockets},
+          BytesPerSecond{node_.link.bandwidth_bytes_per_s * sockets},
+          Bytes(chip.pmu.count * chip.pmu.capacity_bytes * node_.sockets),
+          chip.hbm.channels * node_.sockets,
+          chip.ddr.channels * node_.sockets};
 }
 
 Picoseconds ChipExecution::request_overhead() const {
@@ -159,6 +166,11 @@ Result<Bytes> ChipExecution::weight_bytes(const std::string& name) {
 Result<Bytes> ChipExecution::kv_bytes_per_token(const std::string& name) {
   RDU_ASSIGN(const models::Model* model, library_.get(name));
   return Bytes(model->facts().kv_bytes_per_token);
+}
+
+Result<int64_t> ChipExecution::layers(const std::string& name) {
+  RDU_ASSIGN(const models::Model* model, library_.get(name));
+  return model->layers();
 }
 
 }  // namespace rdusim::cli

@@ -54,6 +54,7 @@ class ChipExecution : public runtime::ExecutionModel {
                                                int64_t classes) override;
   Result<Bytes> weight_bytes(const std::string& model) override;
   Result<Bytes> kv_bytes_per_token(const std::string& model) override;
+  Result<int64_t> layers(const std::string& model) override;
 
  private:
   using Shape = std::tuple<std::string, models::Phase, int64_t, int64_t>;  // model, phase, batch, tokens

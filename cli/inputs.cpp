@@ -81,21 +81,29 @@ Result<models::GraphRequest> graph_request(const PassChoice& choice) {
 
 void add_compile_options(CLI::App& command, CompileChoice& choice) {
   command
-      .add_option("--fusion", choice.fusion,
-                  "none: an operator a section; layer: a decoder layer a section (default)")
-      ->check(CLI::IsMember({"none", "layer"}));
+      .add_option(
+          "--fusion", choice.fusion,
+          "none: an operator a section; layer: a decoder layer a section (default); auto: borders by a "
+          "cost model")
+      ->check(CLI::IsMember({"none", "layer", "auto"}));
+  command.add_flag("--loop", choice.loop, "one launch loops over equal layers (kernel looping)");
   command
       .add_option("--orchestration", choice.orchestration,
                   "who launches sections: software (the host) or hardware (the chip itself; default)")
       ->check(CLI::IsMember({"software", "hardware"}));
 }
 
-compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t sockets) {
+compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t sockets,
+                                         const StackSpec& stack) {
   compiler::CompileOptions options;
   options.sockets = sockets;
-  options.fusion = choice.fusion == "none" ? compiler::Fusion::kNone : compiler::Fusion::kLayer;
-  options.orchestration =
-      choice.orchestration == "software" ? Orchestration::kSoftware : Orchestration::kHardware;
+  options.fusion = choice.fusion == "none"   ? compiler::Fusion::kNone
+                   : choice.fusion == "auto" ? compiler::Fusion::kAuto
+                                             : compiler::Fusion::kLayer;
+  const bool software = choice.orchestration == "software";
+  options.orchestration = software ? Orchestration::kSoftware : Orchestration::kHardware;
+  options.launch_s = software ? stack.software_launch_s : stack.hardware_launch_s;
+  options.loop = choice.loop;
   return options;
 }
 

@@ -47,9 +47,12 @@ Result<models::GraphRequest> graph_request(const PassChoice& choice);
 struct CompileChoice {
   std::string fusion = "layer";
   std::string orchestration = "hardware";
+  bool loop = false;
 };
 void add_compile_options(CLI::App& command, CompileChoice& choice);
-compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t sockets);
+// `stack` prices the launches for --fusion auto.
+compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t sockets,
+                                         const StackSpec& stack);
 
 // A model by folder or by name; its config.json goes into the manifest.
 Result<std::unique_ptr<models::Model>> load_chosen_model(Session& session, const std::string& name);

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -119,23 +122,110 @@ Result<std::unique_ptr<runtime::ExecutionModel>> gpu_execution(Session& session,
 Result<std::unique_ptr<runtime::ExecutionModel>> chip_execution(Session& session, const std::string& name,
                                                                 const ServingChoice& choice,
                                                                 const runtime::Composition& composition,
-                                                                ModelLibrary& library, Progress& progress) {
+                                                                int64_t sockets, ModelLibrary& library,
+                                                                Progress& progress) {
   const std::string stack = choice.stack.empty() ? composition.stack : choice.stack;
   RDU_ASSIGN(auto chosen, load_node_and_stack(session, {name, stack}));
+  if (sockets > chosen.node.sockets) {
+    return Error{ErrorCode::kOutOfRange, "groups",
+                 fmt::format("a group of {} sockets on {} with {}", sockets, name, chosen.node.sockets), ""};
+  }
+  if (sockets > 0) chosen.node.sockets = sockets;
   const Fidelity fidelity = choice.fidelity == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
   return std::unique_ptr<runtime::ExecutionModel>(std::make_unique<ChipExecution>(
       std::move(chosen.node), std::move(chosen.stack), fidelity, library,
       [&progress](const std::string& what) { progress.note("simulating " + what); }));
 }
 
+// The composition's way of serving, with what the command line says over it.
+Result<runtime::ServeOptions> serve_options(const runtime::Composition& composition,
+                                            const ServingChoice& choice) {
+  runtime::ServeOptions options;
+  options.engine = composition.serving;
+  options.scheduler = choice.scheduler.empty() ? composition.serving.scheduler : choice.scheduler;
+  options.eviction = choice.eviction.empty() ? composition.serving.eviction : choice.eviction;
+  if (choice.batch > 0) options.batch = choice.batch;
+  for (const std::string& mechanism : choice.mechanisms)
+    RDU_CHECK_OK(set_mechanism(options.engine, mechanism));
+  return options;
+}
+
 }  // namespace
+
+ModelLibrary model_library(Session& session) {
+  return ModelLibrary([&session](const std::string& name) { return load_chosen_model(session, name); });
+}
+
+Status set_mechanism(runtime::EngineOptions& options, const std::string& text) {
+  runtime::MechanismSpec& m = options.mechanisms;
+  const std::string name = text.substr(0, text.find('='));
+  double share = name == "keep" ? 0.05 : 0.5;
+  if (name.size() < text.size()) {
+    const char* begin = text.data() + name.size() + 1;
+    const auto [end, problem] = std::from_chars(begin, text.data() + text.size(), share);
+    const bool takes = name == "keep" || name == "sram";
+    if (!takes || problem != std::errc() || end != text.data() + text.size() || share < 0 || share >= 1) {
+      return Error{ErrorCode::kInvalidInput, "--with " + text, "no share from 0 to 1",
+                   "keep and sram take one: keep=0.05, sram=0.5"};
+    }
+  }
+  if (name == "prefetch") return m.prefetch = true, Status();
+  if (name == "popularity") return m.predict_popularity = true, Status();
+  if (name == "transition") return m.predict_transition = true, Status();
+  if (name == "layerwise") return m.layerwise = true, Status();
+  if (name == "keep") return m.keep_first_layers = share, Status();
+  if (name == "sram") return m.sram_share = share, Status();
+  if (name == "preload") return options.preload = {"popular"}, Status();
+  const std::vector<std::string> known = {"prefetch", "popularity", "transition", "layerwise",
+                                          "keep",     "sram",       "preload"};
+  const std::string near = nearest(name, known);
+  return Error{ErrorCode::kNotFound, "--with " + text, fmt::format("unknown mechanism '{}'", name),
+               fmt::format("{}known: {}", near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
+                           fmt::join(known, ", "))};
+}
+
+Result<ServingNode> make_serving_node(Session& session, const std::string& name, const ServingChoice& choice,
+                                      const runtime::Composition& composition, ModelLibrary& library,
+                                      Progress& progress) {
+  ServingNode node;
+  node.name = name;
+  RDU_ASSIGN(const bool gpu, is_gpu_node(session.config, name));
+  if (gpu) {
+    RDU_ASSIGN(auto execution, gpu_execution(session, name, composition, library));
+    node.groups.push_back({execution.get(), 1});
+    node.executions.push_back(std::move(execution));
+    return node;
+  }
+  std::vector<int64_t> sizes = choice.groups.empty() ? composition.serving.groups : choice.groups;
+  if (sizes.empty()) sizes = {0};  // the whole node
+  std::map<int64_t, runtime::ExecutionModel*> known;
+  for (const int64_t sockets : sizes) {
+    if (!known.contains(sockets)) {
+      RDU_ASSIGN(auto execution,
+                 chip_execution(session, name, choice, composition, sockets, library, progress));
+      known[sockets] = execution.get();
+      node.executions.push_back(std::move(execution));
+    }
+    node.groups.push_back({known[sockets], std::max<int64_t>(1, sockets)});
+  }
+  RDU_ASSIGN(const NodeSpec whole, load_node(session.config, name));
+  const int64_t all = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
+  if (all <= whole.sockets) return node;
+  return Error{ErrorCode::kOutOfRange, "groups",
+               fmt::format("{} sockets in groups of {} with {}", all, name, whole.sockets),
+               "the groups together have at most the node's sockets"};
+}
 
 Result<Serving> serve_composition(Session& session, const std::string& composition,
                                   const ServingChoice& choice, Progress& progress) {
   Serving serving;
   RDU_ASSIGN(serving.composition, runtime::load_composition(session.config, composition));
-  ModelLibrary library([&session](const std::string& name) { return load_chosen_model(session, name); });
-  std::vector<std::unique_ptr<runtime::ExecutionModel>> executions;
+  if (!choice.serving_file.empty()) {
+    RDU_ASSIGN(const DocumentNode document, read_config(session.config, choice.serving_file));
+    RDU_ASSIGN(serving.composition.serving, runtime::engine_fields().parse(document));
+  }
+  ModelLibrary library = model_library(session);
+  std::vector<ServingNode> nodes;
   std::vector<std::string> names{choice.node};
   names.insert(names.end(), choice.compare.begin(), choice.compare.end());
   for (size_t n = 0; n < names.size(); ++n) {
@@ -145,15 +235,8 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
       return Error{ErrorCode::kInvalidInput, "--compare " + name, "the node is named twice",
                    "name each node once"};
     }
-    RDU_ASSIGN(const bool gpu, is_gpu_node(session.config, name));
-    if (gpu) {
-      RDU_ASSIGN(auto execution, gpu_execution(session, name, serving.composition, library));
-      executions.push_back(std::move(execution));
-    } else {
-      RDU_ASSIGN(auto execution,
-                 chip_execution(session, name, choice, serving.composition, library, progress));
-      executions.push_back(std::move(execution));
-    }
+    RDU_ASSIGN(auto node, make_serving_node(session, name, choice, serving.composition, library, progress));
+    nodes.push_back(std::move(node));
   }
   RDU_CHECK_OK(check_overrides_used(session.config));
 
@@ -162,14 +245,14 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
   RDU_ASSIGN(const auto router, choose_router(session, serving, choice));
   RDU_CHECK_OK(assign(session, serving, choice, router.get()));
 
-  runtime::ServeOptions options;
-  if (choice.batch > 0) options.batch = choice.batch;
+  RDU_ASSIGN(runtime::ServeOptions options, serve_options(serving.composition, choice));
   options.router = router.get();
-  for (const auto& execution : executions) {
+  for (const ServingNode& serving_node : nodes) {
     options.progress = [&](int64_t done, int64_t all) {
-      progress.note(fmt::format("{}: {} of {} requests", execution->node_name(), done, all));
+      progress.note(fmt::format("{}: {} of {} requests", serving_node.name, done, all));
     };
-    RDU_ASSIGN(auto node, runtime::serve(*execution, serving.composition, serving.workload, options));
+    RDU_ASSIGN(auto node,
+               runtime::serve_groups(serving_node.groups, serving.composition, serving.workload, options));
     if (serving.nodes.empty() && node.expert_too_large) {
       return Error{ErrorCode::kCapacity, node.node, node.reason,
                    "take a smaller expert, more sockets, or a node with more HBM"};

@@ -3,14 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "cli/chip_execution.h"
 #include "cli/progress.h"
 #include "cli/session.h"
 #include "report/serving.h"
 #include "runtime/composition.h"
+#include "runtime/serving/serve.h"
 #include "runtime/workload/assign.h"
 #include "runtime/workload/workload.h"
 
@@ -28,7 +31,27 @@ struct ServingChoice {
   std::string embeddings;
   std::string stack;  // empty: the composition's
   std::string fidelity = "analytic";
+  std::string scheduler;                // empty: the composition's
+  std::string eviction;                 // empty: the composition's
+  std::string serving_file;             // in place of the composition's serving block
+  std::vector<int64_t> groups;          // sockets of each; empty: the composition's
+  std::vector<std::string> mechanisms;  // switched on besides the composition's: see set_mechanism
 };
+
+// "prefetch", "popularity", "transition", "layerwise", "keep=0.05", "sram=0.5", "preload"; an error lists
+// them.
+Status set_mechanism(runtime::EngineOptions& options, const std::string& text);
+
+// The nodes that serve: one, or one a socket group (equal sizes share theirs).
+struct ServingNode {
+  std::string name;
+  std::vector<std::unique_ptr<runtime::ExecutionModel>> executions;  // distinct sizes
+  std::vector<runtime::SocketGroup> groups;
+};
+Result<ServingNode> make_serving_node(Session& session, const std::string& name, const ServingChoice& choice,
+                                      const runtime::Composition& composition, ModelLibrary& library,
+                                      Progress& progress);
+ModelLibrary model_library(Session& session);
 
 struct Serving {
   runtime::Composition composition;

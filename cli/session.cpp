@@ -120,9 +120,9 @@ Status Session::write_csv(const std::string& path, const std::string& text) cons
   RDU_CHECK_OK(write_file_atomically(path, text));
   // The hash says which CSV the manifest belongs to: the two files can be parted, or one be edited.
   RDU_ASSIGN(std::string hash, sha256_hex_of_file(path));
-  const report::Json body = {{"sha256", std::move(hash)}};
+  const report::Json hashes = {{"sha256", std::move(hash)}};
   return write_file_atomically(path + ".manifest.json",
-                               report::json_text(report::with_manifest(manifest(), body)));
+                               report::json_text(report::with_manifest(manifest(), hashes)));
 }
 
 Status Session::write_trace(const std::vector<report::TraceSpan>& spans) const {

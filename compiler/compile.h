@@ -9,6 +9,7 @@
 #include "base/arch/chip.h"
 #include "base/program/program.h"
 #include "base/result.h"
+#include "compiler/explain.h"
 #include "compiler/graph/graph.h"
 
 namespace rdusim::compiler {
@@ -16,22 +17,29 @@ namespace rdusim::compiler {
 enum class Fusion : uint8_t {
   kNone,   // one operator a section, intermediates through HBM
   kLayer,  // one repeated block (decoder layer) a section
+  kAuto,   // borders where the cost model puts them: as few and as cheap as the budgets allow
 };
+std::string_view fusion_name(Fusion fusion);
 
 struct CompileOptions {
   int64_t sockets = 1;  // tensor parallelism
   Fusion fusion = Fusion::kLayer;
   Orchestration orchestration = Orchestration::kHardware;
+  bool loop = false;                   // one launch for equal sections in a row (kernel looping)
+  double launch_s = 0;                 // what the cost model takes a launch to cost
+  std::vector<std::string> skip;       // passes to leave out
+  Explanation* explanation = nullptr;  // filled if not null
   // Called after each pass with its name, its wall time and a way to print the IR as text; may be empty.
   std::function<void(std::string_view pass, double seconds, const std::function<std::string()>& dump)>
       after_pass;
 };
 
-// Names of all passes in order, for --dump-after and the docs.
+// Names of all passes in order, for --dump-after, --skip and the docs.
 std::vector<std::string_view> pass_names();
 
 // Fails with kUnsupported (operator without lowering, heads that do not divide over the sockets), kCapacity
-// (a section over the PCU, PMU or SRAM budget; symbols over a tier) naming the culprit.
+// (a section over the PCU, PMU or SRAM budget; symbols over a tier) naming the culprit, kNotFound and
+// kInvalidInput (a pass to skip that does not exist, or that a later one needs).
 Result<Program> compile(const Graph& graph, const ChipSpec& chip, const CompileOptions& options);
 
 }  // namespace rdusim::compiler

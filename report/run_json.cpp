@@ -27,13 +27,14 @@ double share_of(int64_t part, int64_t whole) {
 }
 
 int64_t cycles_of(const SectionResult& section) {
-  return section.launches * (section.cycles_per_launch + section.launch_cycles_per_launch);
+  return section.cycles();
 }
 
 Json section_json(const SectionResult& section, const RunResult& result, const SocketPeaks& peaks) {
   Json json;
   json["name"] = section.name;
   json["launches"] = section.launches;
+  json["runs"] = section.runs;
   json["time_s"] = static_cast<double>(cycles_of(section)) / result.clock_hz;
   json["share"] = share_of(cycles_of(section), result.cycles);
   json["cycles_per_launch"] = section.cycles_per_launch;
@@ -83,6 +84,8 @@ Json run_json(const Program& program, const RunResult& result, const SocketPeaks
                          {"blocked", cycles.blocked},
                          {"launching", cycles.launching},
                          {"idle", cycles.idle}};
+  json["firings_simulated"] = result.firings_simulated;
+  json["firings_skipped"] = result.firings_skipped;
   json["sections"] = Json::array();
   for (const auto& section : result.sections)
     json["sections"].push_back(section_json(section, result, peaks));
@@ -98,7 +101,9 @@ Table run_table(const RunResult& result, const SocketPeaks& peaks) {
     const auto time = [&](int64_t cycles) {
       return format_time(static_cast<double>(cycles) / result.clock_hz);
     };
-    table.add({section.name, format_count(section.launches), time(cycles_of(section)),
+    std::string launches = format_count(section.launches);
+    if (section.runs != section.launches) launches += fmt::format(" of {} runs", format_count(section.runs));
+    table.add({section.name, std::move(launches), time(cycles_of(section)),
                format_percent(share_of(cycles_of(section), result.cycles)), time(section.cycles_per_launch),
                time(section.launch_cycles_per_launch), section.bound_by, format_bandwidth(rate),
                peaks.hbm_bytes_per_s > 0 ? format_percent(rate / peaks.hbm_bytes_per_s) : "–",

@@ -19,8 +19,8 @@ struct SocketPeaks {
 Json byte_counts_json(const ByteCounts& bytes);
 // {program, phase, sockets, batch, context, fidelity, latency_s, tokens_per_second, flops_per_s, cycles,
 // clock_hz,
-//  bytes, unit_cycles, sections[]}: `bytes` and `unit_cycles` are of all sockets, those of a section of one
-//  launch on one socket.
+//  bytes, unit_cycles, firings_simulated, firings_skipped, sections[]}: `bytes` and `unit_cycles` are of all
+//  sockets, those of a section of one launch on one socket.
 Json run_json(const Program& program, const RunResult& result, const SocketPeaks& peaks);
 // One row a section: launches, time, share, what bounds it, HBM rate reached, PCUs and PMUs in use.
 Table run_table(const RunResult& result, const SocketPeaks& peaks);

@@ -12,11 +12,11 @@ using runtime::NodeStatus;
 
 Json distribution_json(const runtime::Distribution& d) {
   if (d.count == 0) {
-    return {{"count", 0},       {"mean_s", nullptr}, {"p50_s", nullptr},
-            {"p95_s", nullptr}, {"p99_s", nullptr},  {"max_s", nullptr}};
+    return {{"count", 0},       {"mean_s", nullptr}, {"p50_s", nullptr},  {"p90_s", nullptr},
+            {"p95_s", nullptr}, {"p99_s", nullptr},  {"p999_s", nullptr}, {"max_s", nullptr}};
   }
-  return {{"count", d.count}, {"mean_s", d.mean_s}, {"p50_s", d.p50_s},
-          {"p95_s", d.p95_s}, {"p99_s", d.p99_s},   {"max_s", d.max_s}};
+  return {{"count", d.count}, {"mean_s", d.mean_s}, {"p50_s", d.p50_s},   {"p90_s", d.p90_s},
+          {"p95_s", d.p95_s}, {"p99_s", d.p99_s},   {"p999_s", d.p999_s}, {"max_s", d.max_s}};
 }
 
 Json split_json(const runtime::LatencySplit& split) {
@@ -64,9 +64,56 @@ Json experts_json(const NodeResult& node) {
                        {"weight_bytes", expert.weight_bytes},
                        {"requests", expert.requests},
                        {"hits", expert.hits},
-                       {"switches", expert.switches}});
+                       {"switches", expert.switches},
+                       {"copied_bytes", expert.copied_bytes},
+                       {"ttft", distribution_json(expert.time_to_first_token)},
+                       {"longest_wait_s", expert.longest_wait_s}});
   }
   return experts;
+}
+
+// What the engine's mechanisms did.
+Json engine_json(const NodeResult& node) {
+  return {{"groups", node.groups},
+          {"iterations", node.iterations},
+          {"preemptions", node.preemptions},
+          {"prefetches", node.prefetches},
+          {"prefetched_bytes", node.prefetched_bytes},
+          {"prefetch_wasted_bytes", node.prefetch_wasted_bytes},
+          {"sram_copied_bytes", node.sram_copied_bytes},
+          {"kv_peak_bytes", node.kv_peak_bytes},
+          {"kv_out_bytes", node.kv_out_bytes},
+          {"kv_in_bytes", node.kv_in_bytes},
+          {"reused_prompt_tokens", node.reused_prompt_tokens},
+          {"scrubbed_bytes", node.scrubbed_bytes},
+          {"compacted_bytes", node.compacted_bytes},
+          {"dma_busy_s", node.dma_busy_s},
+          {"slowed_by_copies_s", node.slowed_by_copies_s},
+          {"faults", node.faults},
+          {"corrupt_copies", node.corrupt_copies},
+          {"restarts", node.restarts}};
+}
+
+Json tenants_json(const NodeResult& node) {
+  Json tenants = Json::array();
+  for (const auto& tenant : node.tenants) {
+    tenants.push_back({{"name", tenant.name},
+                       {"requests", tenant.requests},
+                       {"finished", tenant.finished},
+                       {"within_objective", tenant.within_objective},
+                       {"latency", distribution_json(tenant.latency)},
+                       {"ttft", distribution_json(tenant.time_to_first_token)}});
+  }
+  return tenants;
+}
+
+Json occupancy_json(const NodeResult& node) {
+  Json samples = Json::array();
+  for (const auto& sample : node.occupancy) {
+    samples.push_back(
+        {{"at_s", seconds(sample.at)}, {"expert_bytes", sample.expert_bytes}, {"kv_bytes", sample.kv_bytes}});
+  }
+  return samples;
 }
 
 Json node_json(const NodeResult& node) {
@@ -88,6 +135,14 @@ Json node_json(const NodeResult& node) {
   json["output_tokens_per_s"] = served ? Json(node.output_tokens_per_s) : Json(nullptr);
   json["requests_per_s"] = served ? Json(node.requests_per_s) : Json(nullptr);
   json["expert_hit_rate"] = served ? Json(node.expert_hit_rate) : Json(nullptr);
+  json["expert_byte_hit_rate"] = served ? Json(node.expert_byte_hit_rate) : Json(nullptr);
+  json["switches_per_request"] = served ? Json(node.switches_per_request) : Json(nullptr);
+  json["goodput_per_s"] = served ? Json(node.goodput_per_s) : Json(nullptr);
+  json["within_objective"] = served ? Json(node.within_objective) : Json(nullptr);
+  json["saturated"] = served ? Json(node.saturated) : Json(nullptr);
+  json["engine"] = engine_json(node);
+  json["tenants"] = tenants_json(node);
+  json["occupancy"] = occupancy_json(node);
   json["batches"] = node.batches;
   json["switches"] = node.switches;
   json["evictions"] = node.evictions;

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "runtime/router/knn.h"
 #include "runtime/router/router.h"
+#include "runtime/serving/engine_options.h"
 
 namespace rdusim::runtime {
 
@@ -57,6 +58,7 @@ struct Composition {
   RequestShape request;  // of a workload row that does not say
   std::string stack;     // software stack of the RDU nodes
   int64_t batch = 1;     // requests that the router sees at once
+  EngineOptions serving;
 };
 
 // `name`: a path to a YAML file, or the name of one in configs/compositions/. Overrides answer to

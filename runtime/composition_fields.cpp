@@ -131,6 +131,8 @@ const Fields<Composition>& composition_fields() {
           .nested("request", &Composition::request, request_fields())
           .text("stack", &Composition::stack, "software stack of the RDU nodes")
           .integer("batch", &Composition::batch, {1, 4096}, "requests", "that the router sees at once")
+          .nested("serving", &Composition::serving, engine_fields())
+          .optional()
           .check(check_experts)
           .check([](const Composition& c) -> std::string {
             const bool labelled = std::any_of(c.experts.begin(), c.experts.end(),

@@ -17,6 +17,13 @@ struct NodeMemory {
   Bytes store_bytes;                // where all experts live: DDR of an RDU node; host memory of a GPU node
   BytesPerSecond switch_bandwidth;  // store to HBM, whole node
   Picoseconds switch_setup;
+  // What copies and passes share, whole node; 0: not modelled, nothing slows anything.
+  BytesPerSecond hbm_bandwidth{};
+  BytesPerSecond store_bandwidth{};
+  BytesPerSecond link_bandwidth{};
+  Bytes sram_bytes{};        // on chip; 0: no expert is ever copied there
+  int64_t hbm_channels = 0;  // of the whole node; 0: a channel cannot be lost
+  int64_t store_channels = 0;
 };
 
 struct PassCost {
@@ -44,6 +51,9 @@ class ExecutionModel {
   // Weight bytes of a model in HBM, whole node (shards and replicas included), and KV bytes of one token.
   virtual Result<Bytes> weight_bytes(const std::string& model) = 0;
   virtual Result<Bytes> kv_bytes_per_token(const std::string& model) = 0;
+  // Decoder layers of a model: the steps in which its weights may arrive and be used. 1 where nothing is
+  // known.
+  virtual Result<int64_t> layers(const std::string& /*model*/) { return int64_t{1}; }
 };
 
 }  // namespace rdusim::runtime

@@ -31,7 +31,9 @@ GpuNode::GpuNode(GpuNodeSpec spec, std::map<std::string, ModelShape> models)
 
 NodeMemory GpuNode::memory() const {
   return {Bytes(spec_.gpus * spec_.hbm_capacity_bytes), Bytes(spec_.host_capacity_bytes),
-          BytesPerSecond{spec_.host_to_gpu_bandwidth_bytes_per_s}, Picoseconds(0)};
+          BytesPerSecond{spec_.host_to_gpu_bandwidth_bytes_per_s}, Picoseconds(0),
+          BytesPerSecond{static_cast<double>(spec_.gpus) * spec_.hbm_bandwidth_bytes_per_s *
+                         spec_.hbm_efficiency}};
 }
 
 Result<const ModelShape*> GpuNode::find(const std::string& model) const {
@@ -106,6 +108,11 @@ Result<Bytes> GpuNode::weight_bytes(const std::string& model) {
 Result<Bytes> GpuNode::kv_bytes_per_token(const std::string& model) {
   RDU_ASSIGN(const ModelShape* m, find(model));
   return Bytes(m->kv_bytes_per_token);
+}
+
+Result<int64_t> GpuNode::layers(const std::string& model) {
+  RDU_ASSIGN(const ModelShape* m, find(model));
+  return m->layers;
 }
 
 }  // namespace rdusim::runtime

@@ -45,6 +45,7 @@ class GpuNode final : public ExecutionModel {
                                       int64_t classes) override;
   Result<Bytes> weight_bytes(const std::string& model) override;
   Result<Bytes> kv_bytes_per_token(const std::string& model) override;
+  Result<int64_t> layers(const std::string& model) override;
 
  private:
   [[nodiscard]] Result<const ModelShape*> find(const std::string& model) const;

@@ -2,6 +2,8 @@
 #include "runtime/memo_execution.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdlib>
 
 #include "base/check.h"
 
@@ -37,6 +39,12 @@ std::pair<int64_t, int64_t> prompt_grid(int64_t tokens) {
   return {below, below + step};
 }
 
+// Grid of short prompts: 1 and the multiples of `step`.
+std::pair<int64_t, int64_t> short_grid(int64_t tokens, int64_t step) {
+  const int64_t below = tokens / step * step;
+  return {std::max<int64_t>(below, 1), below + step};
+}
+
 // Contexts at which decode steps are priced: 1, 64, 128, 256, ...
 std::pair<int64_t, int64_t> decode_anchors(int64_t context) {
   if (context < MemoisedExecution::kFirstDecodeAnchor) return {1, MemoisedExecution::kFirstDecodeAnchor};
@@ -46,6 +54,15 @@ std::pair<int64_t, int64_t> decode_anchors(int64_t context) {
 }
 
 }  // namespace
+
+int64_t along_line(int64_t from, int64_t to, int64_t count, int64_t weight, int64_t span) {
+  int64_t product = 0;
+  if (__builtin_mul_overflow(to - from, weight, &product) || std::abs(product) > INT64_MAX / 2)
+    return count * from + rounded_quotient(static_cast<Int128>(to - from) * weight, span);
+  // The same quotient in 64 bits: a division by a variable of 128 bits costs ten times as much.
+  const int64_t half = span / 2;
+  return count * from + (product < 0 ? product - half : product + half) / span;
+}
 
 PassCost& operator+=(PassCost& a, const PassCost& b) {
   a.time += b.time;
@@ -60,6 +77,16 @@ MemoisedExecution::MemoisedExecution(ExecutionModel& execution, std::vector<std:
     : execution_(execution), models_(std::move(models)), options_(options) {}
 
 Result<PassCost> MemoisedExecution::price(Pass pass, uint32_t model, int64_t batch, int64_t tokens) {
+  const bool power = std::has_single_bit(static_cast<uint64_t>(batch));
+  if (!options_.batch_grid || power) return price_exactly(pass, model, batch, tokens);
+  const auto above = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(batch)));
+  const int64_t below = above / 2;
+  RDU_ASSIGN(const PassCost low, price_exactly(pass, model, below, tokens));
+  RDU_ASSIGN(const PassCost high, price_exactly(pass, model, above, tokens));
+  return along_line(low, high, 1, batch - below, above - below);
+}
+
+Result<PassCost> MemoisedExecution::price_exactly(Pass pass, uint32_t model, int64_t batch, int64_t tokens) {
   RDU_CHECK(model < models_.size() && batch > 0 && tokens > 0, "model {} batch {} tokens {}", model, batch,
             tokens);
   const Shape shape{pass, model, batch, tokens};
@@ -76,8 +103,10 @@ Result<PassCost> MemoisedExecution::price(Pass pass, uint32_t model, int64_t bat
 }
 
 Result<PassCost> MemoisedExecution::prompt_pass(Pass pass, uint32_t model, int64_t batch, int64_t tokens) {
-  if (options_.exact_prompts || tokens <= kExactPromptTokens) return price(pass, model, batch, tokens);
-  const auto [below, above] = prompt_grid(tokens);
+  const bool is_short = tokens <= kExactPromptTokens;
+  if (options_.exact_prompts || (is_short && options_.short_prompt_step == 1))
+    return price(pass, model, batch, tokens);
+  const auto [below, above] = is_short ? short_grid(tokens, options_.short_prompt_step) : prompt_grid(tokens);
   RDU_ASSIGN(const PassCost low, price(pass, model, batch, below));
   if (below == tokens) return low;
   RDU_ASSIGN(const PassCost high, price(pass, model, batch, above));

@@ -23,6 +23,13 @@ namespace rdusim::runtime {
 
 struct MemoOptions {
   bool exact_prompts = true;  // false: prompts above kExactPromptTokens are interpolated on the grid
+  // Batches that are no power of two are a straight line between the powers beside them. APPROX: a pass is
+  // weights, then bytes and FLOPs in proportion to the batch, so the line is exact but for whole tiles and
+  // for the batch at which the bound changes.
+  bool batch_grid = false;
+  // Prompts up to kExactPromptTokens too are priced at multiples of this only, and lie between them on a
+  // line.
+  int64_t short_prompt_step = 1;
 };
 
 class MemoisedExecution {
@@ -47,6 +54,7 @@ class MemoisedExecution {
   using Shape = std::tuple<Pass, uint32_t, int64_t, int64_t>;  // pass, model, batch, tokens
 
   Result<PassCost> price(Pass pass, uint32_t model, int64_t batch, int64_t tokens);
+  Result<PassCost> price_exactly(Pass pass, uint32_t model, int64_t batch, int64_t tokens);
   Result<PassCost> prompt_pass(Pass pass, uint32_t model, int64_t batch, int64_t tokens);
 
   ExecutionModel& execution_;
@@ -56,6 +64,9 @@ class MemoisedExecution {
   std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>, PassCost> neighbour_costs_;
   int64_t priced_ = 0;
 };
+
+// count x from + (to - from) x weight / span, rounded once: the sum of `count` points of a line.
+int64_t along_line(int64_t from, int64_t to, int64_t count, int64_t weight, int64_t span);
 
 // a + b, tier by tier and cause by cause.
 PassCost& operator+=(PassCost& a, const PassCost& b);

@@ -39,8 +39,10 @@ struct Distribution {
   int64_t count = 0;  // all zero if 0
   double mean_s = 0;
   double p50_s = 0;
+  double p90_s = 0;
   double p95_s = 0;
   double p99_s = 0;
+  double p999_s = 0;
   double max_s = 0;
 };
 
@@ -68,6 +70,27 @@ struct ExpertResult {
   int64_t requests = 0;
   int64_t hits = 0;
   int64_t switches = 0;
+  int64_t copied_bytes =
+      0;  // store to HBM or SRAM: switches x what one copies, and what was given up on the way
+  Distribution time_to_first_token;  // of its finished requests
+  double longest_wait_s = 0;         // queueing and switching of one request
+};
+
+// What a tenant got.
+struct TenantResult {
+  std::string name;
+  int64_t requests = 0;
+  int64_t finished = 0;
+  Distribution latency;
+  Distribution time_to_first_token;
+  int64_t within_objective = 0;
+};
+
+// HBM at one moment.
+struct OccupancySample {
+  Picoseconds at;
+  int64_t expert_bytes = 0;
+  int64_t kv_bytes = 0;
 };
 
 struct TierBytes {
@@ -114,7 +137,32 @@ struct NodeResult {
   double makespan_s = 0;   // first arrival to last finish
   double output_tokens_per_s = 0;
   double requests_per_s = 0;
-  double expert_hit_rate = 0;  // of finished requests
+  double expert_hit_rate = 0;       // of finished requests
+  double expert_byte_hit_rate = 0;  // the same, each request weighted with its expert's bytes
+  double switches_per_request = 0;
+  double goodput_per_s = 0;     // finished requests within the objectives, a second
+  double within_objective = 0;  // share of all requests
+  bool saturated = false;       // the queue grew as long as requests came
+  int64_t groups = 1;
+  int64_t prefetches = 0;
+  int64_t preemptions = 0;  // an expert gave way with requests unfinished
+  int64_t iterations = 0;   // passes
+  int64_t faults = 0;       // events, recoveries included
+  int64_t corrupt_copies = 0;
+  int64_t restarts = 0;              // requests that began again after a fault
+  int64_t reused_prompt_tokens = 0;  // not computed, since a shared prefix was there
+  int64_t prefetched_bytes = 0;
+  int64_t prefetch_wasted_bytes = 0;  // evicted or given up before anybody used them
+  int64_t scrubbed_bytes = 0;
+  int64_t compacted_bytes = 0;
+  int64_t sram_copied_bytes = 0;  // part of store to HBM that went to SRAM instead
+  int64_t kv_out_bytes = 0;
+  int64_t kv_in_bytes = 0;
+  int64_t kv_peak_bytes = 0;
+  double dma_busy_s = 0;                   // sum over groups
+  double slowed_by_copies_s = 0;           // what sharing bandwidth with copies, and faults, added to passes
+  std::vector<TenantResult> tenants;       // by TenantId
+  std::vector<OccupancySample> occupancy;  // by time
   int64_t batches = 0;
   int64_t switches = 0;
   int64_t evictions = 0;

@@ -50,12 +50,14 @@ Accounting::Accounting(const Program& program, const NodeSpec& node, const Stack
 
 size_t Accounting::add_section(const Section& section, const SectionOutcome& outcome) {
   Kind& kind = kinds_.emplace_back();
+  kind.section = &section;
   SectionResult& result = result_.sections.emplace_back();
   result.name = section.name;
   result.cycles_per_launch = outcome.cycles;
   result.launch_cycles_per_launch = launch_cycles_;
   result.bound_by = bound_by(section, outcome);
   result.bytes = outcome.bytes[0];
+  result.rdn_byte_hops = outcome.rdn_byte_hops[0];
   for (const Channel& c : section.channels) result.pmus += c.pmus;
   for (size_t u = 0; u < section.units.size(); ++u) {
     const Unit& unit = section.units[u];
@@ -63,7 +65,8 @@ size_t Accounting::add_section(const Section& section, const SectionOutcome& out
     result.pcus += unit.pcus;
     result.pmus += unit.pmus;
     result.units.push_back({unit.name, unit.kind, unit.pcus, unit.pmus, c.firings, c.busy, c.starved,
-                            c.blocked, outcome.cycles - c.busy - c.starved - c.blocked});
+                            c.blocked, outcome.cycles - c.busy - c.starved - c.blocked, c.work.operations,
+                            c.work.operand_bytes});
     int64_t weight = unit.pcus + unit.pmus;
     for (const InputPort& port : unit.inputs) weight += section.channels[port.channel.value].pmus;
     kind.weights.push_back(weight);
@@ -78,7 +81,7 @@ void Accounting::add_bytes(ByteCounts& to, const ByteCounts& from, int64_t times
   }
 }
 
-void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome) {
+void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome, int64_t launch_cycles) {
   const int64_t stands_for = program_.sockets / static_cast<int64_t>(outcome.counters.size());
   UnitCycles sum;
   for (const std::vector<UnitCounters>& socket : outcome.counters) {
@@ -91,8 +94,8 @@ void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome
       occupied += weight * (socket[u].busy + socket[u].starved + socket[u].blocked);
     }
     sum.idle += physical_units_ * outcome.cycles - occupied;
-    sum.launching += kind.configured * launch_cycles_;
-    sum.idle += (physical_units_ - kind.configured) * launch_cycles_;
+    sum.launching += kind.configured * launch_cycles;
+    sum.idle += (physical_units_ - kind.configured) * launch_cycles;
   }
   result_.unit_cycles.busy += sum.busy * stands_for;
   result_.unit_cycles.starved += sum.starved * stands_for;
@@ -101,15 +104,31 @@ void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome
   result_.unit_cycles.idle += sum.idle * stands_for;
 }
 
-void Accounting::add_launch(size_t kind, const SectionOutcome& outcome) {
-  ++result_.sections[kind].launches;
-  result_.cycles += launch_cycles_ + outcome.cycles;
-  add_unit_cycles(kinds_[kind], outcome);
-  const int64_t stands_for = program_.sockets / static_cast<int64_t>(outcome.bytes.size());
-  for (const ByteCounts& bytes : outcome.bytes) add_bytes(result_.bytes, bytes, stands_for);
+void Accounting::add_work(const Unit& unit, const FiringWork& work, int64_t times) {
+  WorkCounts& operations = unit.kind == UnitKind::kGemm ? result_.gemm_work : result_.simd_work;
+  for (size_t k = 0; k < kWorkKindCount; ++k) operations[k] += times * work.operations[k];
+  for (size_t c = 0; c < kCauseCount; ++c) result_.operand_bytes[c] += times * work.operand_bytes[c];
 }
 
-RunResult Accounting::take(int64_t firings_simulated) {
+void Accounting::add_run(size_t kind, const SectionOutcome& outcome, bool launched) {
+  ++result_.sections[kind].runs;
+  if (launched) ++result_.sections[kind].launches;
+  const int64_t launch_cycles = launched ? launch_cycles_ : 0;
+  result_.cycles += launch_cycles + outcome.cycles;
+  add_unit_cycles(kinds_[kind], outcome, launch_cycles);
+  const int64_t stands_for = program_.sockets / static_cast<int64_t>(outcome.bytes.size());
+  for (const ByteCounts& bytes : outcome.bytes) add_bytes(result_.bytes, bytes, stands_for);
+  for (const CauseCounts& hops : outcome.rdn_byte_hops) {
+    for (size_t c = 0; c < kCauseCount; ++c) result_.rdn_byte_hops[c] += stands_for * hops[c];
+  }
+  const Section& section = *kinds_[kind].section;
+  for (const std::vector<UnitCounters>& socket : outcome.counters) {
+    for (size_t u = 0; u < socket.size(); ++u) add_work(section.units[u], socket[u].work, stands_for);
+  }
+}
+
+RunResult Accounting::take(int64_t firings_simulated, int64_t firings_skipped) {
+  result_.firings_skipped = firings_skipped;
   result_.firings_simulated = firings_simulated;
   return std::move(result_);
 }

@@ -21,23 +21,25 @@ class Accounting {
  public:
   Accounting(const Program& program, const NodeSpec& node, const StackSpec& stack, Fidelity fidelity);
 
-  // A new kind of section launch (section and tiers); returns its number for add_launch.
+  // A new kind of section launch (section and tiers); returns its number for add_run.
   size_t add_section(const Section& section, const SectionOutcome& outcome);
-  // One launch that took the same course as the outcome of the kind, but whose sockets counted as in
-  // `outcome`.
-  void add_launch(size_t kind, const SectionOutcome& outcome);
+  // One run that took the same course as the outcome of the kind, but whose sockets counted as in `outcome`.
+  // Later iterations of a looping launch are not `launched`: the fabric keeps its configuration.
+  void add_run(size_t kind, const SectionOutcome& outcome, bool launched);
 
   [[nodiscard]] int64_t cycles() const { return result_.cycles; }
   [[nodiscard]] int64_t launch_cycles() const { return launch_cycles_; }
-  RunResult take(int64_t firings_simulated);
+  RunResult take(int64_t firings_simulated, int64_t firings_skipped);
 
  private:
   struct Kind {
+    const Section* section = nullptr;
     std::vector<int64_t> weights;  // physical units of each unit
     int64_t configured = 0;        // their sum
   };
   void add_bytes(ByteCounts& to, const ByteCounts& from, int64_t times) const;
-  void add_unit_cycles(const Kind& kind, const SectionOutcome& outcome);
+  void add_work(const Unit& unit, const FiringWork& work, int64_t times);
+  void add_unit_cycles(const Kind& kind, const SectionOutcome& outcome, int64_t launch_cycles);
 
   const Program& program_;
   int64_t physical_units_;

@@ -71,6 +71,7 @@ AnalyticSection::AnalyticSection(const Program& program, const Section& section,
       section_(section),
       launch_(launch),
       node_(node),
+      turn_ranks_(turn_ranks(section)),
       flows_(section.channels.size()),
       models_(section.units.size()) {}
 
@@ -214,7 +215,7 @@ double AnalyticSection::carry(ChannelId c) const {
   const Channel& channel = section_.channels[c.value];
   if (channel.links == 0) return 0;
   const double bytes = flows_[c.value].elements * static_cast<double>(dtype_bytes(channel.dtype));
-  return bytes / static_cast<double>(channel.links * chip().rdn.link_bytes_per_cycle);
+  return bytes / static_cast<double>(channel.bytes_per_cycle(chip().rdn.link_bytes_per_cycle));
 }
 
 // A slot comes back after the token's way to the consumer and its use there.
@@ -292,9 +293,14 @@ SectionOutcome AnalyticSection::outcome() const {
     const int64_t end = std::clamp<int64_t>(std::llround(m.end), 0, out.cycles);
     c.busy = std::min<int64_t>(end, std::llround(m.service * static_cast<double>(c.firings)));
     c.starved = end - c.busy;
+    c.work = m.work;
+    if (unit(u).kind == UnitKind::kLoad && m.tier == Tier::kSram)
+      c.work.operand_bytes[static_cast<size_t>(section_.arguments[unit(u).stream->argument.value].cause)] +=
+          m.bytes;
     out.counters[0].push_back(c);
     count_bytes(u, out.bytes[0]);
   }
+  count_channels(out);
   out.hbm_busy_cycles = std::llround(busy_[static_cast<size_t>(Tier::kHbm)]);
   out.ddr_busy_cycles = std::llround(busy_[static_cast<size_t>(Tier::kDdr)]);
   out.link_busy_cycles = std::llround(link_busy_);
@@ -312,16 +318,15 @@ void AnalyticSection::count_bytes(size_t u, ByteCounts& bytes) const {
   }
   if (x.kind == UnitKind::kSend)
     bytes[static_cast<size_t>(Wire::kLink)][static_cast<size_t>(cause)] += m.bytes;
-  auto& sram = bytes[static_cast<size_t>(Wire::kSram)][static_cast<size_t>(cause)];
-  for (const OutputPort& port : x.outputs) {
-    for (const ChannelId c : port.channels) {
-      const Channel& channel = section_.channels[c.value];
-      const bool buffered = unit(ends_[c.value].consumer->value).kind == UnitKind::kBuffer;
-      const int64_t writes = (channel.pmus > 0 ? 1 : 0) + (buffered ? 1 : 0);
-      const double elements = flows_[c.value].elements * static_cast<double>(flows_[c.value].tokens);
-      sram += writes * std::llround(elements) * dtype_bytes(channel.dtype);
-    }
+}
+
+void AnalyticSection::count_channels(SectionOutcome& out) const {
+  std::vector<int64_t> written;
+  for (size_t c = 0; c < flows_.size(); ++c) {
+    const double elements = flows_[c].elements * static_cast<double>(flows_[c].tokens);
+    written.push_back(std::llround(elements) * dtype_bytes(section_.channels[c].dtype));
   }
+  count_channel_bytes(section_, chip(), written, channel_causes(section_), out);
 }
 
 Result<SectionOutcome> analytic_section(const Program& program, const Section& section, const Launch& launch,

@@ -12,7 +12,7 @@
 #include "base/program/program.h"
 #include "base/program/topology.h"
 #include "base/result.h"
-#include "sim/section_run.h"
+#include "sim/section_outcome.h"
 #include "sim/stream_schedule.h"
 #include "sim/token_shapes.h"
 
@@ -57,6 +57,7 @@ struct UnitModel {
   double transfer_latency = 0;
   BackPressure held;
   int64_t bytes = 0;  // moved by a stream or exchange, all firings
+  FiringWork work;    // of all firings
 
   void set_service(double cycles) { service = service_first = service_last_but_one = service_last = cycles; }
 };
@@ -98,12 +99,14 @@ class AnalyticSection {
   void set_gates();
   [[nodiscard]] SectionOutcome outcome() const;
   void count_bytes(size_t u, ByteCounts& bytes) const;
+  void count_channels(SectionOutcome& out) const;
 
   const Program& program_;
   const Section& section_;
   const Launch& launch_;
   const NodeSpec& node_;
   std::vector<ChannelEnds> ends_;
+  std::vector<int64_t> turn_ranks_;
   std::optional<TokenShapes> shapes_;
   std::vector<size_t> order_;  // producers before consumers
   std::vector<Flow> flows_;

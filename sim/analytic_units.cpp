@@ -31,6 +31,27 @@ std::vector<Sample> samples(int64_t count) {
   return out;
 }
 
+// Sum of firings' work, each standing for some of them.
+class WorkMean {
+ public:
+  void add(const FiringWork& work, double firings) {
+    for (size_t k = 0; k < kWorkKindCount; ++k)
+      operations_[k] += firings * static_cast<double>(work.operations[k]);
+    for (size_t c = 0; c < kCauseCount; ++c)
+      operands_[c] += firings * static_cast<double>(work.operand_bytes[c]);
+  }
+  [[nodiscard]] FiringWork rounded() const {
+    FiringWork work;
+    for (size_t k = 0; k < kWorkKindCount; ++k) work.operations[k] = std::llround(operations_[k]);
+    for (size_t c = 0; c < kCauseCount; ++c) work.operand_bytes[c] = std::llround(operands_[c]);
+    return work;
+  }
+
+ private:
+  std::array<double, kWorkKindCount> operations_{};
+  std::array<double, kCauseCount> operands_{};
+};
+
 }  // namespace
 
 Status AnalyticSection::characterise(size_t u) {
@@ -109,7 +130,7 @@ void AnalyticSection::add_stream(size_t u, double cycles) {
   UnitModel& m = models_[u];
   FluidStream s;
   s.priority = x.stream->priority;
-  s.order = static_cast<int64_t>(u);
+  s.order = turn_ranks_[u];
   s.first_cycles = m.service;
   double ahead = 1;  // share that fits into the channels ahead of the consumers
   if (x.kind == UnitKind::kLoad && !x.stream->gather) {
@@ -162,23 +183,29 @@ Status AnalyticSection::characterise_compute(size_t u) {
   const double share = static_cast<double>(emitting) / static_cast<double>(x.firings);
   const int64_t rounds = (x.firings + round.period - 1) / round.period;
   double sum = 0;
+  WorkMean work;
   for (const Sample& s : samples(rounds)) {
     const int64_t begin = s.number * round.period;
     const int64_t emits = std::min(x.firings - 1, begin + round.begin);
     const int64_t quiet = std::min(x.firings - 1, begin + (round.begin > 0 ? 0 : round.end));
     m.service_last_but_one = m.service_last;
     RDU_ASSIGN(const FiringCost::Entry* full, shapes_->firing(u, emits));
-    m.service_last = static_cast<double>(full->service_cycles);
+    m.latency = static_cast<double>(full->cycles.latency_cycles);
+    m.service_last = static_cast<double>(full->cycles.service_cycles);
+    const double firings_of_round = static_cast<double>(x.firings) / static_cast<double>(rounds);
+    work.add(full->work, s.weight * firings_of_round * (emitting < x.firings ? share : 1));
     if (emitting < x.firings) {
       RDU_ASSIGN(const FiringCost::Entry* part, shapes_->firing(u, quiet));
-      m.service_last = share * m.service_last + (1 - share) * static_cast<double>(part->service_cycles);
+      work.add(part->work, s.weight * firings_of_round * (1 - share));
+      m.service_last =
+          share * m.service_last + (1 - share) * static_cast<double>(part->cycles.service_cycles);
     }
     if (s.number == 0) m.service_first = m.service_last;
     sum += s.weight * m.service_last;
   }
   m.service = sum / static_cast<double>(rounds);
+  m.work = work.rounded();
   m.first_firings = static_cast<double>(first);
-  m.latency = x.kind == UnitKind::kBuffer ? 0 : static_cast<double>(chip().pcu.pipeline_latency_cycles);
   return {};
 }
 

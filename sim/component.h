@@ -10,19 +10,13 @@
 
 #include "base/result.h"
 #include "sim/section_context.h"
+#include "sim/section_outcome.h"
 #include "sim/token_channel.h"
 #include "sim/unit_process.h"
 
 namespace rdusim::sim {
 
 enum class WaitFor : uint8_t { kNothing, kToken, kSpace, kMemory };
-
-struct UnitCounters {
-  int64_t firings = 0;
-  int64_t busy = 0;
-  int64_t starved = 0;  // waiting for an input token, or for the memory channel's turn
-  int64_t blocked = 0;  // waiting for space downstream
-};
 
 class Component {
  public:

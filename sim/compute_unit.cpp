@@ -23,9 +23,7 @@ void advance(int64_t& phase, int64_t period) {
 ComputeUnit::ComputeUnit(SectionContext& context, const Unit& unit, size_t unit_index, int64_t socket,
                          std::vector<TokenChannel*> inputs, std::vector<std::vector<TokenChannel*>> outputs)
     : Component(context, unit, unit_index, socket),
-      cost_(context.section, unit, context.node.chip),
-      pipeline_latency_cycles_(
-          unit.kind == UnitKind::kBuffer ? 0 : context.node.chip.pcu.pipeline_latency_cycles),
+      cost_(context.section, unit, context.node.chip, context.channel_causes),
       extents_(inputs.size(), Extent{-1, -1, 0, 0}),
       registers_(unit.inputs.size() + unit.body.size()) {
   RDU_CHECK(inputs.size() <= 32 && outputs.size() <= 32, "unit {} has more than 32 ports", unit.name);
@@ -44,11 +42,13 @@ ComputeUnit::ComputeUnit(SectionContext& context, const Unit& unit, size_t unit_
 void ComputeUnit::run() {
   for (int64_t firing = 0; firing < unit_.firings; ++firing) {
     const FiringActivity activity = take_inputs();
-    work_until(time_ + service(activity, firing));
+    const FiringCycles cost = cycles(activity, firing);
+    work_until(time_ + cost.service_cycles);
     release_inputs();
-    give_outputs();
+    give_outputs(cost.latency_cycles);
     ++counters_.firings;
   }
+  counters_.work = cost_.total();
 }
 
 FiringActivity ComputeUnit::take_inputs() {
@@ -73,12 +73,13 @@ FiringActivity ComputeUnit::take_inputs() {
 }
 
 // Cost of the firing; leaves each output's result (or accumulator) in its tile.
-int64_t ComputeUnit::service(FiringActivity activity, int64_t firing) {
+FiringCycles ComputeUnit::cycles(FiringActivity activity, int64_t firing) {
   if (functional()) {
     for (size_t i = 0; i < inputs_.size(); ++i)
       extents_[i] = inputs_[i].held ? inputs_[i].tile.extent : Extent{-1, -1, 0, 0};
     auto computed = cost_.compute(activity, firing, extents_);
     if (!computed.ok()) fail(computed.take_error());
+    cost_.count(cost_.work_of(activity, extents_));
     evaluate_body(activity, firing);
     extents_.resize(inputs_.size());
     return *computed;
@@ -91,7 +92,7 @@ int64_t ComputeUnit::service(FiringActivity activity, int64_t firing) {
     const Extent shape{entry.sources[o].rows, entry.sources[o].cols, 0, 0};
     update_output(outputs_[o], (activity.outputs_active >> o & 1U) != 0, shape, Tile{shape, nullptr});
   }
-  return entry.service_cycles;
+  return entry.cycles;
 }
 
 void ComputeUnit::evaluate_body(FiringActivity activity, int64_t firing) {
@@ -155,7 +156,7 @@ void ComputeUnit::release_inputs() {
   }
 }
 
-void ComputeUnit::give_outputs() {
+void ComputeUnit::give_outputs(int64_t latency_cycles) {
   int64_t space = time_;
   for (Output& out : outputs_) {
     if (!in_window(out.port->phases, out.phase)) continue;
@@ -166,9 +167,9 @@ void ComputeUnit::give_outputs() {
     }
   }
   block_until(space);
+  results_ready_cycle_ = std::max(results_ready_cycle_, time_ + latency_cycles);
   for (Output& out : outputs_) {
-    if (in_window(out.port->phases, out.phase))
-      emit(out.channels, out.tile, time_ + pipeline_latency_cycles_);
+    if (in_window(out.port->phases, out.phase)) emit(out.channels, out.tile, results_ready_cycle_);
     advance(out.phase, out.port->phases.period);
     advance(out.reset_phase, out.port->reset_period);
   }

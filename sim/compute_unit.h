@@ -39,16 +39,16 @@ class ComputeUnit : public Component {
   };
 
   FiringActivity take_inputs();
-  int64_t service(FiringActivity activity, int64_t firing);
+  FiringCycles cycles(FiringActivity activity, int64_t firing);
   void evaluate_body(FiringActivity activity, int64_t firing);
   void update_output(Output& output, bool active, const Extent& extent, Tile value);
   void release_inputs();
-  void give_outputs();
+  void give_outputs(int64_t latency_cycles);
 
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;
   FiringCost cost_;
-  int64_t pipeline_latency_cycles_;
+  int64_t results_ready_cycle_ = 0;  // of the firing before: results leave in order
   // scratch of one firing
   std::vector<Extent> extents_;  // held tokens; functional: all registers
   std::vector<Tile> registers_;  // functional only

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/exchange_part.h"
 #include "sim/hardware.h"
 
 namespace rdusim::sim {
@@ -26,7 +27,7 @@ void Message::send(Server& egress, Server& ingress, TokenChannel& mailbox, Tile 
 // Cut-through: the head of the message reaches the other port `latency` after it left.
 void Message::Leaving::granted(int64_t start_sub, int64_t finish_sub) {
   message.left_ = true;
-  message.left_cycle_ = ceil_cycle(finish_sub);
+  message.left_cycle_ = std::max(ceil_cycle(finish_sub), now_cycle());  // an empty message takes no time
   message.arriving_.arrival_cycle = std::max(ceil_cycle(start_sub) + message.latency_cycles_, now_cycle());
   message.arriving_.order = order;
   message.arriving_.bytes = message.received_bytes_;
@@ -35,7 +36,7 @@ void Message::Leaving::granted(int64_t start_sub, int64_t finish_sub) {
 }
 
 void Message::Arriving::granted(int64_t, int64_t finish_sub) {
-  message.mailbox_->write(Token{ceil_cycle(finish_sub), std::move(message.tile_)});
+  message.mailbox_->write(Token{std::max(ceil_cycle(finish_sub), now_cycle()), std::move(message.tile_)});
 }
 
 SendUnit::SendUnit(SectionContext& context, const Unit& unit, size_t unit_index, int64_t socket,
@@ -66,14 +67,10 @@ void SendUnit::run() {
 // Columns [chunk * p, ...) of the token for socket p, or all of it.
 Tile SendUnit::part_of(const Tile& tile, int64_t socket) const {
   if (unit_.exchange->mode == ExchangeMode::kBroadcast) return tile;
-  const int64_t sockets = context_.program.sockets;
-  const int64_t chunk = (tile.extent.cols + sockets - 1) / sockets;
-  TileOp slice;
-  slice.kind = TileOpKind::kSliceColsByFiring;
-  slice.ints = {std::max<int64_t>(1, chunk), sockets};
-  auto extent = tile_op_extent(slice, {tile.extent, {}, {}}, socket);
-  if (tile.values == nullptr) return Tile{{extent->rows, extent->cols, 0, 0}, nullptr};
-  return evaluate_tile_op(slice, {&tile, nullptr, nullptr}, *extent, socket);
+  const Extent part = exchange_part(*unit_.exchange, context_.program.sockets, tile.extent, socket);
+  if (tile.values == nullptr) return Tile{{part.rows, part.cols, 0, 0}, nullptr};
+  const TileOp slice = scatter_slice(tile.extent.cols, context_.program.sockets);
+  return evaluate_tile_op(slice, {&tile, nullptr, nullptr}, part, socket);
 }
 
 void SendUnit::give_own(const Tile& tile) {
@@ -105,11 +102,11 @@ void SendUnit::post(const Tile& tile, int64_t firing) {
     Tile message = part_of(tile, stands_for_all ? socket_ : peer);
     const int64_t received = message.extent.elements() * bytes_per_element;
     count_bytes(Wire::kLink, Cause::kCollective, sent);
-    Server& ingress = context_.hardware.ingress(stands_for_all ? socket_ : peer);
-    const auto order = static_cast<int64_t>((unit_index_ * static_cast<size_t>(sockets) + i));
+    Server& ingress = context_.hardware->ingress(stands_for_all ? socket_ : peer);
+    const int64_t order = context_.turn_ranks[unit_index_] * sockets + static_cast<int64_t>(i);
     messages_[i][static_cast<size_t>(firing % kExchangeWindow)]->send(
-        context_.hardware.egress(socket_), ingress, *mailboxes_[i], std::move(message), sent, received,
-        context_.hardware.link_latency_cycles(), order, i + 1 == mailboxes_.size() ? process() : nullptr);
+        context_.hardware->egress(socket_), ingress, *mailboxes_[i], std::move(message), sent, received,
+        context_.hardware->link_latency_cycles(), order, i + 1 == mailboxes_.size() ? process() : nullptr);
   }
   const Message& last = *messages_.back()[static_cast<size_t>(firing % kExchangeWindow)];
   while (!last.left()) process()->sleep();

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "base/check.h"
-#include "base/program/service.h"
+#include "sim/resource_rates.h"
 
 // The SystemC library's own main() calls this; our programs have their own main and start the kernel from
 // run().
@@ -34,6 +32,10 @@ Hardware& Hardware::instance() {
   // Lives to the end of the process: the kernel's own statics may outlive ours.
   static Hardware* hardware = new Hardware;
   return *hardware;
+}
+
+bool Hardware::has_outside_memory() {
+  return static_cast<bool>(target_factory());
 }
 
 void Hardware::set_target_factory(TargetFactory factory) {
@@ -68,13 +70,12 @@ void Hardware::configure(const NodeSpec& node) {
   for (Socket& socket : sockets_) {
     for (const Tier tier : {Tier::kHbm, Tier::kDdr}) {
       const auto& controller = socket.memory[static_cast<size_t>(tier)].controller;
-      if (controller) controller->configure(tier == Tier::kHbm ? node.chip.hbm : node.chip.ddr, node.chip);
+      if (controller) controller->configure(node.chip, tier);
     }
-    const auto rate = static_cast<int64_t>(std::llround(node.link.bandwidth_bytes_per_s));
-    socket.egress->configure(rate, std::llround(node.chip.clock_hz));
-    socket.ingress->configure(rate, std::llround(node.chip.clock_hz));
+    socket.egress->configure(link_bytes_per_s(node), clock_hz(node.chip));
+    socket.ingress->configure(link_bytes_per_s(node), clock_hz(node.chip));
   }
-  link_latency_cycles_ = cycles_of_seconds(node.link.latency_ns * 1e-9, node.chip.clock_hz);
+  link_latency_cycles_ = sim::link_latency_cycles(node);
 }
 
 void Hardware::reset_servers() {

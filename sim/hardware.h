@@ -27,6 +27,7 @@ class Hardware {
   // tier). Its bandwidth and latency are its own. To be called before the process's first run.
   using TargetFactory = std::function<tlm::tlm_target_socket<>*(int64_t socket, Tier tier)>;
   static void set_target_factory(TargetFactory factory);
+  static bool has_outside_memory();
 
   // --- configuration, while nothing runs
   void configure(const NodeSpec& node);

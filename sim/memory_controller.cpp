@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/program/service.h"
+#include "sim/resource_rates.h"
 #include "sim/unit_process.h"
 
 namespace rdusim::sim {
@@ -34,10 +34,9 @@ MemoryController::MemoryController(const sc_core::sc_module_name& name)
   socket.register_b_transport(this, &MemoryController::b_transport);
 }
 
-void MemoryController::configure(const MemorySpec& spec, const ChipSpec& chip) {
-  const double ports = static_cast<double>(chip.agcu_ports * chip.agcu_port_bytes_per_cycle) * chip.clock_hz;
-  server.configure(std::llround(std::min(spec.achieved_bytes_per_s(), ports)), std::llround(chip.clock_hz));
-  latency_cycles_ = cycles_of_seconds(spec.latency_ns * 1e-9, chip.clock_hz);
+void MemoryController::configure(const ChipSpec& chip, Tier tier) {
+  server.configure(memory_bytes_per_s(chip, tier), clock_hz(chip));
+  latency_cycles_ = memory_latency_cycles(chip, tier);
 }
 
 void MemoryController::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {

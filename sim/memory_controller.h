@@ -21,6 +21,7 @@
 #include <tlm>
 
 #include "base/arch/chip.h"
+#include "base/program/program.h"
 #include "sim/server.h"
 
 namespace rdusim::sim {
@@ -43,7 +44,7 @@ class MemoryController : public sc_core::sc_module {
   explicit MemoryController(const sc_core::sc_module_name& name);
 
   // --- configuration
-  void configure(const MemorySpec& spec, const ChipSpec& chip);
+  void configure(const ChipSpec& chip, Tier tier);
   // --- port in
   tlm_utils::simple_target_socket<MemoryController> socket;
   // --- state

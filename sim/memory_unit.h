@@ -13,48 +13,28 @@
 
 #include "sim/component.h"
 #include "sim/memory_controller.h"
+#include "sim/stream_access.h"
 #include "sim/values.h"
 
 namespace rdusim::sim {
-
-// Walks the tokens of a stream.
-class StreamWalk {
- public:
-  explicit StreamWalk(const MemoryStream& stream) : stream_(stream) {}
-  // First row and number of rows of the next token, before clipping to the shard.
-  ShardRange next();
-
- private:
-  const MemoryStream& stream_;
-  int64_t segment_ = 0;
-  int64_t row_ = 0;
-};
 
 class MemoryUnit : public Component {
  protected:
   MemoryUnit(SectionContext& context, const Unit& unit, size_t unit_index, int64_t socket);
 
-  // What of the rows [begin, begin + size) this socket has.
-  [[nodiscard]] ShardRange clip_rows(ShardRange rows) const;
   // `runs` contiguous runs that make up `bytes` at `address`. Blocks until granted.
   Transfer move(tlm::tlm_command command, int64_t address, int64_t bytes, int64_t runs);
   [[nodiscard]] int64_t address_of(int64_t row) const {
     return symbol_.offset_bytes + (row * symbol_.cols + stream_.col_begin) * dtype_bytes(symbol_.dtype);
   }
-  [[nodiscard]] int64_t contiguous_runs(int64_t rows) const { return cols_ == symbol_.cols ? 1 : rows; }
   [[nodiscard]] uint8_t* memory_bytes(int64_t address);
 
   const MemoryStream& stream_;
   const Symbol& symbol_;
-  int64_t shard_rows_;  // of this socket
-  int64_t cols_;        // of the stream on this socket
+  const StreamAccess moves_;
 
  private:
-  Wire wire_;
-  Cause cause_;
   AgcuPort* port_;  // null: SRAM
-  int64_t burst_bytes_;
-  int64_t sram_bytes_per_cycle_;
   int64_t sram_free_cycle_;
   MemoryAccess access_;
   int tier_track_ = 0;

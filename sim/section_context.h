@@ -9,6 +9,7 @@
 #include "base/arch/chip.h"
 #include "base/program/program.h"
 #include "base/program/run_result.h"
+#include "sim/section_outcome.h"
 #include "sim/simulator.h"
 
 namespace rdusim::sim {
@@ -21,7 +22,9 @@ struct SectionContext {
   const Section& section;
   const Launch& launch;
   const NodeSpec& node;
-  Hardware& hardware;
+  Hardware* hardware = nullptr;  // set when SystemC executes it
+  std::vector<Cause> channel_causes = sim::channel_causes(section);
+  std::vector<int64_t> turn_ranks = sim::turn_ranks(section);
   int64_t begin_cycle = 0;        // absolute cycle of the first firing
   int64_t simulated_sockets = 1;  // 1: socket 0 stands for all
   bool functional = false;

@@ -18,7 +18,7 @@ SectionRun::SectionRun(SectionContext& context)
 Result<SectionOutcome> SectionRun::run() {
   for (int64_t s = 0; s < context_.simulated_sockets; ++s) build_channels(s);
   for (int64_t s = 0; s < context_.simulated_sockets; ++s) build_components(s);
-  context_.hardware.reset_servers();
+  context_.hardware->reset_servers();
   start();
   sc_core::sc_start();  // returns when nothing is left to happen
   RDU_CHECK_OK(check_finished());
@@ -31,7 +31,7 @@ void SectionRun::build_channels(int64_t socket) {
   for (const Channel& c : section.channels) {
     fabric.channels.push_back(
         std::make_unique<TokenChannel>(c.name, c.dtype, c.capacity_tokens, c.latency_cycles,
-                                       c.links * context_.node.chip.rdn.link_bytes_per_cycle));
+                                       c.bytes_per_cycle(context_.node.chip.rdn.link_bytes_per_cycle)));
   }
   fabric.mailboxes.resize(section.units.size());
   for (size_t u = 0; u < section.units.size(); ++u) {
@@ -116,7 +116,7 @@ void SectionRun::start() {
   size_t next = 0;
   for (Fabric& fabric : sockets_) {
     for (const auto& component : fabric.components) {
-      UnitProcess* process = context_.hardware.process(next++);
+      UnitProcess* process = context_.hardware->process(next++);
       component->attach(process);
       process->start(component.get());
     }
@@ -167,49 +167,34 @@ std::vector<const Component*> SectionRun::all_components() const {
   return out;
 }
 
-// A channel's bytes count as PMU writes if PMUs hold it; their cause is what its producer moves.
-void SectionRun::count_channel_bytes(int64_t socket, ByteCounts& bytes) const {
-  const Fabric& fabric = sockets_[static_cast<size_t>(socket)];
-  const Section& section = context_.section;
-  const auto cause_of = [&](const TokenChannel& channel) {
-    const Unit& unit = channel.producer->unit();
-    if (unit.stream) return section.arguments[unit.stream->argument.value].cause;
-    return unit.exchange ? Cause::kCollective : Cause::kActivations;
-  };
-  auto& sram = bytes[static_cast<size_t>(Wire::kSram)];
-  for (size_t c = 0; c < fabric.channels.size(); ++c) {
-    const TokenChannel& channel = *fabric.channels[c];
-    const auto cause = static_cast<size_t>(cause_of(channel));
-    if (section.channels[c].pmus > 0) sram[cause] += channel.bytes_written();
-    if (channel.consumer->unit().kind == UnitKind::kBuffer) sram[cause] += channel.bytes_written();
-  }
-}
-
 SectionOutcome SectionRun::outcome() const {
   SectionOutcome out;
   int64_t end = context_.begin_cycle;
   for (int64_t s = 0; s < context_.simulated_sockets; ++s) {
     std::vector<UnitCounters>& counters = out.counters.emplace_back();
     ByteCounts& bytes = out.bytes.emplace_back();
-    for (const auto& component : sockets_[static_cast<size_t>(s)].components) {
+    const Fabric& fabric = sockets_[static_cast<size_t>(s)];
+    for (const auto& component : fabric.components) {
       counters.push_back(component->counters());
       end = std::max(end, component->end_cycle());
-      out.firings += component->counters().firings;
+      out.firings_simulated += component->counters().firings;
       for (size_t w = 0; w < kWireCount; ++w) {
         for (size_t k = 0; k < kCauseCount; ++k) bytes[w][k] += component->bytes()[w][k];
       }
     }
-    count_channel_bytes(s, bytes);
+    std::vector<int64_t> written;
+    for (const auto& channel : fabric.channels) written.push_back(channel->bytes_written());
+    count_channel_bytes(context_.section, context_.node.chip, written, context_.channel_causes, out);
   }
   out.cycles = end - context_.begin_cycle;
-  const Hardware& hardware = context_.hardware;
+  const Hardware& hardware = *context_.hardware;
   const auto busy = [&](Tier tier) {
     const Server* server = hardware.memory_server(0, tier);
     return server == nullptr ? 0 : server->busy_cycles();
   };
   out.hbm_busy_cycles = busy(Tier::kHbm);
   out.ddr_busy_cycles = busy(Tier::kDdr);
-  out.link_busy_cycles = context_.hardware.egress(0).busy_cycles();
+  out.link_busy_cycles = context_.hardware->egress(0).busy_cycles();
   return out;
 }
 

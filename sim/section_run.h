@@ -10,20 +10,10 @@
 #include "base/result.h"
 #include "sim/component.h"
 #include "sim/section_context.h"
+#include "sim/section_outcome.h"
 #include "sim/token_channel.h"
 
 namespace rdusim::sim {
-
-// Counters of one launch.
-struct SectionOutcome {
-  int64_t cycles = 0;
-  int64_t firings = 0;
-  std::vector<std::vector<UnitCounters>> counters;  // [socket][unit]
-  std::vector<ByteCounts> bytes;                    // [socket]
-  int64_t hbm_busy_cycles = 0;                      // of socket 0's shared resources
-  int64_t ddr_busy_cycles = 0;
-  int64_t link_busy_cycles = 0;
-};
 
 class SectionRun {
  public:
@@ -48,7 +38,6 @@ class SectionRun {
   void abort_all();
   [[nodiscard]] std::vector<const Component*> all_components() const;
   [[nodiscard]] SectionOutcome outcome() const;
-  void count_channel_bytes(int64_t socket, ByteCounts& bytes) const;
 
   SectionContext& context_;
   std::vector<Fabric> sockets_;

@@ -14,34 +14,10 @@ Server::Server(const sc_core::sc_module_name& name, Arbitration arbitration)
   dont_initialize();
 }
 
-void Server::configure(int64_t bytes_per_s, int64_t clock_hz) {
-  bytes_per_s_ = std::max<int64_t>(1, bytes_per_s);
-  clock_hz_ = clock_hz;
-  last_bytes_ = -1;
-  carry_ = 0;
-}
-
 void Server::reset() {
   waiting_.clear();
   decide_event_.cancel();
-  busy_sub_ = 0;
-  carry_ = 0;
-}
-
-// Whole subcycles of this transfer; what is left of a subcycle is carried to the next, so nothing
-// accumulates.
-int64_t Server::cost_sub(int64_t bytes) {
-  const auto rate = static_cast<Uint128>(bytes_per_s_);
-  if (bytes != last_bytes_) {
-    const Uint128 scaled = (static_cast<Uint128>(bytes) * static_cast<Uint128>(clock_hz_)) << kSubcycleBits;
-    last_bytes_ = bytes;
-    last_cost_sub_ = static_cast<int64_t>(scaled / rate);
-    last_remainder_ = static_cast<int64_t>(scaled % rate);
-  }
-  carry_ += last_remainder_;
-  if (carry_ < bytes_per_s_) return last_cost_sub_;
-  carry_ -= bytes_per_s_;
-  return last_cost_sub_ + 1;
+  clock_.reset();
 }
 
 // The cycle at whose end the next request can be chosen: the resource is free in it, and something has
@@ -49,7 +25,7 @@ int64_t Server::cost_sub(int64_t bytes) {
 int64_t Server::decision_cycle() const {
   int64_t earliest = std::numeric_limits<int64_t>::max();
   for (const Request* r : waiting_) earliest = std::min(earliest, r->arrival_cycle);
-  return std::max(free_sub_ >> kSubcycleBits, earliest);
+  return std::max(clock_.free_cycle(), earliest);
 }
 
 size_t Server::best(int64_t cycle) const {
@@ -84,13 +60,9 @@ void Server::decide() {
     }
     const size_t chosen = best(cycle);
     Request* request = waiting_[chosen];
-    waiting_[chosen] = waiting_.back();
-    waiting_.pop_back();
-    const int64_t start = std::max(free_sub_, request->arrival_cycle << kSubcycleBits);
-    const int64_t cost = cost_sub(request->bytes);
-    free_sub_ = start + cost;
-    busy_sub_ += cost;
-    request->granted(start, free_sub_);
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(chosen));
+    const ServiceClock::Span span = clock_.serve(request->arrival_cycle, request->bytes);
+    request->granted(span.start_sub, span.finish_sub);
   }
 }
 

@@ -1,7 +1,7 @@
 // run(): checks that the program fits the node, then goes through the schedule. Sections drain before the
-// next launch, so a launch leaves no state on the fabric: in timing runs each distinct section (same section,
-// same tiers and shapes of its symbols) is simulated once and later launches repeat its outcome exactly.
-// Functional runs simulate every launch of every socket, because values differ.
+// next launch, so a launch leaves no state on the fabric: with fast-forward each distinct section (same
+// section, same tiers and shapes of its symbols) is simulated once, and later launches repeat its outcome
+// exactly. Functional runs simulate every launch of every socket, because values differ.
 #include "sim/simulator.h"
 
 #include <fmt/format.h>
@@ -13,6 +13,7 @@
 #include "sim/analytic.h"
 #include "sim/hardware.h"
 #include "sim/section_run.h"
+#include "sim/stamp_engine.h"
 #include "sim/timeline.h"
 
 namespace rdusim::sim {
@@ -78,64 +79,95 @@ class ScheduleRun {
         accounting_(program, node, stack, options.fidelity) {}
 
   Result<RunResult> run() {
-    if (options_.fidelity == Fidelity::kEvent) Hardware::instance().configure(node_);
     for (const Launch& launch : program_.launches) {
-      Kind* kind = find(launch);
-      const bool repeat = kind != nullptr && options_.memory == nullptr;
-      if (!repeat) {
-        Timeline timeline(options_.trace_limit);
-        RDU_ASSIGN(SectionOutcome outcome, simulate(launch, timeline));
-        firings_ += outcome.firings;
-        if (kind == nullptr) {
-          const size_t number = accounting_.add_section(program_.sections[launch.section.value], outcome);
-          kind = &kinds_.emplace_back(Kind{&launch, number, {}, Timeline(0)});
-        }
-        kind->outcome = std::move(outcome);
-        kind->timeline = std::move(timeline);
-      }
-      trace(launch, *kind);
-      accounting_.add_launch(kind->number, kind->outcome);
+      for (int64_t i = 0; i < launch.iterations; ++i) RDU_CHECK_OK(run_step(step_of(launch, i), i == 0));
     }
-    return accounting_.take(firings_);
+    return accounting_.take(simulated_, skipped_);
   }
 
  private:
   struct Kind {
-    const Launch* launch;
+    Launch launch;
     size_t number;
     SectionOutcome outcome;
     Timeline timeline;
   };
 
+  // One run of a looping launch, as a launch of its own.
+  static Launch step_of(const Launch& launch, int64_t iteration) {
+    const std::span<const SymbolId> row = launch.row(iteration);
+    return {launch.section, {row.begin(), row.end()}, 1};
+  }
+
+  Status run_step(const Launch& launch, bool launched) {
+    Kind* kind = find(launch);
+    const bool repeat = kind != nullptr && options_.memory == nullptr &&
+                        (options_.fast_forward || options_.fidelity == Fidelity::kAnalytic);
+    if (!repeat) {
+      Timeline timeline(options_.trace_limit);
+      RDU_ASSIGN(SectionOutcome outcome, simulate(launch, timeline));
+      count_firings(outcome);
+      if (kind == nullptr) {
+        const size_t number = accounting_.add_section(program_.sections[launch.section.value], outcome);
+        kind = &kinds_.emplace_back(Kind{launch, number, {}, Timeline(0)});
+      }
+      kind->outcome = std::move(outcome);
+      kind->timeline = std::move(timeline);
+    } else {
+      skipped_ += kind->outcome.firings_simulated + kind->outcome.firings_skipped;
+    }
+    trace(launch, *kind, launched);
+    accounting_.add_run(kind->number, kind->outcome, launched);
+    return {};
+  }
+
   Kind* find(const Launch& launch) {
     const auto it = std::find_if(kinds_.begin(), kinds_.end(),
-                                 [&](const Kind& k) { return same_course(program_, *k.launch, launch); });
+                                 [&](const Kind& k) { return same_course(program_, k.launch, launch); });
     return it == kinds_.end() ? nullptr : &*it;
   }
 
   Result<SectionOutcome> simulate(const Launch& launch, Timeline& timeline) {
     const Section& section = program_.sections[launch.section.value];
     if (options_.fidelity == Fidelity::kAnalytic) return analytic_section(program_, section, launch, node_);
-    SectionContext context{program_, section, launch, node_, Hardware::instance()};
+    SectionContext context{program_, section, launch, node_};
     context.functional = options_.memory != nullptr;
     context.memory = options_.memory;
     context.simulated_sockets = context.functional ? program_.sockets : 1;
     context.timeline = options_.trace == nullptr ? nullptr : &timeline;
+    if (options_.fast_forward && !context.functional && context.timeline == nullptr &&
+        !Hardware::has_outside_memory()) {
+      if (auto outcome = StampEngine(context, true).run()) return std::move(*outcome);
+      // It failed or stopped: SystemC says how.
+    }
+    return run_on_hardware(context);
+  }
+
+  Result<SectionOutcome> run_on_hardware(SectionContext& context) {
+    Hardware& hardware = Hardware::instance();
+    if (!hardware_configured_) hardware.configure(node_);
+    hardware_configured_ = true;
+    context.hardware = &hardware;
     // Units' clocks may have run ahead of the kernel's in the last section; they have drained, so start after
     // both.
-    context.begin_cycle = std::max(now_cycle(), Hardware::instance().drained_cycle());
+    context.begin_cycle = std::max(now_cycle(), hardware.drained_cycle());
     auto outcome = SectionRun(context).run();
-    if (outcome.ok()) Hardware::instance().set_drained_cycle(context.begin_cycle + outcome->cycles);
+    if (outcome.ok()) hardware.set_drained_cycle(context.begin_cycle + outcome->cycles);
     return outcome;
   }
 
-  void trace(const Launch& launch, const Kind& kind) {
+  void count_firings(const SectionOutcome& outcome) {
+    simulated_ += outcome.firings_simulated;
+    skipped_ += outcome.firings_skipped;
+  }
+
+  void trace(const Launch& launch, const Kind& kind, bool launched) {
     if (options_.trace == nullptr) return;
     const std::string& name = program_.sections[launch.section.value].name;
     const int64_t begin = accounting_.cycles();
-    const int64_t ready = begin + accounting_.launch_cycles();
+    const int64_t ready = begin + (launched ? accounting_.launch_cycles() : 0);
     if (static_cast<int64_t>(options_.trace->size()) + 2 > options_.trace_limit) return;
-    options_.trace->push_back({"schedule", "launch", begin, accounting_.launch_cycles()});
+    if (launched) options_.trace->push_back({"schedule", "launch", begin, accounting_.launch_cycles()});
     options_.trace->push_back({"schedule", name, ready, kind.outcome.cycles});
     kind.timeline.replay(ready, *options_.trace);
   }
@@ -145,7 +177,9 @@ class ScheduleRun {
   const RunOptions& options_;
   Accounting accounting_;
   std::vector<Kind> kinds_;
-  int64_t firings_ = 0;
+  int64_t simulated_ = 0;
+  int64_t skipped_ = 0;
+  bool hardware_configured_ = false;
 };
 
 }  // namespace

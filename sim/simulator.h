@@ -51,6 +51,9 @@ struct RunOptions {
   MemoryImage* memory = nullptr;             // functional run if given (event only)
   std::vector<TraceEvent>* trace = nullptr;  // filled if given (event only)
   int64_t trace_limit = 200'000;             // events kept
+  // Event timing runs: repeated launches and repeated periods are not simulated again (stamp_engine.h). Off:
+  // every token of every launch goes through SystemC. The result is the same.
+  bool fast_forward = true;
 };
 
 // Fails with kDeadlock (naming the cycle of waiting units), kUnsupported or kInvalidInput (program does not

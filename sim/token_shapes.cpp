@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/section_outcome.h"
+
 namespace rdusim::sim {
 
 namespace {
@@ -20,9 +22,14 @@ bool same_shape(const Extent& a, const Extent& b) {
 
 TokenShapes::TokenShapes(const Program& program, const Section& section, const Launch& launch,
                          const ChipSpec& chip, const std::vector<ChannelEnds>& ends)
-    : program_(program), section_(section), launch_(launch), ends_(ends), firings_(section.units.size()) {
+    : program_(program),
+      section_(section),
+      launch_(launch),
+      ends_(ends),
+      channel_causes_(channel_causes(section)),
+      firings_(section.units.size()) {
   costs_.reserve(section.units.size());
-  for (const Unit& unit : section.units) costs_.emplace_back(section, unit, chip);
+  for (const Unit& unit : section.units) costs_.emplace_back(section, unit, chip, channel_causes_);
 }
 
 Result<Extent> TokenShapes::token(ChannelId channel, int64_t number) {
@@ -132,7 +139,8 @@ Result<FiringCost::Entry> TokenShapes::trace(size_t unit, int64_t number) {
     if (x.outputs[o].phases.active(number)) activity.outputs_active |= 1U << o;
   }
   FiringCost::Entry entry;
-  RDU_ASSIGN(entry.service_cycles, costs_[unit].compute(activity, number, registers));
+  RDU_ASSIGN(entry.cycles, costs_[unit].compute(activity, number, registers));
+  entry.work = costs_[unit].work_of(activity, registers);
   const std::vector<bool>& needed = costs_[unit].needed(activity.outputs_active);
   for (const OutputPort& port : x.outputs) {
     const Extent& source = registers[port.source];

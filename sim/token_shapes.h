@@ -43,6 +43,7 @@ class TokenShapes {
   const Section& section_;
   const Launch& launch_;
   const std::vector<ChannelEnds>& ends_;
+  const std::vector<Cause> channel_causes_;
   std::vector<FiringCost> costs_;
   std::vector<std::map<int64_t, FiringCost::Entry>> firings_;  // [unit]
   size_t depth_ = 0;                                           // units between here and the first caller

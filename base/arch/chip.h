@@ -27,8 +27,11 @@ struct PmuSpec {
 struct RdnSpec {
   int64_t link_bytes_per_cycle = 0;  // one vector link
   int64_t hop_latency_cycles = 0;
-  int64_t average_hops =
-      0;  // of a route between neighbouring stages, until place and route give each its own
+  int64_t average_hops = 0;  // of a route between neighbouring stages, in programs without routes
+  int64_t rows = 0;          // switches of the mesh (base/arch/fabric.h); 0 x 0: as the units need
+  int64_t columns = 0;       // of all dies side by side
+  int64_t die_link_bytes_per_cycle = 0;  // the link of a row from die to die, each way
+  int64_t die_hop_latency_cycles = 0;    // of that hop
 };
 
 struct MemorySpec {

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 
+#include "base/arch/dram_fields.h"
+#include "base/arch/energy.h"
+
 namespace rdusim {
 namespace {
 
@@ -45,13 +48,22 @@ const Fields<PmuSpec>& pmu_fields() {
 }
 
 const Fields<RdnSpec>& rdn_fields() {
-  static const auto fields = Fields<RdnSpec>("rdn", "on-chip network")
-                                 .integer("link_bytes_per_cycle", &RdnSpec::link_bytes_per_cycle,
-                                          kBytesPerCycle, "bytes/cycle", "one vector link")
-                                 .integer("hop_latency_cycles", &RdnSpec::hop_latency_cycles, kCycles,
-                                          "cycles", "one switch and its link")
-                                 .integer("average_hops", &RdnSpec::average_hops, {0, 10'000}, "hops",
-                                          "between neighbouring stages");
+  static const auto fields =
+      Fields<RdnSpec>("rdn", "on-chip network")
+          .integer("link_bytes_per_cycle", &RdnSpec::link_bytes_per_cycle, kBytesPerCycle, "bytes/cycle",
+                   "one vector link")
+          .integer("hop_latency_cycles", &RdnSpec::hop_latency_cycles, kCycles, "cycles",
+                   "one switch and its link")
+          .integer("average_hops", &RdnSpec::average_hops, {0, 10'000}, "hops",
+                   "between neighbouring stages, in programs without routes")
+          .integer("rows", &RdnSpec::rows, {0, 10'000}, "switches",
+                   "of the mesh; 0 with 0 columns: as square as the units need")
+          .integer("columns", &RdnSpec::columns, {0, 10'000}, "switches",
+                   "of the mesh, all dies side by side")
+          .integer("die_link_bytes_per_cycle", &RdnSpec::die_link_bytes_per_cycle, kBytesPerCycle,
+                   "bytes/cycle", "the link of a row from die to die, each way")
+          .integer("die_hop_latency_cycles", &RdnSpec::die_hop_latency_cycles, kCycles, "cycles",
+                   "the hop from die to die");
   return fields;
 }
 
@@ -95,6 +107,16 @@ const Fields<ChipSpec>& agcu_fields() {
   return fields;
 }
 
+std::string check_mesh(const ChipSpec& chip) {
+  const RdnSpec& rdn = chip.rdn;
+  if ((rdn.rows == 0) != (rdn.columns == 0)) return "rdn.rows and rdn.columns must both be 0, or neither";
+  const int64_t units = chip.pcu.count + chip.pmu.count;
+  if (rdn.rows == 0 || rdn.rows * rdn.columns >= units) return "";
+  return fmt::format(
+      "a mesh of {} x {} (rdn.rows, rdn.columns) has no room for {} units; 0 x 0 fits any number", rdn.rows,
+      rdn.columns, units);
+}
+
 std::string check_stacks(const NodeFile& node) {
   bool found = false;
   for (size_t i = 0; i < node.stacks.size(); ++i) {
@@ -120,7 +142,8 @@ const Fields<ChipSpec>& chip_fields() {
                                  .nested("hbm", &ChipSpec::hbm, memory_fields())
                                  .nested("ddr", &ChipSpec::ddr, memory_fields())
                                  .block("dma", dma_fields())
-                                 .block("agcu", agcu_fields());
+                                 .block("agcu", agcu_fields())
+                                 .check(check_mesh);
   return fields;
 }
 
@@ -198,7 +221,11 @@ std::string dump_gpu_node(const GpuNodeSpec& node) {
 }
 
 std::vector<ConfigKind> config_kinds() {
-  return {{"chip", &chip_fields()}, {"node", &node_fields()}, {"gpu_node", &gpu_node_fields()}};
+  return {{"chip", &chip_fields()},
+          {"node", &node_fields()},
+          {"gpu_node", &gpu_node_fields()},
+          {"energy", &energy_fields()},
+          {"dram", &dram_fields()}};
 }
 
 }  // namespace rdusim

@@ -33,7 +33,7 @@ std::string dump_gpu_node(const GpuNodeSpec& node);
 
 // JSON schemas for editors, and the docs tables: by name.
 struct ConfigKind {
-  std::string name;  // "chip", "node", "gpu_node"
+  std::string name;  // "chip", "node", "gpu_node", "energy"
   const FieldTable* fields = nullptr;
 };
 std::vector<ConfigKind> config_kinds();

@@ -25,6 +25,8 @@ constexpr std::array<std::string_view, 7> kRoles = {"weight",   "activation", "k
                                                     "constant", "input",      "output"};
 constexpr std::array<std::string_view, kWireCount> kWires = {"sram", "hbm", "ddr", "link"};
 constexpr std::array<std::string_view, 2> kFidelities = {"analytic", "event"};
+constexpr std::array<std::string_view, kWorkKindCount> kWorkKinds = {"mac_16bit", "mac_32bit", "map",
+                                                                     "reduce",    "tail",      "cross"};
 
 template <size_t N, typename E>
 std::string_view lookup(const std::array<std::string_view, N>& names, E value) {
@@ -62,6 +64,9 @@ std::string_view symbol_role_name(SymbolRole role) {
 }
 std::string_view wire_name(Wire wire) {
   return lookup(kWires, wire);
+}
+std::string_view work_kind_name(WorkKind kind) {
+  return lookup(kWorkKinds, kind);
 }
 std::string_view fidelity_name(Fidelity fidelity) {
   return lookup(kFidelities, fidelity);

@@ -13,13 +13,16 @@
 // Text form: program_text.h. Nothing here knows an operator of a model.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/arch/fabric.h"
 #include "base/dtype.h"
 #include "base/ids.h"
 #include "base/result.h"
@@ -147,7 +150,7 @@ struct MemoryStream {
   int64_t cols = 0;
   int64_t repeats = 1;
   bool gather = false;
-  int priority = 0;  // lower goes first when streams compete for a memory channel; ties by unit id
+  int priority = 0;  // lower goes first when streams compete for a memory channel; ties by unit name
   friend bool operator==(const MemoryStream&, const MemoryStream&) = default;
 
   [[nodiscard]] int64_t tokens_per_segment() const { return (rows + rows_per_token - 1) / rows_per_token; }
@@ -169,6 +172,21 @@ struct Exchange {
   friend bool operator==(const Exchange&, const Exchange&) = default;
 };
 
+// Way of one part of every token over the mesh: a tree of straight runs along a row or a column. points[0] is
+// the source's switch; each later point hangs on an earlier one, `parent`, of the same row or column. A point
+// that `delivers` is a destination: the unit or AGCU at its switch takes a copy; every leaf is one. A chain
+// is a plain route, a branching tree a multicast.
+struct Waypoint {
+  TileId tile;
+  uint32_t parent = 0;
+  bool delivers = false;
+  friend bool operator==(const Waypoint&, const Waypoint&) = default;
+};
+struct Route {
+  std::vector<Waypoint> points;
+  friend bool operator==(const Route&, const Route&) = default;
+};
+
 struct Unit {
   std::string name;  // "layer.wo.gemm": unique in the section
   UnitKind kind = UnitKind::kSimd;
@@ -179,6 +197,8 @@ struct Unit {
   int64_t firings = 1;                 // per launch
   int64_t pcus = 0;                    // physical units that work in lock step on this stage
   int64_t pmus = 0;                    // of a buffer; those of channels are in Channel
+  std::vector<TileId> tiles{};         // of its PCUs or PMUs; empty: not placed
+  std::vector<int64_t> agcus{};        // ports that a load, store, send or receive unit uses; may be shared
   std::optional<MemoryStream> stream;  // load, store
   std::optional<Exchange> exchange;    // send, receive
   friend bool operator==(const Unit&, const Unit&) = default;
@@ -198,7 +218,20 @@ struct Channel {
   // RDN vector links side by side that carry the tokens, one after the other; 0: the tokens do not cross the
   // RDN.
   int64_t links = 0;
+  // Of the links' rate, what the flows that cross the same links of the mesh leave to this channel.
+  int64_t share_permille = 1000;
+  std::vector<TileId> tiles{};  // of its PMUs; empty: not placed
+  // Ways of its tokens, empty: not routed. legs[0]: from the producer to the channel's PMUs, or straight to
+  // the consumer when it has none; legs[1]: from the PMUs to the consumer. Each route of a leg carries an
+  // equal part of every token (two deliveries of one route: the same part, twice).
+  std::array<std::vector<Route>, 2> legs{};
   friend bool operator==(const Channel&, const Channel&) = default;
+
+  // Bytes a cycle that its links take.
+  [[nodiscard]] int64_t bytes_per_cycle(int64_t link_bytes_per_cycle) const {
+    const int64_t all = links * link_bytes_per_cycle;
+    return links == 0 || share_permille == 1000 ? all : std::max<int64_t>(1, all * share_permille / 1000);
+  }
 
   [[nodiscard]] int64_t token_bytes() const { return rows * cols * dtype_bytes(dtype); }
 };
@@ -259,8 +292,8 @@ struct Symbol {
   int64_t full_cols = 0;
   Tier tier = Tier::kHbm;
   int64_t offset_bytes = 0;  // within the program's region of that tier; the same on every socket
-  int64_t first_launch = 0;  // lifetime, inclusive; [0, last launch] for what must persist
-  int64_t last_launch = 0;
+  int64_t first_step = 0;    // lifetime, inclusive; [0, last step] for what must persist
+  int64_t last_step = 0;
   friend bool operator==(const Symbol&, const Symbol&) = default;
 
   [[nodiscard]] int64_t bytes() const { return rows * cols * dtype_bytes(dtype); }
@@ -273,9 +306,18 @@ enum class Orchestration : uint8_t {
   kHardware
 };  // who launches: the host, or the AGCUs' static schedule
 
+// A launch may loop: the fabric keeps its configuration and runs the section once for each row of bindings,
+// in order, each run draining before the next. One run is a step of the program; steps are what lifetimes
+// count.
 struct Launch {
   SectionId section;
-  std::vector<SymbolId> bindings;  // one a section argument
+  std::vector<SymbolId> bindings;  // iterations x arguments of the section, row by row
+  int64_t iterations = 1;
+  // Bindings of one iteration.
+  [[nodiscard]] std::span<const SymbolId> row(int64_t iteration) const {
+    const size_t arguments = bindings.size() / static_cast<size_t>(iterations);
+    return std::span(bindings).subspan(static_cast<size_t>(iteration) * arguments, arguments);
+  }
   friend bool operator==(const Launch&, const Launch&) = default;
 };
 
@@ -293,6 +335,7 @@ struct Program {
   int64_t tokens_per_run = 1;  // tokens that one run processes (batch x prompt) or produces (decode: batch)
   int64_t flops = 0;           // of the graph, all sockets; one multiply-accumulate is two
   Orchestration orchestration = Orchestration::kHardware;
+  MeshShape mesh;  // that units were placed on; 0 rows: no section is placed
   std::vector<Symbol> symbols;
   std::vector<Section> sections;
   std::vector<Launch> launches;
@@ -300,9 +343,14 @@ struct Program {
   friend bool operator==(const Program&, const Program&) = default;
 };
 
+// Steps of the program: runs of sections, those of looping launches one by one.
+int64_t program_steps(const Program& program);
+
 // Structural rules every program obeys (ids in range, ports match channels one to one, token counts balance
 // on every channel, registers defined before use, symbols inside their tier and disjoint while alive, PCU and
-// PMU budgets). `pcus` and `pmus` are those of one socket.
+// PMU budgets; of what is placed: each tile is of the right kind and used once in a section; of what is
+// routed: each route is a tree between its end points, and each end point has one). `pcus` and `pmus` are
+// those of one socket.
 Status verify_program(const Program& program, int64_t pcus, int64_t pmus);
 
 }  // namespace rdusim

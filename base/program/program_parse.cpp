@@ -2,154 +2,13 @@
 // carries file:line:col. The order of words is fixed, so a program that prints the same is the same.
 #include <fmt/format.h>
 
-#include <charconv>
-#include <limits>
-
+#include "base/program/line_reader.h"
 #include "base/program/program_text.h"
 #include "base/program/program_words.h"
 
 namespace rdusim {
 
 namespace {
-
-// Bounds what a hostile file can make us allocate; far above any real program.
-constexpr int64_t kMaxIndex = 1 << 24;
-
-// Reads the words of one line. The first failure is kept; later reads yield zeros, so callers check once a
-// line.
-class LineReader {
- public:
-  LineReader(std::string_view line, std::string where) : line_(line), where_(std::move(where)) {}
-
-  [[nodiscard]] bool at_end() {
-    while (at_ < line_.size() && (line_[at_] == ' ' || line_[at_] == '\t' || line_[at_] == '\r')) ++at_;
-    return at_ >= line_.size() || line_[at_] == '#';
-  }
-
-  std::string_view word() {
-    if (at_end()) return fail("the line ends too early"), std::string_view();
-    start_ = at_;
-    while (at_ < line_.size() && line_[at_] != ' ' && line_[at_] != '\t' && line_[at_] != '\r') ++at_;
-    return line_.substr(start_, at_ - start_);
-  }
-
-  void keyword(std::string_view expected) {
-    const std::string_view got = word();
-    if (!failed() && got != expected) fail(fmt::format("expected '{}', found '{}'", expected, got));
-  }
-
-  int64_t integer() {
-    const std::string_view text = word();
-    int64_t value = 0;
-    if (failed()) return 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc() || end != text.data() + text.size()) {
-      return fail(fmt::format("expected an integer, found '{}'", text)), 0;
-    }
-    return value;
-  }
-  int64_t integer(std::string_view name) { return keyword(name), integer(); }
-
-  int64_t bounded(int64_t limit) {
-    const int64_t value = integer();
-    if (!failed() && (value < 0 || value >= limit)) {
-      return fail(fmt::format("{} is not in [0, {})", value, limit)), 0;
-    }
-    return value;
-  }
-  size_t index() { return static_cast<size_t>(bounded(kMaxIndex)); }
-
-  Register reg() {
-    const std::string_view text = word();
-    unsigned value = 0;
-    if (failed()) return 0;
-    if (text.size() < 2 || text[0] != '%')
-      return fail(fmt::format("expected a register, found '{}'", text)), Register{0};
-    const auto [end, code] = std::from_chars(text.data() + 1, text.data() + text.size(), value);
-    if (code != std::errc() || end != text.data() + text.size() ||
-        value > std::numeric_limits<Register>::max()) {
-      return fail(fmt::format("expected a register, found '{}'", text)), Register{0};
-    }
-    return static_cast<Register>(value);
-  }
-
-  float real() {
-    const std::string_view text = word();
-    float value = 0;
-    if (failed()) return 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc() || end != text.data() + text.size()) {
-      return fail(fmt::format("expected a number, found '{}'", text)), 0.0F;
-    }
-    return value;
-  }
-
-  std::string string() {
-    std::string out;
-    if (at_end() || line_[at_] != '"') {
-      start_ = at_;
-      return fail("expected a quoted name"), out;
-    }
-    start_ = at_++;
-    while (at_ < line_.size() && line_[at_] != '"') {
-      if (line_[at_] == '\\' && at_ + 1 < line_.size()) {
-        ++at_;
-        out += line_[at_] == 'n' ? '\n' : line_[at_];
-      } else {
-        out += line_[at_];
-      }
-      ++at_;
-    }
-    if (at_ >= line_.size()) return fail("the quote is not closed"), out;
-    ++at_;
-    return out;
-  }
-  std::string string(std::string_view name) { return keyword(name), string(); }
-
-  // A word of `names`, as its position.
-  template <typename E, size_t N>
-  E one_of(const std::array<std::string_view, N>& names) {
-    const std::string_view text = word();
-    for (size_t i = 0; i < N; ++i) {
-      if (names[i] == text) return static_cast<E>(i);
-    }
-    if (!failed()) fail(fmt::format("'{}' is not one of: {}", text, fmt::join(names, ", ")));
-    return static_cast<E>(0);
-  }
-  template <typename E, size_t N>
-  E named(std::string_view (*name)(E)) {
-    std::array<std::string_view, N> names;
-    for (size_t i = 0; i < N; ++i) names[i] = name(static_cast<E>(i));
-    return one_of<E>(names);
-  }
-  DType dtype() {
-    const std::string_view text = word();
-    const std::optional<DType> found = dtype_from_name(text);
-    if (!found && !failed()) fail(fmt::format("'{}' is not a number format", text));
-    return found.value_or(DType::kBf16);
-  }
-
-  void fail(std::string what) {
-    if (failed()) return;
-    error_ = Error{ErrorCode::kInvalidInput, fmt::format("{}:{}", where_, start_ + 1), std::move(what), ""};
-  }
-  [[nodiscard]] bool failed() const { return error_.has_value(); }
-  Status finish() {
-    if (!failed() && !at_end()) {
-      start_ = at_;
-      fail(fmt::format("unexpected '{}'", line_.substr(at_)));
-    }
-    if (failed()) return std::move(*error_);
-    return {};
-  }
-
- private:
-  std::string_view line_;
-  std::string where_;
-  size_t at_ = 0;
-  size_t start_ = 0;
-  std::optional<Error> error_;
-};
 
 Phases read_phases(LineReader& r) {
   Phases p;
@@ -187,8 +46,8 @@ void read_symbol(LineReader& r, Symbol& s) {
   r.keyword("in");
   s.tier = r.named<Tier, kTierCount>(tier_name);
   s.offset_bytes = r.integer("at");
-  s.first_launch = r.integer("life");
-  s.last_launch = r.integer();
+  s.first_step = r.integer("life");
+  s.last_step = r.integer();
 }
 
 void read_channel(LineReader& r, Channel& c) {
@@ -200,6 +59,47 @@ void read_channel(LineReader& r, Channel& c) {
   c.latency_cycles = r.integer("latency");
   c.pmus = r.integer("pmus");
   c.links = r.integer("links");
+  if (!r.failed() && !r.at_end()) c.share_permille = r.integer("share");
+}
+
+void read_tiles(LineReader& r, std::vector<TileId>& tiles) {
+  while (!r.failed() && !r.at_end()) tiles.emplace_back(r.index());
+}
+
+// "tile", "tile<parent", either with "!" behind.
+void read_waypoint(LineReader& r, Route& route) {
+  std::string_view text = r.word();
+  Waypoint& w = route.points.emplace_back();
+  w.parent = route.points.size() < 2 ? 0 : static_cast<uint32_t>(route.points.size() - 2);
+  if (!text.empty() && text.back() == '!') {
+    w.delivers = true;
+    text.remove_suffix(1);
+  }
+  const size_t mark = text.find('<');
+  if (mark != std::string_view::npos) {
+    w.parent = static_cast<uint32_t>(r.index_of(text.substr(mark + 1)));
+    text = text.substr(0, mark);
+  }
+  w.tile = TileId(r.index_of(text));
+}
+
+void read_route(LineReader& r, Channel& channel) {
+  const auto leg = static_cast<size_t>(r.bounded(2));
+  Route& route = channel.legs[leg].emplace_back();
+  while (!r.failed() && !r.at_end()) read_waypoint(r, route);
+}
+
+void read_mesh(LineReader& r, MeshShape& mesh) {
+  mesh.rows = r.bounded(kMaxIndex);
+  mesh.columns = r.integer("x");
+  mesh.dies = r.integer("dies");
+  mesh.agcu_ports = r.integer("agcus");
+}
+
+void read_launch(LineReader& r, Launch& launch) {
+  launch.section = SectionId(r.index());
+  if (r.next_is("loop")) launch.iterations = r.integer("loop");
+  while (!r.failed() && !r.at_end()) launch.bindings.emplace_back(r.index());
 }
 
 void read_unit(LineReader& r, Unit& u) {
@@ -298,9 +198,9 @@ class ProgramParser {
     } else if (word == "section") {
       program_.sections.emplace_back().name = r.string();
     } else if (word == "launch") {
-      Launch& launch = program_.launches.emplace_back();
-      launch.section = SectionId(r.index());
-      while (!r.failed() && !r.at_end()) launch.bindings.emplace_back(r.index());
+      read_launch(r, program_.launches.emplace_back());
+    } else if (word == "mesh") {
+      read_mesh(r, program_.mesh);
     } else {
       read_section_line(r, word);
     }
@@ -318,9 +218,20 @@ class ProgramParser {
     } else if (word == "unit") {
       read_unit(r, section.units.emplace_back());
     } else if (section.units.empty()) {
-      r.fail(fmt::format("'{}' outside a unit", word));
+      if (section.channels.empty()) return r.fail(fmt::format("'{}' outside a unit or channel", word));
+      read_channel_line(r, word, section.channels.back());
     } else {
       read_unit_line(r, word, section.units.back());
+    }
+  }
+
+  static void read_channel_line(LineReader& r, std::string_view word, Channel& channel) {
+    if (word == "tiles") {
+      read_tiles(r, channel.tiles);
+    } else if (word == "route") {
+      read_route(r, channel);
+    } else {
+      r.fail(fmt::format("'{}' is not a statement of a channel", word));
     }
   }
 
@@ -333,6 +244,10 @@ class ProgramParser {
       read_output(r, unit.outputs.emplace_back());
     } else if (word == "op") {
       read_op(r, unit.body.emplace_back());
+    } else if (word == "tiles") {
+      read_tiles(r, unit.tiles);
+    } else if (word == "agcus") {
+      while (!r.failed() && !r.at_end()) unit.agcus.push_back(r.bounded(kMaxIndex));
     } else if (word == "stream") {
       read_stream(r, unit.stream.emplace());
     } else if (word == "exchange") {

@@ -52,9 +52,18 @@ void print_stream(Out out, const MemoryStream& s) {
       s.repeats, s.gather ? 1 : 0, s.priority);
 }
 
+void print_tiles(Out out, const std::vector<TileId>& tiles) {
+  if (tiles.empty()) return;
+  fmt::format_to(out, "    tiles");
+  for (const TileId t : tiles) fmt::format_to(out, " {}", t.value);
+  fmt::format_to(out, "\n");
+}
+
 void print_unit(Out out, const Unit& u) {
   fmt::format_to(out, "  unit {} {} stage {} firings {} pcus {} pmus {}\n", quoted(u.name),
                  unit_kind_name(u.kind), quoted(u.stage), u.firings, u.pcus, u.pmus);
+  print_tiles(out, u.tiles);
+  if (!u.agcus.empty()) fmt::format_to(out, "    agcus {}\n", fmt::join(u.agcus, " "));
   for (const InputPort& port : u.inputs) {
     fmt::format_to(out, "    in {}", port.channel.value);
     print_phases(out, port.phases);
@@ -75,15 +84,32 @@ void print_unit(Out out, const Unit& u) {
   }
 }
 
+void print_channel(Out out, const Channel& c) {
+  fmt::format_to(out, "  channel {} {} {} x {} capacity {} latency {} pmus {} links {}", quoted(c.name),
+                 dtype_name(c.dtype), c.rows, c.cols, c.capacity_tokens, c.latency_cycles, c.pmus, c.links);
+  if (c.share_permille != 1000) fmt::format_to(out, " share {}", c.share_permille);
+  fmt::format_to(out, "\n");
+  print_tiles(out, c.tiles);
+  for (size_t leg = 0; leg < c.legs.size(); ++leg) {
+    for (const Route& route : c.legs[leg]) {
+      fmt::format_to(out, "    route {}", leg);
+      for (size_t i = 0; i < route.points.size(); ++i) {
+        const Waypoint& w = route.points[i];
+        fmt::format_to(out, " {}", w.tile.value);
+        if (i > 0 && w.parent != i - 1) fmt::format_to(out, "<{}", w.parent);
+        if (w.delivers) fmt::format_to(out, "!");
+      }
+      fmt::format_to(out, "\n");
+    }
+  }
+}
+
 void print_section(Out out, const Section& section) {
   fmt::format_to(out, "section {}\n", quoted(section.name));
   for (const Argument& a : section.arguments) {
     fmt::format_to(out, "  argument {} {}\n", quoted(a.name), cause_name(a.cause));
   }
-  for (const Channel& c : section.channels) {
-    fmt::format_to(out, "  channel {} {} {} x {} capacity {} latency {} pmus {} links {}\n", quoted(c.name),
-                   dtype_name(c.dtype), c.rows, c.cols, c.capacity_tokens, c.latency_cycles, c.pmus, c.links);
-  }
+  for (const Channel& c : section.channels) print_channel(out, c);
   for (const Unit& u : section.units) print_unit(out, u);
 }
 
@@ -92,7 +118,7 @@ void print_symbol(Out out, const Symbol& s) {
                  "symbol {} {} source {} {} {} x {} full {} x {} shard {} {} {} in {} at {} life {} {}\n",
                  quoted(s.name), symbol_role_name(s.role), quoted(s.source), dtype_name(s.dtype), s.rows,
                  s.cols, s.full_rows, s.full_cols, shard_kind_name(s.shard.kind), s.shard.shards,
-                 s.shard.granule, tier_name(s.tier), s.offset_bytes, s.first_launch, s.last_launch);
+                 s.shard.granule, tier_name(s.tier), s.offset_bytes, s.first_step, s.last_step);
 }
 
 }  // namespace
@@ -109,10 +135,15 @@ std::string print_program(const Program& p) {
       fmt::format_to(out, "tier {} {}\n", tier_name(static_cast<Tier>(t)), p.tiers[t].bytes);
     }
   }
+  if (p.mesh.rows != 0) {
+    fmt::format_to(out, "mesh {} x {} dies {} agcus {}\n", p.mesh.rows, p.mesh.columns, p.mesh.dies,
+                   p.mesh.agcu_ports);
+  }
   for (const Symbol& s : p.symbols) print_symbol(out, s);
   for (const Section& s : p.sections) print_section(out, s);
   for (const Launch& l : p.launches) {
     fmt::format_to(out, "launch {}", l.section.value);
+    if (l.iterations != 1) fmt::format_to(out, " loop {}", l.iterations);
     for (const SymbolId s : l.bindings) fmt::format_to(out, " {}", s.value);
     fmt::format_to(out, "\n");
   }

@@ -17,8 +17,18 @@
 //       op mul_scalar %2 ints 0 0 scalar 0.5                    (ints and scalar only where not zero)
 //       exchange 3 scatter_cols sum
 //   launch 0 0
+// Where units are placed and channels routed, there are also
+//   mesh 40 x 52 dies 2 agcus 20                                (once, after the tiers)
+//   channel "c" ... links 1 share 870                           (share only where not 1000)
+//     tiles 18 70                                               (of a channel's PMUs; of a unit)
+//     route 0 18 20 124! 229<1!                                 (leg, source, waypoints; `<1`: hangs on the
+//                                                                point number 1, else on the one before)
+//     agcus 0 1 2                                               (of a load, store, send or receive unit)
+//   launch 0 loop 2 0 1                                         (two runs of section 0, each with one
+//   binding)
 // Numbers after `in`, `to` and `launch` are indices: channels of the section, section of the program, symbols
-// bound. Indentation and `#` comments are free.
+// bound. Lines of a channel follow it, so all channels stand before the units. Indentation and `#` comments
+// are free.
 #pragma once
 
 #include <cstdint>

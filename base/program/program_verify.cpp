@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "base/program/program.h"
+#include "base/program/route.h"
 #include "base/program/topology.h"
 
 namespace rdusim {
@@ -15,6 +17,7 @@ namespace {
 // What the engine's bookkeeping holds: ports as bits of a word, channel slots as an array.
 constexpr size_t kMaxPorts = 32;
 constexpr int64_t kMaxCapacity = 1 << 20;
+constexpr int64_t kMaxIterations = 1 << 20;
 
 class SectionVerifier {
  public:
@@ -49,6 +52,8 @@ class SectionVerifier {
       if (c.capacity_tokens > kMaxCapacity) return error("channel " + c.name, "the capacity is absurd");
       if (c.latency_cycles < 0 || c.pmus < 0 || c.links < 0)
         return error("channel " + c.name, "latency, PMUs and links must not be negative");
+      if (c.share_permille < 1 || c.share_permille > 1000)
+        return error("channel " + c.name, "its share of the links must be 1 to 1000 thousandths");
     }
     return {};
   }
@@ -276,8 +281,7 @@ Status verify_symbol(const Program& program, const Symbol& s) {
   if (s.rows < 0 || s.cols < 0) return program_error(where, "negative extent");
   if (s.shard.shards < 1 || s.shard.granule < 1)
     return program_error(where, "shards and granule must be positive");
-  if (s.first_launch < 0 || s.last_launch < s.first_launch)
-    return program_error(where, "lifetime runs backwards");
+  if (s.first_step < 0 || s.last_step < s.first_step) return program_error(where, "lifetime runs backwards");
   const int64_t mark = program.tiers[static_cast<size_t>(s.tier)].bytes;
   if (s.offset_bytes < 0 || s.offset_bytes + s.bytes() > mark) {
     return program_error(where, fmt::format("bytes [{}, {}) are outside the {} of {} bytes", s.offset_bytes,
@@ -310,7 +314,7 @@ Status verify_memory(const Program& program) {
     for (size_t j = i + 1; j < order.size(); ++j) {
       const Symbol& b = *order[j];
       if (b.tier != a.tier || b.offset_bytes >= a.offset_bytes + a.bytes()) break;
-      if (a.first_launch <= b.last_launch && b.first_launch <= a.last_launch) {
+      if (a.first_step <= b.last_step && b.first_step <= a.last_step) {
         return program_error("symbol " + b.name,
                              fmt::format("shares bytes with symbol {} while both live", a.name));
       }
@@ -319,10 +323,10 @@ Status verify_memory(const Program& program) {
   return {};
 }
 
-Status verify_binding(const Program& program, const Section& section, const Launch& launch,
+Status verify_binding(const Program& program, const Section& section, std::span<const SymbolId> bindings,
                       const Unit& unit) {
   const MemoryStream& s = *unit.stream;
-  const Symbol& symbol = program.symbols[launch.bindings[s.argument.value].value];
+  const Symbol& symbol = program.symbols[bindings[s.argument.value].value];
   const int64_t last_row = s.gather ? 0 : s.begin + (s.segments - 1) * s.stride + s.rows;
   if (last_row <= symbol.rows && s.col_begin + s.cols <= symbol.cols) return {};
   return program_error(fmt::format("section {}, unit {}", section.name, unit.name),
@@ -330,7 +334,26 @@ Status verify_binding(const Program& program, const Section& section, const Laun
                                    s.col_begin + s.cols, symbol.name, symbol.rows, symbol.cols));
 }
 
+// One run of a section: what it binds lives at `step` and is large enough.
+Status verify_step(const Program& program, const std::string& where, const Section& section,
+                   std::span<const SymbolId> bindings, int64_t step) {
+  for (const SymbolId id : bindings) {
+    if (id.value >= program.symbols.size())
+      return program_error(where, fmt::format("symbol {} of {}", id.value, program.symbols.size()));
+    const Symbol& s = program.symbols[id.value];
+    if (step < s.first_step || step > s.last_step) {
+      return program_error(
+          where, fmt::format("uses symbol {} outside its life [{}, {}]", s.name, s.first_step, s.last_step));
+    }
+  }
+  for (const Unit& unit : section.units) {
+    if (unit.stream) RDU_CHECK_OK(verify_binding(program, section, bindings, unit));
+  }
+  return {};
+}
+
 Status verify_launches(const Program& program) {
+  int64_t step = 0;
   for (size_t i = 0; i < program.launches.size(); ++i) {
     const Launch& launch = program.launches[i];
     const std::string where = fmt::format("launch {}", i);
@@ -339,33 +362,33 @@ Status verify_launches(const Program& program) {
                            fmt::format("section {} of {}", launch.section.value, program.sections.size()));
     }
     const Section& section = program.sections[launch.section.value];
-    if (launch.bindings.size() != section.arguments.size()) {
+    const size_t arguments = section.arguments.size();
+    if (launch.iterations < 1 || launch.iterations > kMaxIterations)
+      return program_error(where, fmt::format("loops {} times", launch.iterations));
+    if (launch.bindings.size() != arguments * static_cast<size_t>(launch.iterations)) {
       return program_error(
-          where, fmt::format("binds {} symbols, section {} has {} arguments", launch.bindings.size(),
-                             section.name, section.arguments.size()));
+          where,
+          fmt::format("binds {} symbols, section {} has {} arguments{}", launch.bindings.size(), section.name,
+                      arguments, launch.iterations == 1 ? "" : fmt::format(", {} times", launch.iterations)));
     }
-    const auto at = static_cast<int64_t>(i);
-    for (const SymbolId id : launch.bindings) {
-      if (id.value >= program.symbols.size())
-        return program_error(where, fmt::format("symbol {} of {}", id.value, program.symbols.size()));
-      const Symbol& s = program.symbols[id.value];
-      if (at < s.first_launch || at > s.last_launch) {
-        return program_error(where, fmt::format("uses symbol {} outside its life [{}, {}]", s.name,
-                                                s.first_launch, s.last_launch));
-      }
-    }
-    for (const Unit& unit : section.units) {
-      if (unit.stream) RDU_CHECK_OK(verify_binding(program, section, launch, unit));
-    }
+    for (int64_t k = 0; k < launch.iterations; ++k)
+      RDU_CHECK_OK(verify_step(program, where, section, launch.row(k), step++));
   }
   return {};
 }
 
 }  // namespace
 
+int64_t program_steps(const Program& program) {
+  int64_t steps = 0;
+  for (const Launch& launch : program.launches) steps += launch.iterations;
+  return steps;
+}
+
 Status verify_program(const Program& program, int64_t pcus, int64_t pmus) {
   if (program.sockets < 1) return program_error("program " + program.name, "needs a socket");
   for (const Section& section : program.sections) RDU_CHECK_OK(SectionVerifier(section, pcus, pmus).verify());
+  RDU_CHECK_OK(verify_placement(program, pcus, pmus));
   RDU_CHECK_OK(verify_memory(program));
   return verify_launches(program);
 }

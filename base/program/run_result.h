@@ -20,6 +20,15 @@ inline constexpr size_t kWireCount = 4;
 std::string_view wire_name(Wire wire);
 using ByteCounts = std::array<std::array<int64_t, kCauseCount>, kWireCount>;  // [wire][cause]
 
+// Primitive operations that were executed, for the energy: multiply-accumulates by the wider of their
+// operands' formats, and element operations by the part of the PCU that does them (tile_op.def; layout
+// operations cost no PCU work).
+enum class WorkKind : uint8_t { kMac16, kMac32, kMap, kReduce, kTail, kCross };
+inline constexpr size_t kWorkKindCount = 6;
+std::string_view work_kind_name(WorkKind kind);
+using WorkCounts = std::array<int64_t, kWorkKindCount>;
+using CauseCounts = std::array<int64_t, kCauseCount>;
+
 // Cycles of all PCUs and PMUs of all sockets, by what they did.
 struct UnitCycles {
   int64_t busy = 0;       // working on a token
@@ -40,18 +49,26 @@ struct UnitResult {
   int64_t starved_cycles = 0;
   int64_t blocked_cycles = 0;
   int64_t done_cycles = 0;  // waiting for the section's other units after the last firing; counted as idle
+  WorkCounts work{};        // one launch, one socket
+  CauseCounts operand_bytes{};  // of the held tokens that its firings read, by cause
 };
 
 struct SectionResult {
   std::string name;
   int64_t launches = 0;
-  int64_t cycles_per_launch = 0;         // without launch cost
+  int64_t runs = 0;                      // more than launches where a launch loops
+  int64_t cycles_per_launch = 0;         // of one run, without launch cost
   int64_t launch_cycles_per_launch = 0;  // launch and synchronisation
   int64_t pcus = 0;
   int64_t pmus = 0;
   std::string bound_by;  // "hbm", "link", "unit layer.wo.gemm", "latency": what sets the section's time
   std::vector<UnitResult> units;
-  ByteCounts bytes{};  // one launch, one socket
+  ByteCounts bytes{};           // one run, one socket
+  CauseCounts rdn_byte_hops{};  // bytes of channels x hops of their routes; one run, one socket
+  // Of all its runs and launches.
+  [[nodiscard]] int64_t cycles() const {
+    return runs * cycles_per_launch + launches * launch_cycles_per_launch;
+  }
 };
 
 struct RunResult {
@@ -61,8 +78,13 @@ struct RunResult {
   int64_t sockets = 1;
   UnitCycles unit_cycles;  // all sockets
   ByteCounts bytes{};      // all sockets
+  WorkCounts gemm_work{};  // executed by gemm and by simd units; all launches, all sockets
+  WorkCounts simd_work{};
+  CauseCounts operand_bytes{};  // read from PMUs
+  CauseCounts rdn_byte_hops{};
   std::vector<SectionResult> sections;
-  int64_t firings_simulated = 0;
+  int64_t firings_simulated = 0;  // one by one
+  int64_t firings_skipped = 0;    // in periods and launches that repeat others
   [[nodiscard]] double latency_s() const { return static_cast<double>(cycles) / clock_hz; }
 };
 

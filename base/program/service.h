@@ -2,29 +2,23 @@
 // the analytic model and the event engine. Inputs are extents only, so a result can be memoised while extents
 // repeat.
 //
-// A gemm or simd unit is `pcus` PCUs of `stages` rows x `lanes` columns that work in lock step:
-//   mac    output-stationary array: ceil(m/stages) * ceil(n/lanes) output tiles (or with m and n swapped,
-//   whichever
-//          is fewer), K cycles each, spread over the PCUs; PCUs beyond one a tile split K (the partial sums
-//          are added on their way out). When m or n is smaller than `stages` (gemv), the SIMD form may be
-//          faster: K in the lanes and the reduction tree, stages * pcus dot products at a time.
-//   vector a PCU is a pipeline of `stages` vector stages: operations are chained in groups of `stages`, each
-//   group
-//          passes its widest operand once, lanes * pcus elements a cycle (maps, reductions, cross-lane
-//          operations).
-//   tail   transcendental results at tail_elements_per_cycle * pcus, pipelined with the body.
-//   gemm = max(mac, vector, tail)   (the epilogue follows the drain); simd = max(mac + vector, tail)
-// Layout operations are done by the PMUs' alignment units on the way and cost nothing here. A buffer unit
-// moves bytes: max(written, read) at pmus * port_bytes_per_cycle; of an accumulator it charges the new tokens
-// only. Filling and draining the pipeline delays a token (latency) but overlaps the next firing, so it is not
-// service.
+// A gemm or simd unit is `pcus` PCUs of `stages` rows x `lanes` columns that work in lock step: what its
+// firing costs is the closed form of its passes (firing_plan.h), which the cycle-level PCU proves by stepping
+// them. Layout operations are done by the PMUs' alignment units on the way and cost no PCU cycles; they end a
+// pass.
+//   service  cycles that a firing keeps the PCUs from the next one
+//   latency  cycles from there to the firing's last result: filling, draining, waiting for reductions. The
+//   next
+//            firing's operands fill these cycles, so they delay a token and cost no rate.
+// A buffer unit moves bytes: max(written, read) at pmus * port_bytes_per_cycle, which the cycle-level PMU
+// (sim/pmu/pmu_model.h) confirms for tokens that lie in whole lines, when what is written and what is read
+// lie in different banks; of an accumulator it charges the new tokens only.
 //
 // Operands are limited where they cross the RDN (Channel::links), not here.
-// APPROX: ragged vectors (rows shorter than the lanes) pack without loss, and reductions do not break a
-// chain. Each makes small tiles look up to ceil(lanes/cols) times faster. A token that is held for several
-// firings crosses once; a systolic array would fetch it again for each, at a rate that the same links carry.
-// APPROX: re-reading a grown accumulator is charged to its consumer only. Source of the PCU and PMU shapes:
-// configs/chips; array and tail as in the published chip description.
+// APPROX: a token that is held for several firings crosses once; a systolic array would fetch it again for
+// each, at a rate that the same links carry. APPROX: re-reading a grown accumulator is charged to its
+// consumer only. Source of the PCU and PMU shapes: configs/chips; array and tail as in the published chip
+// description.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +39,15 @@ int64_t matmul_cycles(const PcuSpec& pcu, const TileOp& op, const TileWork& work
 Status firing_extents(const Unit& unit, const std::vector<bool>& needed, int64_t firing,
                       std::vector<Extent>& registers);
 
-// Cycles of one firing of a gemm or simd unit, at least 1.
+struct FiringCycles {
+  int64_t service_cycles = 1;
+  int64_t latency_cycles = 0;
+};
+// Of one firing of a gemm or simd unit.
+FiringCycles compute_cycles(const Unit& unit, const PcuSpec& pcu, const std::vector<bool>& needed,
+                            std::span<const Extent> registers);
+
+// The service alone, at least 1.
 int64_t compute_service(const Unit& unit, const PcuSpec& pcu, const std::vector<bool>& needed,
                         std::span<const Extent> registers);
 

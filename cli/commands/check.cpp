@@ -57,7 +57,8 @@ Result<models::FixtureReport> run_variant(const models::Fixture& fixture, const 
     return models::check_fixture(fixture, options, models::interpreter_executor(fixture.weights));
   NodeSpec node = chosen.node;
   node.sockets = variant.sockets;
-  ChipRunner runner(node, chosen.stack, compile_options({variant.fusion, "hardware"}, variant.sockets),
+  ChipRunner runner(node, chosen.stack,
+                    compile_options({variant.fusion, "hardware", false}, variant.sockets, chosen.stack),
                     fixture.weights);
   return models::check_fixture(fixture, options, runner.executor());
 }

@@ -23,6 +23,8 @@ struct Options {
   PassChoice pass;
   CompileChoice compile;
   std::vector<std::string> dump_after;
+  std::vector<std::string> skip;
+  bool explain = false;
   std::string output;
 };
 
@@ -90,6 +92,68 @@ report::Json program_json(const Program& program) {
   return json;
 }
 
+std::string cycles_text(int64_t cycles) {
+  return cycles == 0 ? "–" : fmt::format("{}", cycles);
+}
+
+std::string explain_text(const compiler::Explanation& explanation) {
+  report::Table bounds{{"section", "runs", "bound by", "compute", "HBM", "mesh", "of HBM stream", "GEMM PCUs",
+                        "GEMM of peak", "PCUs", "PMUs"},
+                       {}};
+  report::Table borders{{"section", "border bytes", "cycles", "launch cycles", "why it ends there"}, {}};
+  for (const compiler::SectionExplanation& s : explanation.sections) {
+    bounds.add({s.name, fmt::to_string(s.runs), s.bound_by, cycles_text(s.stage_cycles),
+                cycles_text(s.hbm_cycles), cycles_text(s.mesh_cycles),
+                report::format_percent(s.hbm_of_stream), fmt::to_string(s.gemm_pcus),
+                report::format_percent(s.gemm_of_peak), fmt::to_string(s.pcus), fmt::to_string(s.pmus)});
+    borders.add({s.name, report::format_bytes(static_cast<double>(s.border_bytes)),
+                 cycles_text(s.border_cycles), cycles_text(s.launch_cycles), s.border_reason});
+  }
+  std::string text = "\nWhat bounds a run of each section, cycles by the compiler's estimate\n" +
+                     report::table_text(bounds) + "\nWhat its borders cost\n" + report::table_text(borders);
+  if (!explanation.spills.empty()) {
+    report::Table spills{{"spilled to DDR", "bytes", "uses", "costs a run"}, {}};
+    for (const compiler::SpillExplanation& s : explanation.spills) {
+      spills.add({s.symbol, report::format_bytes(static_cast<double>(s.bytes)), fmt::to_string(s.uses),
+                  report::format_time(s.seconds)});
+    }
+    text += "\nHBM is full; these lose least by it\n" + report::table_text(spills);
+  }
+  text += "\nWhat one larger budget would change\n";
+  for (const std::string& line : explanation.what_if) text += "  " + line + "\n";
+  return text;
+}
+
+report::Json explain_json(const compiler::Explanation& explanation) {
+  report::Json json;
+  json["sections"] = report::Json::array();
+  for (const compiler::SectionExplanation& s : explanation.sections) {
+    json["sections"].push_back({{"name", s.name},
+                                {"launches", s.launches},
+                                {"runs", s.runs},
+                                {"bound_by", s.bound_by},
+                                {"compute_cycles", s.stage_cycles},
+                                {"hbm_cycles", s.hbm_cycles},
+                                {"mesh_cycles", s.mesh_cycles},
+                                {"hbm_fraction_of_stream", s.hbm_of_stream},
+                                {"gemm_pcus", s.gemm_pcus},
+                                {"gemm_fraction_of_peak", s.gemm_of_peak},
+                                {"pcus", s.pcus},
+                                {"pmus", s.pmus},
+                                {"border_bytes", s.border_bytes},
+                                {"border_cycles", s.border_cycles},
+                                {"launch_cycles", s.launch_cycles},
+                                {"border_reason", s.border_reason}});
+  }
+  json["spills"] = report::Json::array();
+  for (const compiler::SpillExplanation& s : explanation.spills) {
+    json["spills"].push_back(
+        {{"symbol", s.symbol}, {"bytes", s.bytes}, {"uses", s.uses}, {"cost_s", s.seconds}});
+  }
+  json["what_if"] = explanation.what_if;
+  return json;
+}
+
 Result<int> run(Session& session, const Options& options) {
   RDU_CHECK_OK(check_pass_names(options.dump_after));
   RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
@@ -98,8 +162,11 @@ Result<int> run(Session& session, const Options& options) {
   const Progress progress("compiling " + options.model, session.quiet);
   RDU_ASSIGN(const auto graph, model->build(request));
 
-  auto compile = compile_options(options.compile, chosen.node.sockets);
+  auto compile = compile_options(options.compile, chosen.node.sockets, chosen.stack);
   report::Table passes{{"pass", "wall time"}, {}};
+  compile.skip = options.skip;
+  compiler::Explanation explanation;
+  if (options.explain) compile.explanation = &explanation;
   compile.after_pass = [&](std::string_view pass, double time_s, const std::function<std::string()>& dump) {
     passes.add({std::string(pass), report::format_time(time_s)});
     const auto& wanted = options.dump_after;
@@ -112,10 +179,13 @@ Result<int> run(Session& session, const Options& options) {
     session.print(report::table_text(sections_table(program)));
     session.print(fmt::format("\n{}: {} launches, {} a socket\n", program.name, program.launches.size(),
                               tier_line(program)));
+    if (options.explain) session.print(explain_text(explanation));
     session.note(report::table_text(passes));
   }
   if (!options.output.empty()) RDU_CHECK_OK(write_file_atomically(options.output, print_program(program)));
-  RDU_CHECK_OK(session.write_json(program_json(program)));
+  report::Json json = program_json(program);
+  if (options.explain) json["explanation"] = explain_json(explanation);
+  RDU_CHECK_OK(session.write_json(json));
   return kExitOk;
 }
 
@@ -134,6 +204,11 @@ void add_compile(CLI::App& app, Session& session) {
                    "print the text of the program after this pass; repeatable")
       ->type_name("PASS")
       ->allow_extra_args(false);
+  command->add_option("--skip", options->skip, "leave this pass out; repeatable")
+      ->type_name("PASS")
+      ->allow_extra_args(false);
+  command->add_flag("--explain", options->explain,
+                    "what bounds each section, what its borders cost, what was spilled, what would help");
   command->add_option("-o,--output", options->output, "save the program; rdusim simulate FILE runs it")
       ->type_name("FILE");
   command->footer(

@@ -46,9 +46,9 @@ Result<Comparison> compare(Session& session, const ChosenNode& chosen, const Wor
   RDU_ASSIGN(const auto model, load_chosen_model(session, w.model));
   RDU_ASSIGN(const auto request, graph_request({w.phase, w.batch, w.context}));
   RDU_ASSIGN(const auto graph, model->build(request));
-  RDU_ASSIGN(const Program program,
-             compiler::compile(graph, chosen.node.chip,
-                               compile_options({w.fusion, "hardware"}, chosen.node.sockets)));
+  RDU_ASSIGN(const Program program, compiler::compile(graph, chosen.node.chip,
+                                                      compile_options({w.fusion, "hardware", false},
+                                                                      chosen.node.sockets, chosen.stack)));
   sim::RunOptions options;
   options.fidelity = Fidelity::kEvent;
   RDU_ASSIGN(auto event, sim::run(program, chosen.node, chosen.stack, options));
@@ -62,7 +62,7 @@ Result<Comparison> compare(Session& session, const ChosenNode& chosen, const Wor
 std::string reason(const Comparison& c) {
   size_t worst = 0;
   const auto gap = [&](size_t s) {
-    return c.event.sections[s].launches *
+    return c.event.sections[s].runs *
            (c.analytic.sections[s].cycles_per_launch - c.event.sections[s].cycles_per_launch);
   };
   for (size_t s = 0; s < c.event.sections.size(); ++s) {

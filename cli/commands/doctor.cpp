@@ -82,8 +82,8 @@ Result<std::string> simulate_once(Session& session, Fidelity fidelity) {
   RDU_ASSIGN(const auto model, models::load_model(session.config.config_dir, "llama-2-7b"));
   RDU_ASSIGN(const auto request, graph_request({"decode", 1, 128}));
   RDU_ASSIGN(const auto graph, model->build(request));
-  RDU_ASSIGN(const auto program,
-             compiler::compile(graph, chosen.node.chip, compile_options({}, chosen.node.sockets)));
+  RDU_ASSIGN(const auto program, compiler::compile(graph, chosen.node.chip,
+                                                   compile_options({}, chosen.node.sockets, chosen.stack)));
   sim::RunOptions options;
   options.fidelity = fidelity;
   RDU_ASSIGN(const auto result, sim::run(program, chosen.node, chosen.stack, options));

@@ -100,7 +100,8 @@ Result<int> run(Session& session, const Options& options) {
   RDU_ASSIGN(const auto weights, SafetensorsFile::open(weights_path));
   RDU_CHECK_OK(session.record_file(weights_path));
   chosen.node.sockets = options.sockets;
-  ChipRunner runner(chosen.node, chosen.stack, compile_options(options.compile, options.sockets), weights);
+  ChipRunner runner(chosen.node, chosen.stack,
+                    compile_options(options.compile, options.sockets, chosen.stack), weights);
   Progress progress("generating", session.quiet);
   RDU_ASSIGN(const Generation generation, generate(runner, *model, options, progress));
 

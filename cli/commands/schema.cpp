@@ -17,6 +17,7 @@ std::map<std::string, std::string> schemas() {
   std::map<std::string, std::string> all;
   for (const auto& kind : config_kinds()) all[kind.name] = kind.fields->json_schema();
   all["composition"] = runtime::composition_json_schema();
+  all["serving"] = runtime::engine_fields().json_schema();
   all["sweep"] = sweep_json_schema();
   return all;
 }
@@ -41,7 +42,8 @@ Result<int> run(Session& session, const std::string& name) {
 void add_schema(CLI::App& app, Session& session) {
   auto name = std::make_shared<std::string>();
   auto* command = app.add_subcommand("schema", "print the JSON schema of a kind of configuration file");
-  command->add_option("KIND", *name, "chip, node, gpu_node, composition or sweep")->required();
+  command->add_option("KIND", *name, "chip, node, gpu_node, energy, composition, serving or sweep")
+      ->required();
   command->footer("Example:\n  rdusim schema chip > chip.schema.json");
   command->callback([&session, name] { session.body = [name](Session& s) { return run(s, *name); }; });
 }

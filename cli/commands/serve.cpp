@@ -11,6 +11,7 @@
 #include "cli/serving.h"
 #include "report/format.h"
 #include "report/serving.h"
+#include "runtime/scheduler/scheduler.h"
 
 namespace rdusim::cli {
 namespace {
@@ -74,13 +75,21 @@ Result<int> run(Session& session, const Options& options) {
     RDU_CHECK_OK(
         session.write_csv(options.records, report::table_csv(report::serving_records(serving.nodes))));
   }
-  RDU_CHECK_OK(session.write_trace(report::serving_timeline(serving.nodes)));
+  if (!session.trace_path.empty())  // a span a residency: not made in vain
+    RDU_CHECK_OK(session.write_trace(report::serving_timeline(serving.nodes)));
   report::Json json;
   json["composition"] = serving.composition.name;
   json["assignment"] = assignment_json(serving.assignment);
   json.update(report::serving_json(serving.nodes));
   RDU_CHECK_OK(session.write_json(json));
   return kExitOk;
+}
+
+std::string schedulers_help() {
+  std::string text = "which expert runs next:";
+  for (const auto& scheduler : runtime::schedulers())
+    text += fmt::format(" {} ({});", scheduler.name, scheduler.description);
+  return text + " default: the composition's";
 }
 
 std::string formats_help() {
@@ -133,6 +142,25 @@ void add_serve(CLI::App& app, Session& session) {
       ->type_name("NAME");
   command->add_option("--fidelity", serving.fidelity, "how passes are simulated: analytic (default) or event")
       ->check(CLI::IsMember({"analytic", "event"}));
+  command->add_option("--scheduler", serving.scheduler, schedulers_help())->type_name("NAME");
+  command
+      ->add_option("--eviction", serving.eviction, "which expert gives way (default: the composition's, lru)")
+      ->type_name("NAME");
+  command
+      ->add_option("--serving", serving.serving_file,
+                   "YAML file of a composition's `serving` block, in its place (rdusim schema serving)")
+      ->type_name("FILE");
+  command
+      ->add_option("--groups", serving.groups,
+                   "sockets of each group that holds and runs its own experts: 4,4 or 1,1,1,1,1,1,1,1")
+      ->delimiter(',')
+      ->type_name("N,...");
+  command
+      ->add_option(
+          "--with", serving.mechanisms,
+          "mechanisms: prefetch, popularity, transition, layerwise, keep[=SHARE], sram[=SHARE], preload")
+      ->delimiter(',')
+      ->type_name("NAME,...");
   command
       ->add_option("--html", options->html, "write a page with the latency split and the timeline of experts")
       ->type_name("FILE");
@@ -146,7 +174,10 @@ void add_serve(CLI::App& app, Session& session) {
       "  rdusim serve llama2-7b-x150 --requests synthetic:together,n=150 --batch 8 --output-tokens 200\n"
       "  rdusim serve llama2-7b-x150 --requests trace.csv.gz --popularity zipf:0.9 --json out/trace.json\n"
       "  rdusim serve llama2-7b-x150 --requests synthetic:poisson,rate=2,n=1000 --set "
-      "composition.experts.llama2-7b.count=850");
+      "composition.experts.llama2-7b.count=850\n"
+      "  rdusim serve llama2-7b-x150 --requests trace.csv.gz --popularity zipf:0.9 --scheduler continuous "
+      "--with "
+      "prefetch,layerwise --groups 4,4 --set composition.serving.ttft_objective_s=2");
   command->callback(
       [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });
 }

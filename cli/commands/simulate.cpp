@@ -9,6 +9,7 @@
 #include "base/io/file.h"
 #include "base/program/program_text.h"
 #include "cli/commands/commands.h"
+#include "cli/energy.h"
 #include "cli/inputs.h"
 #include "cli/progress.h"
 #include "cli/timeline.h"
@@ -25,6 +26,8 @@ struct Options {
   PassChoice pass;
   CompileChoice compile;
   std::string fidelity = "event";
+  bool no_fast_forward = false;
+  std::string energy;  // name of an energy file; empty: not asked for
 };
 
 // MODEL or FILE: a file is a program that rdusim compile saved.
@@ -39,7 +42,8 @@ Result<Program> program_to_run(Session& session, const Options& options, const C
   RDU_ASSIGN(const auto model, load_chosen_model(session, options.what));
   RDU_ASSIGN(const auto request, graph_request(options.pass));
   RDU_ASSIGN(const auto graph, model->build(request));
-  return compiler::compile(graph, chosen.node.chip, compile_options(options.compile, chosen.node.sockets));
+  return compiler::compile(graph, chosen.node.chip,
+                           compile_options(options.compile, chosen.node.sockets, chosen.stack));
 }
 
 std::string summary(const Program& program, const RunResult& result) {
@@ -59,7 +63,12 @@ std::string summary(const Program& program, const RunResult& result) {
 }
 
 Result<int> run(Session& session, const Options& options) {
-  RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
+  RDU_ASSIGN(const auto chosen, load_node_and_stack(session, options.node));
+  EnergySpec energy;
+  if (!options.energy.empty()) {
+    RDU_ASSIGN(energy, load_energy(session.config, options.energy));
+  }
+  RDU_CHECK_OK(check_overrides_used(session.config));
   if (!session.trace_path.empty() && options.fidelity != "event") {
     return Error{ErrorCode::kInvalidInput, "--trace", "the analytic fidelity has no timeline",
                  "--fidelity event has one"};
@@ -72,13 +81,20 @@ Result<int> run(Session& session, const Options& options) {
   sim::RunOptions run_options;
   run_options.fidelity = options.fidelity == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
   if (!session.trace_path.empty()) run_options.trace = &events;
+  run_options.fast_forward = !options.no_fast_forward;
   RDU_ASSIGN(const RunResult result, sim::run(program, chosen.node, chosen.stack, run_options));
 
   const auto peaks = socket_peaks(chosen.node.chip);
   session.print(summary(program, result));
   session.print(report::table_text(report::run_table(result, peaks)));
   RDU_CHECK_OK(session.write_trace(chip_timeline(events, result.clock_hz)));
-  RDU_CHECK_OK(session.write_json(report::run_json(program, result, peaks)));
+  report::Json json = report::run_json(program, result, peaks);
+  if (!options.energy.empty()) {
+    session.print("\n" + energy_summary(result, energy) + "\n\n");
+    session.print(report::table_text(energy_table(result, energy)));
+    json["energy"] = energy_json(result, energy, program.tokens_per_run);
+  }
+  RDU_CHECK_OK(session.write_json(json));
   return kExitOk;
 }
 
@@ -98,6 +114,11 @@ void add_simulate(CLI::App& app, Session& session) {
   command
       ->add_option("--fidelity", options->fidelity, "analytic: closed form; event: token by token (default)")
       ->check(CLI::IsMember({"analytic", "event"}));
+  command->add_flag("--no-fast-forward", options->no_fast_forward,
+                    "simulate every token of every launch, also where they repeat (same result, slower)");
+  command->add_flag(
+      "--energy{public-7nm}", options->energy,
+      "also the energy, from --energy=NAME in configs/energy/ or a YAML file (default public-7nm)");
   command->footer(
       "The table has a row a section: its time and share, what bounds it, the HBM rate it reaches.\n"
       "\n"
@@ -107,6 +128,8 @@ void add_simulate(CLI::App& app, Session& session) {
       "  rdusim simulate llama-2-7b --fusion none --orchestration software     what fusion and the chip's "
       "own launches gain\n"
       "  rdusim simulate llama-2-7b --set chip.hbm.bandwidth_bytes_per_s=2.0e12\n"
+      "  rdusim simulate llama-2-7b --energy --set energy.hbm_pj_per_byte=28     joules by part and by "
+      "cause\n"
       "  rdusim simulate decode.rdu --trace out/decode.trace.json               open it in ui.perfetto.dev");
   command->callback(
       [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });

@@ -1,12 +1,13 @@
 // fuse: section borders. kNone: one operator a section. kLayer: each repetition of the repeated block
-// (decoder layer) is a section, and so is what stands before and after. Groups that do the same on tensors of
-// the same shape share one section, so 80 layers are lowered once and launched 80 times. Borders by a cost
-// model are future work (docs/limits.md).
+// (decoder layer) is a section, and so is what stands before and after. kAuto: within each of these, borders
+// by a cost model (fuse_cost.h). Groups that do the same on tensors of the same shape share one section, so
+// 80 layers are lowered once and launched 80 times.
 #include <map>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "compiler/passes/fuse_cost.h"
 #include "compiler/passes/lowering.h"
 #include "compiler/passes/pass.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 std::vector<Group> group_nodes(const Graph& graph, Fusion fusion) {
   std::vector<Group> groups;
-  const bool by_layer = fusion == Fusion::kLayer;
+  const bool by_layer = fusion != Fusion::kNone;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     const bool joins =
@@ -23,22 +24,11 @@ std::vector<Group> group_nodes(const Graph& graph, Fusion fusion) {
     if (!joins) {
       std::string name = generic_name(node.name);
       if (by_layer) name = node.layer ? "layer" : groups.empty() ? "entry" : "head";
-      groups.push_back(Group{std::move(name), {}, {}, 0, false});
+      groups.push_back(Group{std::move(name), {}, {}, 0, false, {}});
     }
     groups.back().nodes.push_back(NodeId(i));
   }
   return groups;
-}
-
-// For each value, the last group that reads it (absent: nobody).
-std::vector<std::optional<size_t>> last_readers(const Graph& graph, const std::vector<Group>& groups) {
-  std::vector<std::optional<size_t>> last(graph.values.size());
-  for (size_t g = 0; g < groups.size(); ++g) {
-    for (const NodeId id : groups[g].nodes) {
-      for (const ValueId input : graph.node(id).inputs) last[input.value] = g;
-    }
-  }
-  return last;
 }
 
 std::string describe(const Value& v, bool written, bool kept) {
@@ -49,10 +39,17 @@ std::string describe(const Value& v, bool written, bool kept) {
                      kept ? "k" : "");
 }
 
-// Fills the externals of a group and returns its signature: operators, attributes, and how operands are
-// wired.
-std::string bind_externals(const Graph& graph, Group& group, size_t index,
-                           const std::vector<std::optional<size_t>>& last) {
+}  // namespace
+
+std::vector<std::optional<size_t>> last_readers(const Graph& graph) {
+  std::vector<std::optional<size_t>> last(graph.values.size());
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    for (const ValueId input : graph.nodes[n].inputs) last[input.value] = n;
+  }
+  return last;
+}
+
+std::string bind_externals(const Graph& graph, Group& group, const std::vector<std::optional<size_t>>& last) {
   std::string signature;
   std::map<ValueId, std::string> names;  // value -> wiring label within the group
   std::set<ValueId> produced;
@@ -75,8 +72,8 @@ std::string bind_externals(const Graph& graph, Group& group, size_t index,
     signature += ")->";
     for (const ValueId output : node.outputs) {
       const Value& value = graph.value(output);
-      const bool leaves =
-          value.role == SymbolRole::kOutput || (last[output.value] && *last[output.value] > index);
+      const bool leaves = value.role == SymbolRole::kOutput ||
+                          (last[output.value] && *last[output.value] > group.nodes.back().value);
       names[output] = fmt::format("n{}", n);
       produced.insert(output);
       if (leaves) group.externals.push_back(output);
@@ -86,16 +83,16 @@ std::string bind_externals(const Graph& graph, Group& group, size_t index,
   return signature;
 }
 
-}  // namespace
-
 Status fuse(Compilation& compilation) {
   const Graph& graph = compilation.graph;
-  compilation.groups = group_nodes(graph, compilation.options.fusion);
-  const auto last = last_readers(graph, compilation.groups);
+  const Fusion fusion = compilation.options.fusion;
+  compilation.groups = group_nodes(graph, fusion);
+  if (fusion == Fusion::kAuto) RDU_CHECK_OK(split_by_cost(compilation));
+  const auto last = last_readers(graph);
   std::map<std::string, size_t> sections;
-  for (size_t g = 0; g < compilation.groups.size(); ++g) {
-    Group& group = compilation.groups[g];
-    const std::string signature = bind_externals(graph, group, g, last);
+  for (Group& group : compilation.groups) {
+    if (group.border.empty()) group.border = fmt::format("--fusion {}", fusion_name(fusion));
+    const std::string signature = bind_externals(graph, group, last);
     const auto [it, fresh] = sections.try_emplace(signature, sections.size());
     group.section = it->second;
     group.first_of_section = fresh;

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "compiler/compile.h"
 #include "compiler/graph/graph.h"
+#include "compiler/passes/traffic.h"
 
 namespace rdusim::compiler {
 
@@ -22,6 +23,7 @@ struct Group {
   std::vector<ValueId> externals;  // values read or written outside: formal arguments, in order of first use
   size_t section = 0;              // index of the distinct section
   bool first_of_section = false;   // the one that is lowered
+  std::string border;              // why it ends where it ends; for reports
 };
 
 // Sizes chosen before lowering.
@@ -41,17 +43,14 @@ struct Compilation {
   size_t section_count = 0;
   Tiling tiling;
   Program program;
+  std::vector<SectionTraffic> traffic;  // per section of the program
 };
 
-#define RDU_PASS(function, name, doc) Status function(Compilation& compilation);
+#define RDU_PASS(function, name, needs, doc) Status function(Compilation& compilation);
 #include "compiler/passes/passes.def"
 #undef RDU_PASS
 
 // Text of everything filled so far.
 std::string dump(const Compilation& compilation);
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 }  // namespace rdusim::compiler

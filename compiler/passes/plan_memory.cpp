@@ -21,24 +21,24 @@ constexpr int64_t aligned(int64_t bytes) {
 }
 
 bool alive_together(const Symbol& a, const Symbol& b) {
-  return a.first_launch <= b.last_launch && b.first_launch <= a.last_launch;
+  return a.first_step <= b.last_step && b.first_step <= a.last_step;
 }
 
 // First fit: the lowest offset where the symbol overlaps no placed symbol that is alive with it. Persistent
 // symbols are all alive together, so they are stacked without search.
-int64_t place_tier(std::vector<Symbol>& symbols, const std::vector<size_t>& members, int64_t last_launch) {
+int64_t place_tier(std::vector<Symbol>& symbols, const std::vector<size_t>& members, int64_t last_step) {
   int64_t persistent = 0;
   std::vector<size_t> placed;
   for (const size_t i : members) {
     Symbol& s = symbols[i];
-    if (s.first_launch != 0 || s.last_launch != last_launch) continue;
+    if (s.first_step != 0 || s.last_step != last_step) continue;
     s.offset_bytes = persistent;
     persistent += aligned(s.bytes());
   }
   int64_t high_water = persistent;
   for (const size_t i : members) {
     Symbol& s = symbols[i];
-    if (s.first_launch == 0 && s.last_launch == last_launch) continue;
+    if (s.first_step == 0 && s.last_step == last_step) continue;
     std::vector<std::pair<int64_t, int64_t>> taken;
     for (const size_t j : placed) {
       const Symbol& other = symbols[j];
@@ -79,7 +79,7 @@ std::vector<size_t> members_of(const Program& program, Tier tier) {
 Status plan_memory(Compilation& compilation) {
   Program& program = compilation.program;
   const ChipSpec& chip = *compilation.chip;
-  const int64_t last = static_cast<int64_t>(program.launches.size()) - 1;
+  const int64_t last = program_steps(program) - 1;
   for (Symbol& s : program.symbols) s.tier = Tier::kHbm;
   auto place = [&](Tier tier) { return place_tier(program.symbols, members_of(program, tier), last); };
   int64_t hbm = place(Tier::kHbm);

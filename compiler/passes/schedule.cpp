@@ -39,9 +39,9 @@ Status schedule(Compilation& compilation) {
       const auto [it, fresh] = symbols.try_emplace(id, SymbolId(program.symbols.size()));
       if (fresh) {
         program.symbols.push_back(symbol_of(graph.value(id)));
-        program.symbols.back().first_launch = now;
+        program.symbols.back().first_step = now;
       }
-      program.symbols[it->second.value].last_launch = now;
+      program.symbols[it->second.value].last_step = now;
       launch.bindings.push_back(it->second);
     }
     program.launches.push_back(std::move(launch));
@@ -49,8 +49,8 @@ Status schedule(Compilation& compilation) {
   const int64_t last = static_cast<int64_t>(program.launches.size()) - 1;
   for (Symbol& symbol : program.symbols) {
     if (symbol.role == SymbolRole::kActivation) continue;
-    symbol.first_launch = 0;
-    symbol.last_launch = last;
+    symbol.first_step = 0;
+    symbol.last_step = last;
   }
   program.phase = graph.phase;
   program.sockets = options.sockets;
@@ -59,8 +59,7 @@ Status schedule(Compilation& compilation) {
   program.tokens_per_run = graph.batch * graph.query_tokens;
   program.flops = compilation.flops;
   program.orchestration = options.orchestration;
-  program.name = fmt::format("{}.tp{}.{}", graph.name, options.sockets,
-                             options.fusion == Fusion::kLayer ? "layer" : "none");
+  program.name = fmt::format("{}.tp{}.{}", graph.name, options.sockets, fusion_name(options.fusion));
   return {};
 }
 

@@ -9,7 +9,6 @@
 #include "base/check.h"
 #include "base/program/service.h"
 #include "base/program/topology.h"
-#include "compiler/passes/pass.h"
 
 namespace rdusim::compiler {
 
@@ -42,6 +41,18 @@ class SectionWork {
       if (run.extent.elements() > best.elements()) best = run.extent;
     }
     return best;
+  }
+
+  // Tokens of a channel in a launch, and their elements together.
+  [[nodiscard]] int64_t tokens(size_t channel) const {
+    int64_t sum = 0;
+    for (const Run& run : tokens_[channel]) sum += run.count;
+    return sum;
+  }
+  [[nodiscard]] int64_t elements(size_t channel) const {
+    int64_t sum = 0;
+    for (const Run& run : tokens_[channel]) sum += run.count * run.extent.elements();
+    return sum;
   }
 
  private:

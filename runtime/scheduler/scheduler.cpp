@@ -7,7 +7,8 @@
 
 namespace rdusim::runtime {
 
-#define SCHEDULER(name, description) std::unique_ptr<Scheduler> make_##name##_scheduler();
+#define SCHEDULER(name, description) \
+  std::unique_ptr<Scheduler> make_##name##_scheduler(size_t experts, const SchedulerOptions& options);
 #include "runtime/scheduler/scheduler.def"
 #undef SCHEDULER
 
@@ -19,9 +20,10 @@ std::vector<SchedulerChoice> schedulers() {
   };
 }
 
-Result<std::unique_ptr<Scheduler>> make_scheduler(std::string_view name) {
+Result<std::unique_ptr<Scheduler>> make_scheduler(std::string_view name, size_t experts,
+                                                  const SchedulerOptions& options) {
 #define SCHEDULER(known, description) \
-  if (name == #known) return make_##known##_scheduler();
+  if (name == #known) return make_##known##_scheduler(experts, options);
 #include "runtime/scheduler/scheduler.def"
 #undef SCHEDULER
   std::vector<std::string> names;

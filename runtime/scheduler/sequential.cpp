@@ -1,8 +1,7 @@
 // The published rule (Prabhakar et al., MICRO 2024): the router runs once over a batch of waiting requests,
 // then the (prompt, expert) pairs run one after another in order of arrival. A batch does not wait to be
 // filled.
-#include <algorithm>
-
+#include "runtime/scheduler/indexed_heap.h"
 #include "runtime/scheduler/scheduler.h"
 
 namespace rdusim::runtime {
@@ -10,18 +9,29 @@ namespace {
 
 class Sequential final : public Scheduler {
  public:
-  void next_batch(std::span<const uint32_t> waiting, std::span<const Request>, int64_t batch,
-                  std::vector<uint32_t>& picked) override {
-    const size_t count = std::min(waiting.size(), static_cast<size_t>(batch));
-    picked.assign(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(count));
+  explicit Sequential(size_t experts) : by_turn_(experts) {}
+
+  [[nodiscard]] SchedulerTraits traits() const override { return {.pairs = true}; }
+  void changed(ExpertId expert, const ExpertView& view) override {
+    if (!view.has_work()) {
+      by_turn_.remove(expert);
+      return;
+    }
+    by_turn_.set(expert, view.oldest_turn);
   }
-  void order_pairs(std::vector<uint32_t>&, std::span<const Request>, const ExpertCache&) override {}
+  [[nodiscard]] std::optional<ExpertId> next(const StreamView&) const override { return by_turn_.top(); }
+  // Pairs keep their order, so nothing runs in the place of one that waits for its expert.
+  [[nodiscard]] std::optional<ExpertId> next_ready(const StreamView&) const override { return std::nullopt; }
+  void upcoming(size_t count, std::vector<ExpertId>& out) const override { by_turn_.smallest(count, out); }
+
+ private:
+  IndexedHeap by_turn_;
 };
 
 }  // namespace
 
-std::unique_ptr<Scheduler> make_sequential_scheduler() {
-  return std::make_unique<Sequential>();
+std::unique_ptr<Scheduler> make_sequential_scheduler(size_t experts, const SchedulerOptions&) {
+  return std::make_unique<Sequential>(experts);
 }
 
 }  // namespace rdusim::runtime

@@ -18,7 +18,8 @@ std::string readable(int64_t bytes) {
   return fmt::format("{} B", bytes);
 }
 
-Status fill_models(ExecutionModel& execution, const ExpertRoster& roster, NodePlan& plan) {
+Status fill_models(ExecutionModel& execution, const ExpertRoster& roster, const PlanOptions& options,
+                   NodePlan& plan) {
   std::vector<Bytes> model_bytes;
   for (const std::string& model : roster.models) {
     RDU_ASSIGN(const Bytes weights, execution.weight_bytes(model));
@@ -28,7 +29,9 @@ Status fill_models(ExecutionModel& execution, const ExpertRoster& roster, NodePl
   }
   for (const Expert& expert : roster.experts) {
     plan.expert_bytes.push_back(model_bytes[expert.model]);
-    plan.memory.store_used_bytes += model_bytes[expert.model].value;
+    const size_t e = plan.expert_bytes.size() - 1;
+    if (options.placed.empty() || options.placed[e])
+      plan.memory.store_used_bytes += model_bytes[expert.model].value;
   }
   return {};
 }
@@ -52,12 +55,13 @@ Result<int64_t> fill_router(ExecutionModel& execution, const Composition& compos
 }
 
 // Reserves KV for the requests, fails those that could never run.
-void fill_kv(const ExpertRoster& roster, const Workload& workload, int64_t limit, NodePlan& plan) {
+void fill_kv(const ExpertRoster& roster, const Workload& workload, int64_t limit, int64_t page_tokens,
+             NodePlan& plan) {
   plan.failed.assign(workload.requests.size(), false);
   for (size_t i = 0; i < workload.requests.size(); ++i) {
     const Request& r = workload.requests[i];
     const uint32_t model = roster.experts[r.expert->value].model;
-    const int64_t tokens = r.prompt_tokens + r.output_tokens;
+    const int64_t tokens = (r.prompt_tokens + r.output_tokens + page_tokens - 1) / page_tokens * page_tokens;
     const int64_t per_token = plan.model_kv_bytes_per_token[model].value;
     if (per_token > 0 && tokens > limit / per_token) {
       plan.failed[i] = true;
@@ -87,12 +91,13 @@ NeighbourShape neighbour_shape(const Composition& composition, const Router* rou
 
 Result<NodePlan> plan_node_memory(ExecutionModel& execution, const Composition& composition,
                                   const ExpertRoster& roster, const Workload& workload,
-                                  const NeighbourShape& neighbours, int64_t batch) {
+                                  const NeighbourShape& neighbours, int64_t batch,
+                                  const PlanOptions& options) {
   NodePlan plan;
   MemoryUse& memory = plan.memory;
   memory.store_capacity_bytes = execution.memory().store_bytes.value;
   memory.hbm_capacity_bytes = execution.memory().hbm_bytes.value;
-  RDU_CHECK_OK(fill_models(execution, roster, plan));
+  RDU_CHECK_OK(fill_models(execution, roster, options, plan));
   RDU_ASSIGN(const int64_t router_kv, fill_router(execution, composition, workload, neighbours, batch, plan));
   if (memory.store_used_bytes > memory.store_capacity_bytes) {
     plan.reason = fmt::format("out of memory: {} experts take {}, the store holds {}", roster.experts.size(),
@@ -110,7 +115,9 @@ Result<NodePlan> plan_node_memory(ExecutionModel& execution, const Composition& 
     plan.expert_too_large = true;
     return plan;
   }
-  fill_kv(roster, workload, kv_limit, plan);
+  fill_kv(roster, workload, kv_limit, options.kv_page_tokens, plan);
+  const auto share = static_cast<int64_t>(static_cast<double>(kv_limit) * options.kv_share);
+  memory.kv_bytes = std::max(memory.kv_bytes, share);
   memory.kv_bytes = std::max(memory.kv_bytes, router_kv);
   memory.cache_bytes = memory.hbm_capacity_bytes - memory.router_bytes - memory.kv_bytes;
   plan.fits = true;

@@ -40,9 +40,16 @@ struct NodePlan {
   std::vector<bool> failed;       // by request
 };
 
+struct PlanOptions {
+  std::vector<bool> placed;  // by ExpertId: experts that this memory's store holds; empty: all
+  double kv_share = 0;       // of the HBM beside router and largest expert; 0: the largest request's KV cache
+  int64_t kv_page_tokens = 1;
+};
+
 // Fails only when the execution model does; a composition that does not fit is a plan that says so.
 Result<NodePlan> plan_node_memory(ExecutionModel& execution, const Composition& composition,
                                   const ExpertRoster& roster, const Workload& workload,
-                                  const NeighbourShape& neighbours, int64_t batch);
+                                  const NeighbourShape& neighbours, int64_t batch,
+                                  const PlanOptions& options = {});
 
 }  // namespace rdusim::runtime

@@ -11,8 +11,8 @@ namespace {
 Distribution distribution(std::vector<double> values) {
   if (values.empty()) return {};
   const Samples samples(std::move(values));
-  return {samples.count(),        samples.mean(),         samples.quantile(0.50),
-          samples.quantile(0.95), samples.quantile(0.99), samples.max()};
+  return {samples.count(),        samples.mean(),         samples.quantile(0.50),  samples.quantile(0.90),
+          samples.quantile(0.95), samples.quantile(0.99), samples.quantile(0.999), samples.max()};
 }
 
 int64_t wire_total(const ByteCounts& bytes, Wire wire) {
@@ -21,26 +21,39 @@ int64_t wire_total(const ByteCounts& bytes, Wire wire) {
   return sum;
 }
 
-void fill_distributions(NodeResult& result) {
-  std::vector<double> latency;
-  std::vector<double> first;
-  std::vector<double> per_token;
-  std::vector<double> queueing;
-  std::vector<double> switching;
+double per_output_token_s(const RequestRecord& r) {
+  return r.output_tokens > 1 ? seconds(r.decode) / static_cast<double>(r.output_tokens - 1) : 0;
+}
+
+bool within(const RequestRecord& r, const Objectives& o) {
+  if (r.failed) return false;
+  if (o.ttft_s > 0 && seconds(r.time_to_first_token()) > o.ttft_s) return false;
+  return o.time_per_token_s <= 0 || per_output_token_s(r) <= o.time_per_token_s;
+}
+
+template <typename Value>
+Distribution over(const NodeResult& result, Value value) {
+  std::vector<double> values;
+  values.reserve(result.records.size());
   for (const RequestRecord& r : result.records) {
-    if (r.failed) continue;
-    latency.push_back(seconds(r.end_to_end()));
-    first.push_back(seconds(r.time_to_first_token()));
-    queueing.push_back(seconds(r.queueing));
-    if (r.output_tokens > 1)
-      per_token.push_back(seconds(r.decode) / static_cast<double>(r.output_tokens - 1));
-    if (!r.hit) switching.push_back(seconds(r.switching));
+    if (!r.failed) value(r, values);
   }
-  result.latency = distribution(std::move(latency));
-  result.time_to_first_token = distribution(std::move(first));
-  result.time_per_output_token = distribution(std::move(per_token));
-  result.queueing = distribution(std::move(queueing));
-  result.switching = distribution(std::move(switching));
+  return distribution(std::move(values));
+}
+
+void fill_distributions(NodeResult& result) {
+  using Values = std::vector<double>;
+  result.latency =
+      over(result, [](const RequestRecord& r, Values& v) { v.push_back(seconds(r.end_to_end())); });
+  result.time_to_first_token =
+      over(result, [](const RequestRecord& r, Values& v) { v.push_back(seconds(r.time_to_first_token())); });
+  result.time_per_output_token = over(result, [](const RequestRecord& r, Values& v) {
+    if (r.output_tokens > 1) v.push_back(per_output_token_s(r));
+  });
+  result.queueing = over(result, [](const RequestRecord& r, Values& v) { v.push_back(seconds(r.queueing)); });
+  result.switching = over(result, [](const RequestRecord& r, Values& v) {
+    if (!r.hit) v.push_back(seconds(r.switching));
+  });
 }
 
 void fill_split(NodeResult& result) {
@@ -51,6 +64,8 @@ void fill_split(NodeResult& result) {
   Picoseconds decode;
   int64_t output_tokens = 0;
   int64_t hits = 0;
+  double bytes = 0;
+  double bytes_hit = 0;
   for (const RequestRecord& r : result.records) {
     if (r.failed) continue;
     queueing += r.queueing;
@@ -60,28 +75,100 @@ void fill_split(NodeResult& result) {
     decode += r.decode;
     output_tokens += r.output_tokens;
     hits += r.hit ? 1 : 0;
+    const auto size = static_cast<double>(result.experts[r.expert.value].weight_bytes);
+    bytes += size;
+    bytes_hit += r.hit ? size : 0;
   }
   if (result.finished == 0) return;
   const auto n = static_cast<double>(result.finished);
   result.split = {seconds(queueing) / n, seconds(routing) / n, seconds(switching) / n, seconds(prefill) / n,
                   seconds(decode) / n};
   result.expert_hit_rate = static_cast<double>(hits) / n;
+  result.expert_byte_hit_rate = bytes > 0 ? bytes_hit / bytes : 0;
+  result.switches_per_request = static_cast<double>(result.switches) / n;
   if (result.makespan_s <= 0) return;
   result.output_tokens_per_s = static_cast<double>(output_tokens) / result.makespan_s;
   result.requests_per_s = n / result.makespan_s;
 }
 
+void fill_goodput(NodeResult& result, const Objectives& objectives) {
+  int64_t good = 0;
+  for (const RequestRecord& r : result.records) good += within(r, objectives) ? 1 : 0;
+  if (result.requests > 0)
+    result.within_objective = static_cast<double>(good) / static_cast<double>(result.requests);
+  if (result.makespan_s > 0) result.goodput_per_s = static_cast<double>(good) / result.makespan_s;
+}
+
+// Saturated: requests came for a while, the last tenth waited half as long again as the tenth in the middle,
+// and the node needed a twentieth of the time more than the requests took to come.
+void fill_saturation(NodeResult& result) {
+  const auto& records = result.records;
+  constexpr size_t kLeast = 100;  // fewer requests say nothing about growth
+  if (records.size() < kLeast) return;
+  const auto mean_wait = [&](size_t begin, size_t end) {
+    double sum = 0;
+    for (size_t i = begin; i < end; ++i) sum += seconds(records[i].queueing);
+    return sum / static_cast<double>(end - begin);
+  };
+  const size_t tenth = records.size() / 10;
+  const double middle = mean_wait(records.size() / 2 - tenth / 2, records.size() / 2 + tenth - tenth / 2);
+  const double last = mean_wait(records.size() - tenth, records.size());
+  const double span_s = seconds(records.back().arrival - records.front().arrival);
+  // A queue that grows linearly from empty has waited 1.9 times as long at the end as in the middle.
+  result.saturated = span_s > 0 && last > 1.5 * middle && result.makespan_s > 1.05 * span_s;
+}
+
+void fill_experts(NodeResult& result) {
+  std::vector<std::vector<double>> first(result.experts.size());
+  for (const RequestRecord& r : result.records) {
+    if (r.failed) continue;
+    ExpertResult& e = result.experts[r.expert.value];
+    first[r.expert.value].push_back(seconds(r.time_to_first_token()));
+    e.longest_wait_s = std::max(e.longest_wait_s, seconds(r.queueing + r.switching));
+  }
+  for (size_t e = 0; e < first.size(); ++e)
+    result.experts[e].time_to_first_token = distribution(std::move(first[e]));
+}
+
+void fill_tenants(NodeResult& result, const Objectives& objectives, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  std::vector<std::vector<double>> latency(names.size());
+  std::vector<std::vector<double>> first(names.size());
+  for (const std::string& name : names) result.tenants.push_back({name, 0, 0, {}, {}, 0});
+  for (const RequestRecord& r : result.records) {
+    if (r.tenant.value >= names.size()) continue;
+    TenantResult& t = result.tenants[r.tenant.value];
+    ++t.requests;
+    t.within_objective += within(r, objectives) ? 1 : 0;
+    if (r.failed) continue;
+    ++t.finished;
+    latency[r.tenant.value].push_back(seconds(r.end_to_end()));
+    first[r.tenant.value].push_back(seconds(r.time_to_first_token()));
+  }
+  for (size_t t = 0; t < names.size(); ++t) {
+    result.tenants[t].latency = distribution(std::move(latency[t]));
+    result.tenants[t].time_to_first_token = distribution(std::move(first[t]));
+  }
+}
+
 }  // namespace
 
-void aggregate(NodeResult& result) {
+void aggregate(NodeResult& result, const Objectives& objectives, const std::vector<std::string>& tenants) {
   fill_distributions(result);
   fill_split(result);
+  fill_goodput(result, objectives);
+  fill_saturation(result);
+  fill_experts(result);
+  fill_tenants(result, objectives, tenants);
   int64_t switched = 0;
-  for (const ExpertResult& e : result.experts) switched += e.switches * e.weight_bytes;
-  result.bytes = {{"store", "hbm", switched},
+  for (const ExpertResult& e : result.experts) switched += e.copied_bytes;
+  result.bytes = {{"store", "hbm", switched - result.sram_copied_bytes},
                   {"hbm", "chip", wire_total(result.pass_bytes, Wire::kHbm)},
                   {"ddr", "chip", wire_total(result.pass_bytes, Wire::kDdr)},
-                  {"socket", "socket", wire_total(result.pass_bytes, Wire::kLink)}};
+                  {"socket", "socket", wire_total(result.pass_bytes, Wire::kLink)},
+                  {"store", "sram", result.sram_copied_bytes},
+                  {"hbm", "store", result.kv_out_bytes},
+                  {"store", "hbm_kv", result.kv_in_bytes}};
 }
 
 }  // namespace rdusim::runtime

@@ -1,15 +1,17 @@
 // Serves a workload on one node: discrete events in whole picoseconds.
 //
-//   arrivals ─► queue ─► batch (scheduler) ─► router, once per batch ─► (prompt, expert) pairs in turn:
-//                            store ──switch──► HBM cache of experts ──► prefill ─► decode
+//   arrivals ─► router ─► group that holds the expert ─► queue by expert (scheduler) ─► passes
+//                            store ──DMA──► HBM cache of experts, KV pool ──► prefill ─► decode
 //
-// The published rule: a batch is what waits, up to `batch` requests, when the node falls free; its router
-// pass runs first; then each (prompt, expert) pair: if the expert is not in HBM it is copied there (bytes /
-// bandwidth + set-up; evicted experts are dropped, not copied back), then prefill, then decode. Nothing
-// overlaps. Leaves out: prefetch, overlap of copy and execution, several experts at once.
+// With scheduler `sequential` and no mechanism it is the published rule: a batch is what waits, up to `batch`
+// requests, when the node falls free; its router pass runs first; then each (prompt, expert) pair: if the
+// expert is not in HBM it is copied there (bytes / bandwidth + set-up; evicted experts are dropped, not
+// copied back), then prefill, then decode. Nothing overlaps. The other schedulers batch continuously, and
+// copies overlap with passes, with which they share bandwidth (serving/bandwidth_share.h).
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -17,17 +19,28 @@
 #include "runtime/execution.h"
 #include "runtime/result.h"
 #include "runtime/router/router.h"
+#include "runtime/serving/engine_options.h"
 #include "runtime/workload/workload.h"
 
 namespace rdusim::runtime {
 
+// `after` arrives when `before` has ended, `delay` later, and not before its own arrival: a chain, a session
+// with think time, a closed loop. A request may follow several. If one of them fails, so does it.
+struct Dependency {
+  uint32_t before = 0;  // request numbers, before < after
+  uint32_t after = 0;
+  Picoseconds delay;
+};
+
 struct ServeOptions {
-  std::optional<int64_t> batch;  // else the composition's
-  std::string scheduler = "sequential";
+  std::optional<int64_t> batch;          // else the composition's
+  std::string scheduler = "sequential";  // these two win over the engine's
   std::string eviction = "lru";
   const Router* router = nullptr;  // trained: its vectors, k and classes are timed
   // Called now and then with requests done and in all; may be empty.
   std::function<void(int64_t, int64_t)> progress;
+  EngineOptions engine;
+  std::vector<Dependency> dependencies;
 };
 
 // Every request of the workload must have its expert (assign_experts). A node whose memory is too small is a
@@ -35,5 +48,13 @@ struct ServeOptions {
 // refuses.
 Result<NodeResult> serve(ExecutionModel& execution, const Composition& composition, const Workload& workload,
                          const ServeOptions& options);
+
+// The same on a node whose sockets are divided into groups that hold and run different experts at once.
+struct SocketGroup {
+  ExecutionModel* execution = nullptr;  // of a node of that many sockets; groups of one size may share it
+  int64_t sockets = 1;
+};
+Result<NodeResult> serve_groups(std::span<const SocketGroup> groups, const Composition& composition,
+                                const Workload& workload, const ServeOptions& options);
 
 }  // namespace rdusim::runtime

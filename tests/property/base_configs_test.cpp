@@ -89,7 +89,7 @@ TEST(Configs, NodesDumpAndParseBack) {
 
 TEST(Configs, EveryConstantHasItsSourceBesideIt) {
   int64_t scalars = 0;
-  for (const std::string folder : {"/chips", "/nodes"}) {
+  for (const std::string folder : {"/chips", "/nodes", "/energy"}) {
     for (const std::string& path : files_below(folder, {".yaml"})) {
       const std::string text = *read_text_file(path);
       std::string above;

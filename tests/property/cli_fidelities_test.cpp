@@ -8,10 +8,13 @@
 
 #include <fmt/format.h>
 
+#include "base/arch/load.h"
 #include "base/random.h"
 #include "compiler/compile.h"
+#include "models/model.h"
 #include "sim/simulator.h"
 #include "tests/support/decoder_graph.h"
+#include "tests/support/run_equality.h"
 #include "tests/support/small_chip.h"
 
 namespace rdusim {
@@ -87,6 +90,57 @@ TEST(Fidelities, ClosedFormRunsWhatTheEventEngineRunsAndComesNearItsTime) {
   // below 7 %).
   EXPECT_LT(sum / compared, std::log(1.06));
   EXPECT_LT(std::abs(worst), std::log(1.35));
+}
+
+// Fast-forward against every token of every launch through SystemC, in every counter.
+void expect_fast_forward_exact(const Program& program, const NodeSpec& node, const StackSpec& stack) {
+  sim::RunOptions options;
+  auto fast = sim::run(program, node, stack, options);
+  options.fast_forward = false;
+  auto full = sim::run(program, node, stack, options);
+  ASSERT_EQ(fast.ok(), full.ok());
+  if (!fast.ok()) {
+    EXPECT_EQ(fast.error().to_string(), full.error().to_string());
+    return;
+  }
+  testing::expect_same_run(*full, *fast);
+}
+
+TEST(Fidelities, FastForwardIsExactOnCompiledPrograms) {
+  Random random(23);
+  for (int trial = 0; trial < 120 && !::testing::Test::HasFailure(); ++trial) {
+    const Case c = random_case(random);
+    SCOPED_TRACE(c.text());
+    const NodeSpec node = testing::small_node(c.options.sockets);
+    auto program = compiler::compile(compiler::testing::decoder_graph(c.decoder), node.chip, c.options);
+    if (!program.ok()) continue;  // refused shapes have tests of their own
+    expect_fast_forward_exact(*program, node, node.stacks[0]);
+  }
+}
+
+TEST(Fidelities, FastForwardIsExactOnModelsThatShip) {
+  ConfigContext context;
+  context.config_dir = std::string(RDUSIM_SOURCE_DIR) + "/configs";
+  const NodeSpec node = *load_node(context, "sn40l-8");
+  for (const std::string name : {"llama-2-7b", "llama-3-8b", "mistral-7b-v0.1"}) {
+    for (const bool prefill : {false, true}) {
+      for (const auto fusion : {compiler::Fusion::kLayer, compiler::Fusion::kNone}) {
+        models::GraphRequest request;
+        request.phase = prefill ? models::Phase::kPrefill : models::Phase::kDecode;
+        request.query_tokens = prefill ? 1000 : 1;
+        request.past_tokens = prefill ? 0 : 2047;
+        const auto model = models::load_model(context.config_dir, name);
+        const auto graph = (*model)->build(request);
+        compiler::CompileOptions options;
+        options.sockets = node.sockets;
+        options.fusion = fusion;
+        const auto program = compiler::compile(*graph, node.chip, options);
+        ASSERT_TRUE(program.ok()) << program.error().to_string();
+        SCOPED_TRACE(program->name);
+        expect_fast_forward_exact(*program, node, node.stacks[0]);
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -9,8 +9,10 @@
 
 #include <fmt/format.h>
 
+#include "base/program/program_text.h"
 #include "base/random.h"
 #include "cli/chip_runner.h"
+#include "compiler/graph/graph_text.h"
 #include "compiler/graph/interpreter.h"
 #include "models/model.h"
 #include "tests/support/small_chip.h"
@@ -21,6 +23,7 @@ namespace {
 struct Case {
   int64_t heads, kv_heads, head_dim, width, mlp, layers, vocabulary, window, prompt, sockets, batch;
   compiler::Fusion fusion;
+  bool loop;
 };
 
 Case random_case(Random& random) {
@@ -40,7 +43,8 @@ Case random_case(Random& random) {
   c.batch = pick(1, 3);
   c.sockets = int64_t{1} << pick(0, 2);
   while (c.heads % c.sockets != 0) c.sockets /= 2;
-  c.fusion = pick(0, 1) == 1 ? compiler::Fusion::kLayer : compiler::Fusion::kNone;
+  c.fusion = static_cast<compiler::Fusion>(pick(0, 2));
+  c.loop = pick(0, 1) == 1;
   return c;
 }
 
@@ -108,9 +112,9 @@ TEST_P(ProgramValues, EqualTheInterpreters) {
   const Case c = random_case(random);
   SCOPED_TRACE(
       fmt::format("heads {} kv {} dim {} width {} mlp {} layers {} vocab {} window {} prompt {} sockets {} "
-                  "batch {} fusion {}",
+                  "batch {} fusion {} loop {}",
                   c.heads, c.kv_heads, c.head_dim, c.width, c.mlp, c.layers, c.vocabulary, c.window, c.prompt,
-                  c.sockets, c.batch, static_cast<int>(c.fusion)));
+                  c.sockets, c.batch, compiler::fusion_name(c.fusion), c.loop));
   auto document = read_json_text(config_text(c), "config.json");
   ASSERT_TRUE(document.ok()) << document.error().to_string();
   auto model = models::make_model("random", *document);
@@ -133,6 +137,7 @@ TEST_P(ProgramValues, EqualTheInterpreters) {
   compiler::CompileOptions options;
   options.sockets = c.sockets;
   options.fusion = c.fusion;
+  options.loop = c.loop;
   ChipRunner chip(node, node.stacks[0], options, *file);
   models::TensorMap caches;
   compiler::KvStore kv;
@@ -149,6 +154,14 @@ TEST_P(ProgramValues, EqualTheInterpreters) {
     ASSERT_TRUE(expected.ok()) << expected.error().to_string();
     auto run = chip.run(*graph, inputs, caches);
     ASSERT_TRUE(run.ok()) << run.error().to_string();
+    auto graph_back = compiler::parse_graph(compiler::print_graph(*graph), "graph");
+    ASSERT_TRUE(graph_back.ok()) << graph_back.error().to_string();
+    EXPECT_EQ(*graph_back, *graph);
+    auto program = compiler::compile(*graph, node.chip, options);
+    ASSERT_TRUE(program.ok()) << program.error().to_string();
+    auto program_back = parse_program(print_program(*program), "program");
+    ASSERT_TRUE(program_back.ok()) << program_back.error().to_string();
+    EXPECT_EQ(*program_back, *program);
     const Tensor& logits = run->outputs.at("logits");
     ASSERT_EQ(logits.values.size(), expected->values.size());
     float worst = 0;

@@ -69,17 +69,23 @@ void check_occupancy(const NodeResult& r) {
   EXPECT_LE(r.memory.router_bytes + r.memory.kv_bytes + r.memory.cache_bytes, r.memory.hbm_capacity_bytes);
 }
 
-void check_laws(const Workload& w, const NodeResult& r) {
+void check_laws(const Workload& w, const NodeResult& r, const std::string& scheduler) {
   EXPECT_EQ(r.requests, static_cast<int64_t>(w.requests.size()));
   EXPECT_EQ(r.requests, r.finished + r.failed);
+  // One request at a time, one switch for each that found its expert absent; batches share switches.
+  const bool pairs = scheduler == "sequential";
   int64_t switches = 0;
   int64_t copied = 0;
   int64_t expert_requests = 0;
   for (const ExpertResult& e : r.experts) {
     switches += e.switches;
-    copied += e.switches * e.weight_bytes;
+    copied += e.copied_bytes;
+    EXPECT_EQ(e.copied_bytes, e.switches * e.weight_bytes);
     expert_requests += e.requests;
-    EXPECT_EQ(e.requests, e.hits + e.switches);
+    if (pairs) {
+      EXPECT_EQ(e.requests, e.hits + e.switches);
+    }
+    EXPECT_LE(e.switches, e.requests);
   }
   EXPECT_EQ(switches, r.switches);
   EXPECT_EQ(copied, r.bytes[0].bytes);
@@ -95,10 +101,12 @@ void check_laws(const Workload& w, const NodeResult& r) {
     EXPECT_EQ(record.switching.value == 0, record.hit);
     node_switching += record.switching;
   }
-  EXPECT_DOUBLE_EQ(seconds(node_switching), r.node_time.switching_s);
+  if (pairs) {
+    EXPECT_DOUBLE_EQ(seconds(node_switching), r.node_time.switching_s);
+  }
   const double spent = r.node_time.queueing_s + r.node_time.routing_s + r.node_time.switching_s +
                        r.node_time.prefill_s + r.node_time.decode_s;
-  EXPECT_NEAR(spent, r.makespan_s, 1e-18);  // whole picoseconds, summed as doubles
+  EXPECT_NEAR(spent, r.makespan_s, 0.5e-12);  // whole picoseconds, summed as doubles
   EXPECT_NEAR(
       r.split.queueing_s + r.split.routing_s + r.split.switching_s + r.split.prefill_s + r.split.decode_s,
       r.latency.mean_s, r.latency.mean_s * 1e-9);
@@ -113,7 +121,7 @@ TEST(RuntimeServeProperty, LawsHoldForEveryPolicyAndSize) {
         for (const int64_t batch : {1, 4}) {
           const Workload w = random_workload(static_cast<uint64_t>(hbm + batch));
           SCOPED_TRACE(eviction.name + " " + scheduler.name + " " + std::to_string(hbm));
-          check_laws(w, served(w, batch, hbm, eviction.name, scheduler.name));
+          check_laws(w, served(w, batch, hbm, eviction.name, scheduler.name), scheduler.name);
           ++runs;
         }
       }

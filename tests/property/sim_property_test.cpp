@@ -5,112 +5,14 @@
 #include <cmath>
 
 #include "base/program/program_text.h"
-#include "base/random.h"
 #include "sim/simulator.h"
-#include "tests/support/program_builder.h"
+#include "tests/support/random_program.h"
 #include "tests/support/small_chip.h"
 
 namespace rdusim::sim {
 namespace {
 
 using namespace rdusim::testing;  // NOLINT: builder words
-
-struct RandomProgram {
-  Program program;
-  int64_t hbm_bytes = 0;  // that must move
-};
-
-// A chain of weight-streaming gemms, vector units and buffers over row blocks; sometimes with an exchange in
-// the middle.
-class Generator {
- public:
-  explicit Generator(uint64_t seed) : random_(seed) {}
-
-  RandomProgram make() {
-    const int64_t sockets = int64_t{1} << pick(0, 2);
-    ProgramBuilder b(sockets);
-    const int64_t blocks = pick(1, 12);
-    const int64_t rows = pick(1, 24);
-    int64_t cols = 8 * pick(1, 12);
-    const ArgumentId x =
-        b.symbol("x", blocks * rows, cols, DType::kBf16, {}, Tier::kHbm, Cause::kActivations);
-    ChannelId at = channel(b, "x", rows, cols);
-    b.load("x.load", x, rows, {at});
-    const int64_t stages = pick(1, 5);
-    for (int64_t i = 0; i < stages; ++i) at = stage(b, i, at, blocks, rows, cols);
-    const ArgumentId y =
-        b.symbol("y", blocks * rows, cols, DType::kFp32, {}, Tier::kHbm, Cause::kActivations);
-    b.store("y.store", y, rows, at);
-    RandomProgram out{b.finish(pick(1, 3)), 0};
-    for (const Symbol& s : out.program.symbols) out.hbm_bytes += s.bytes();
-    return out;
-  }
-
- private:
-  int64_t pick(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(random_.below(static_cast<uint64_t>(high - low + 1)));
-  }
-  ChannelId channel(ProgramBuilder& b, const std::string& name, int64_t rows, int64_t cols) {
-    return b.channel(name, rows, cols, pick(1, 4), pick(0, 20), DType::kFp32, pick(0, 2));
-  }
-
-  ChannelId stage(ProgramBuilder& b, int64_t number, ChannelId from, int64_t blocks, int64_t rows,
-                  int64_t& cols) {
-    const std::string name = "s" + std::to_string(number);
-    switch (pick(0, 3)) {
-      case 0: {  // vector chain
-        const ChannelId to = channel(b, name, rows, cols);
-        b.compute(name, UnitKind::kSimd, blocks, {in(from)},
-                  {op(TileOpKind::kMulScalar, {0}, 0, 0, 0.5F), op(TileOpKind::kTanh, {1}),
-                   op(TileOpKind::kAdd, {0, 2})},
-                  {out({to}, 3)}, pick(1, 4));
-        return to;
-      }
-      case 1:
-        return gemm(b, name, from, blocks, rows, cols);
-      case 2: {  // column gather over the sockets, from socket-local halves
-        const int64_t sockets = b.program().sockets;
-        const ChannelId own = channel(b, name + ".own", rows, (cols + sockets - 1) / sockets);
-        const ChannelId to = channel(b, name, rows, cols);
-        const Exchange e{static_cast<uint32_t>(number), ExchangeMode::kScatterCols, Combine::kConcatCols};
-        b.exchange(name + ".send", UnitKind::kSend, blocks, from, own, e);
-        b.exchange(name + ".receive", UnitKind::kReceive, blocks, own, to, e);
-        return to;
-      }
-      default: {  // a growing accumulator, summed again
-        const ChannelId grown = channel(b, name + ".grown", blocks * rows, cols);
-        const ChannelId current = channel(b, name + ".current", rows, cols);
-        const ChannelId to = channel(b, name, rows, cols);
-        b.compute(name + ".buffer", UnitKind::kBuffer, blocks, {in(from)}, {},
-                  {out({grown}, 0, {}, Accumulate::kConcatRows, blocks), out({current}, 0)}, pick(1, 4));
-        b.compute(name, UnitKind::kSimd, blocks, {in(grown), in(current)},
-                  {op(TileOpKind::kColSum, {0}), op(TileOpKind::kAdd, {1, 2})}, {out({to}, 3)}, pick(1, 3));
-        return to;
-      }
-    }
-  }
-
-  // All weights for every row block: loaded `blocks` times, block by block.
-  ChannelId gemm(ProgramBuilder& b, const std::string& name, ChannelId from, int64_t blocks, int64_t rows,
-                 int64_t& cols) {
-    const int64_t n = 8 * pick(1, 12);
-    const int64_t per_token = pick(1, n);
-    const ArgumentId w = b.symbol(name + ".w", n, cols, DType::kBf16);
-    const ChannelId cw = b.channel(name + ".w", per_token, cols, pick(1, 6), 0, DType::kBf16);
-    const ChannelId to = channel(b, name, rows, n);
-    Unit& load = b.load(name + ".load", w, per_token, {cw}, static_cast<int>(pick(0, 3)));
-    load.stream->repeats = blocks;
-    load.firings = load.stream->tokens();
-    const int64_t tokens = load.stream->tokens_per_segment();
-    b.compute(name, UnitKind::kGemm, blocks * tokens, {in(from, {tokens, 0, 1}), in(cw)},
-              {matmul(0, 1, true)},
-              {out({to}, 2, {tokens, tokens - 1, tokens}, Accumulate::kConcatCols, tokens)}, pick(1, 8));
-    cols = n;
-    return to;
-  }
-
-  Random random_;
-};
 
 Result<RunResult> timed(const Program& p, const NodeSpec& node, Fidelity fidelity = Fidelity::kEvent) {
   return run(p, node, node.stacks[0], {fidelity, nullptr, nullptr, 0});
@@ -155,7 +57,7 @@ void check_lower_bounds(const RandomProgram& x, const NodeSpec& node, const RunR
 }
 
 TEST(SimProperty, RandomProgramsAddUpRepeatAndRespectTheirBounds) {
-  Generator generator(2024);
+  ProgramGenerator generator(2024);
   for (int trial = 0; trial < 120; ++trial) {
     const RandomProgram x = generator.make();
     const Program& p = x.program;
@@ -181,7 +83,7 @@ TEST(SimProperty, RandomProgramsAddUpRepeatAndRespectTheirBounds) {
 }
 
 TEST(SimProperty, TwiceTheBandwidthIsNeverSlower) {
-  Generator generator(7);
+  ProgramGenerator generator(7);
   for (int trial = 0; trial < 60; ++trial) {
     const Program p = generator.make().program;
     SCOPED_TRACE(::testing::Message() << "trial " << trial << "\n" << print_program(p));
@@ -198,7 +100,7 @@ TEST(SimProperty, TwiceTheBandwidthIsNeverSlower) {
 }
 
 TEST(SimProperty, ClosedFormStaysNearTheEventEngine) {
-  Generator generator(99);
+  ProgramGenerator generator(99);
   double worst = 1;
   double sum = 0;
   constexpr int kTrials = 120;

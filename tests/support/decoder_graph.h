@@ -41,7 +41,7 @@ class DecoderGraph {
     for (int64_t i = 0; i < spec_.layers; ++i) x = layer(i, x, rope);
     builder_.set_layer(std::nullopt);
     if (spec_.query > 1) x = add(OpKind::kLastToken, "last", {x}, {{"query_tokens", spec_.query}});
-    x = add(OpKind::kRmsNorm, "norm", {x, weight("norm", 1, spec_.width)}, {{"eps", 1e-5}});
+    x = add(OpKind::kRmsNorm, "norm", {x, weight("g_last", 1, spec_.width)}, {{"eps", 1e-5}});
     x = add(OpKind::kLinear, "logits", {x, weight("lm_head", spec_.vocabulary, spec_.width)});
     builder_.set_role(x, SymbolRole::kOutput);
     builder_.set_dtype(x, DType::kFp32);

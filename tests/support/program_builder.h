@@ -45,7 +45,14 @@ class ProgramBuilder {
 
   ChannelId channel(const std::string& name, int64_t rows, int64_t cols, int64_t capacity = 2,
                     int64_t latency = 0, DType dtype = DType::kFp32, int64_t pmus = 1) {
-    section().channels.push_back({name, dtype, rows, cols, capacity, latency, pmus});
+    Channel& c = section().channels.emplace_back();
+    c.name = name;
+    c.dtype = dtype;
+    c.rows = rows;
+    c.cols = cols;
+    c.capacity_tokens = capacity;
+    c.latency_cycles = latency;
+    c.pmus = pmus;
     return ChannelId(section().channels.size() - 1);
   }
 
@@ -90,7 +97,7 @@ class ProgramBuilder {
     Launch launch;
     for (size_t i = 0; i < program_.symbols.size(); ++i) launch.bindings.emplace_back(i);
     program_.launches.assign(static_cast<size_t>(launches), launch);
-    for (Symbol& s : program_.symbols) s.last_launch = launches - 1;
+    for (Symbol& s : program_.symbols) s.last_step = launches - 1;
     return program_;
   }
 

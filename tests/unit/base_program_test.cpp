@@ -180,15 +180,15 @@ TEST(Verify, EveryRuleHasItsMessage) {
   EXPECT_THAT(error([](P p) { p.launches[0].bindings.pop_back(); }), HasSubstr("binds 1 symbols"));
   EXPECT_THAT(error([](P p) { p.launches[0].section = SectionId(7); }),
               HasSubstr("launch 0: error: section 7 of 1"));
-  EXPECT_THAT(error([](P p) { p.symbols[1].last_launch = 0; }),
+  EXPECT_THAT(error([](P p) { p.symbols[1].last_step = 0; }),
               HasSubstr("launch 1: error: uses symbol y outside its life"));
 }
 
 TEST(Verify, DeadSymbolsMayShareBytes) {
   Program p = sample();
   p.symbols.push_back(p.symbols[0]);
-  p.symbols[0].last_launch = 0;
-  p.symbols[2].first_launch = 1;
+  p.symbols[0].last_step = 0;
+  p.symbols[2].first_step = 1;
   p.launches[1].bindings[0] = SymbolId(2);
   EXPECT_TRUE(verify_program(p, 100, 100).ok());
 }
@@ -214,10 +214,11 @@ TEST(Service, SystolicArrayAndVectorForms) {
   EXPECT_EQ(cycles(7, 32, 100, 1), 200);  // one row too many
   EXPECT_EQ(cycles(60, 320, 4096, 10), 10 * 4096);
   EXPECT_EQ(cycles(60, 320, 4096, 100), 4096);
-  EXPECT_EQ(cycles(60, 320, 4096, 400), 1024);  // four PCUs a tile split K
-  EXPECT_EQ(cycles(6, 32, 100, 1000), 6);       // but its rows must drain
-  EXPECT_EQ(cycles(1, 256, 128, 8), 22);        // gemv: 256 dots x 4 vectors of 32 lanes / 48
-  EXPECT_EQ(cycles(1, 1, 4096, 1), 22);
+  EXPECT_EQ(cycles(60, 320, 4096, 400), 1024);   // four PCUs a tile split K
+  EXPECT_EQ(cycles(60, 320, 4096, 100'000), 6);  // but its rows must drain
+  EXPECT_EQ(cycles(6, 32, 100, 1000), 4);        // or a dot product a PCU, K in the lanes
+  EXPECT_EQ(cycles(1, 256, 128, 8), 128);        // gemv: a weight vector a cycle and PCU
+  EXPECT_EQ(cycles(1, 1, 4096, 1), 128);
   EXPECT_EQ(cycles(24, 32, 64, 4, 4), 64);  // four groups of six rows
   EXPECT_EQ(cycles(0, 32, 64, 4), 0);
 }

@@ -113,7 +113,7 @@ TEST(RuntimeServe, LeastRecentlyUsedLeavesFirst) {
 TEST(RuntimeServe, BytesByTierPair) {
   TableNode node;
   const NodeResult r = served(node, composition(2, 1), workload({{0, 0, 4, 2}, {0, 1, 4, 1}}));
-  ASSERT_EQ(r.bytes.size(), 4U);
+  ASSERT_EQ(r.bytes.size(), 7U);
   EXPECT_EQ(r.bytes[0].from, "store");
   EXPECT_EQ(r.bytes[0].bytes, 200);
   // hbm to chip: two router passes of 50, two prefills of 100, one decode step of 100.

@@ -194,7 +194,7 @@ TEST(SimTiming, LaunchesCostTheStacksTime) {
   node.stacks[0].software_launch_s = 20e-6;
   Program p = pipe(1, 25, 0, 2);
   p.launches.assign(3, p.launches[0]);
-  for (Symbol& s : p.symbols) s.last_launch = 2;
+  for (Symbol& s : p.symbols) s.last_step = 2;
   const int64_t bare = timed(pipe(1, 25, 0, 2), exact_node()).cycles;
   EXPECT_EQ(timed(p, node).cycles, 3 * (bare + 1000));
   p.orchestration = Orchestration::kSoftware;
@@ -242,7 +242,7 @@ TEST(SimTiming, DistinctSectionsOnceEqualsEveryLaunch) {
   Program p = pipe(5, 25, 3, 2);
   const int64_t once = timed(p, exact_node()).cycles;
   p.launches.assign(7, p.launches[0]);
-  for (Symbol& s : p.symbols) s.last_launch = 6;
+  for (Symbol& s : p.symbols) s.last_step = 6;
   const RunResult reused = timed(p, exact_node());
   EXPECT_EQ(reused.cycles, 7 * once);
   EXPECT_EQ(reused.firings_simulated, 15);
@@ -271,7 +271,7 @@ TEST(SimTiming, TraceCoversUnitsMemoryAndSchedule) {
   std::vector<TraceEvent> events;
   Program p = pipe(3, 25, 0, 2);
   p.launches.assign(2, p.launches[0]);
-  for (Symbol& s : p.symbols) s.last_launch = 1;
+  for (Symbol& s : p.symbols) s.last_step = 1;
   auto r = run(p, exact_node(), exact_node().stacks[0], {Fidelity::kEvent, nullptr, &events, 1000});
   ASSERT_TRUE(r.ok());
   int64_t unit_cycles = 0;

@@ -1,0 +1,48 @@
+// What `rdusim compile --explain` says: which resource bounds each section, what its borders cost, which
+// symbols were spilled and why, and what would fit if one budget were larger. Numbers are the compiler's own
+// estimates, before any simulation; cycles are of the chip's clock, of one run of a section.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rdusim::compiler {
+
+struct Compilation;
+
+struct SectionExplanation {
+  std::string name;
+  int64_t launches = 0;
+  int64_t runs = 0;
+  int64_t pcus = 0;
+  int64_t pmus = 0;
+  int64_t stage_cycles = 0;  // the slowest stage
+  int64_t hbm_cycles = 0;    // all that its streams move, at the rate HBM achieves
+  int64_t mesh_cycles = 0;   // the fullest link of the mesh
+  std::string bound_by;      // "compute", "hbm", "mesh"
+  int64_t gemm_pcus = 0;
+  double gemm_of_peak = 0;   // what its GEMM stages' PCUs reach of their peak while that bound holds
+  double hbm_of_stream = 0;  // what its streams take of what HBM achieves while that bound holds
+  int64_t border_bytes = 0;  // activations that it writes for, or reads from, other sections
+  int64_t border_cycles = 0;
+  int64_t launch_cycles = 0;
+  std::string border_reason;  // why it ends where it ends
+};
+
+struct SpillExplanation {
+  std::string symbol;
+  int64_t bytes = 0;
+  int64_t uses = 0;    // runs that read or write it
+  double seconds = 0;  // lost in a run of the program: through DDR instead of HBM
+};
+
+struct Explanation {
+  std::vector<SectionExplanation> sections;
+  std::vector<SpillExplanation> spills;
+  std::vector<std::string> what_if;  // "with 1.2 GiB more HBM nothing would be spilled"
+};
+
+Explanation explain(const Compilation& compilation);
+
+}  // namespace rdusim::compiler

@@ -1,0 +1,284 @@
+#include "compiler/passes/allocate_pmus.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "compiler/passes/pass.h"
+
+namespace rdusim::compiler {
+namespace {
+
+// assumed: a PCU's input FIFO holds 16 vectors of 64 B (FIFO depth is not published); larger tokens wait in a
+// PMU.
+constexpr int64_t kFifoBytes = 16 * 64;
+
+// Tokens that memory streams into each channel whose consumer works on them as they come; 0 for other
+// channels. A buffer keeps what it gets, so nothing is gained by running ahead of it.
+std::vector<int64_t> streamed_tokens(const Section& section) {
+  std::vector<int64_t> tokens(section.channels.size(), 0);
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kLoad || unit.stream->gather) continue;
+    for (const ChannelId id : unit.outputs[0].channels) tokens[id.value] = unit.stream->tokens();
+  }
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kBuffer) continue;
+    for (const InputPort& port : unit.inputs) tokens[port.channel.value] = 0;
+  }
+  return tokens;
+}
+
+int64_t pmus_for(const Channel& channel, const ChipSpec& chip) {
+  const int64_t bytes = channel.capacity_tokens * channel.token_bytes();
+  return bytes <= kFifoBytes ? 0 : ceil_div(bytes, chip.pmu.capacity_bytes);
+}
+
+// Channels fed by a buffer: their tokens are views of what the buffer holds.
+std::vector<bool> fed_by_buffer(const Section& section) {
+  std::vector<bool> fed(section.channels.size(), false);
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kBuffer) continue;
+    for (const OutputPort& port : unit.outputs) {
+      for (const ChannelId id : port.channels) fed[id.value] = true;
+    }
+  }
+  return fed;
+}
+
+// Cycles in which HBM can stream all that the section's loads ask for.
+int64_t stream_cycles(const Section& section, const ChipSpec& chip) {
+  double bytes = 0;
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kLoad || unit.stream->gather) continue;
+    const MemoryStream& s = *unit.stream;
+    const DType dtype = section.channels[unit.outputs[0].channels.front().value].dtype;
+    bytes += static_cast<double>(s.repeats * s.segments * s.rows * s.cols * dtype_bytes(dtype));
+  }
+  return static_cast<int64_t>(bytes * chip.clock_hz / chip.hbm.achieved_bytes_per_s());
+}
+
+// Bytes that go into a buffer in a launch.
+int64_t bytes_written(const Section& section, const Unit& unit, const SectionWork& work) {
+  int64_t bytes = 0;
+  for (const InputPort& port : unit.inputs) {
+    const Extent token = work.largest(port.channel.value);
+    bytes += token.elements() * dtype_bytes(section.channels[port.channel.value].dtype) *
+             active_firings(port.phases, unit.firings);
+  }
+  return bytes;
+}
+
+// Tokens that a buffer's ports emit in a launch, at most.
+int64_t emissions(const Unit& unit) {
+  int64_t most = 0;
+  for (const OutputPort& port : unit.outputs)
+    most = std::max(most, active_firings(port.phases, unit.firings));
+  return most;
+}
+
+// Buffers: storage of their largest emitted token, and enough PMUs side by side that filling one takes at
+// most half of the time in which the section's slowest stage or its memory streams are done.
+int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip,
+                         int64_t slowest_cycles) {
+  int64_t used = 0;
+  const int64_t time = std::max({slowest_cycles, stream_cycles(section, chip), int64_t{2}}) / 2;
+  for (Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kBuffer) continue;
+    int64_t bytes = 0;
+    for (const OutputPort& port : unit.outputs) {
+      for (const ChannelId id : port.channels) {
+        bytes = std::max(bytes,
+                         work.largest(id.value).elements() * dtype_bytes(section.channels[id.value].dtype));
+      }
+    }
+    const int64_t storage = ceil_div(bytes, chip.pmu.capacity_bytes);
+    // Read at the pace of its largest token: a buffer that grows is read whole by every firing of its
+    // consumer.
+    const int64_t moved = std::max(bytes_written(section, unit, work), bytes * emissions(unit));
+    const int64_t width = ceil_div(moved, chip.pmu.port_bytes_per_cycle * time);
+    unit.pmus = std::max({int64_t{1}, storage, width});
+    used += unit.pmus;
+  }
+  return used;
+}
+
+// Stages that stand between the two ends of each channel on the longest other path. While a token goes that
+// way, this many more enter: a residual's channel must hold them, or it stops the pipeline that it runs
+// beside.
+std::vector<int64_t> stages_beside(const Section& section) {
+  std::vector<int64_t> depth(section.units.size(), 0);
+  std::vector<size_t> producer(section.channels.size(), 0);
+  std::vector<int64_t> beside(section.channels.size(), 0);
+  for (size_t u = 0; u < section.units.size(); ++u) {  // in order of creation: producers first
+    for (const InputPort& port : section.units[u].inputs)
+      depth[u] = std::max(depth[u], depth[producer[port.channel.value]] + 1);
+    for (const InputPort& port : section.units[u].inputs) {
+      beside[port.channel.value] = depth[u] - depth[producer[port.channel.value]] - 1;
+    }
+    for (const OutputPort& port : section.units[u].outputs) {
+      for (const ChannelId id : port.channels) producer[id.value] = u;
+    }
+  }
+  return beside;
+}
+
+// Tokens that each channel carries in a launch.
+std::vector<int64_t> tokens_carried(const Section& section) {
+  std::vector<int64_t> tokens(section.channels.size(), 0);
+  for (const Unit& unit : section.units) {
+    for (const InputPort& port : unit.inputs)
+      tokens[port.channel.value] = active_firings(port.phases, unit.firings);
+  }
+  return tokens;
+}
+
+// PMUs that a channel needs side by side, each taking a port's width a cycle. A stream that matters takes
+// what all AGCU ports give while it has its turn; other channels pass their tokens in half the section's
+// time.
+int64_t width_of(size_t c, bool stream, int64_t time, int64_t streams_bytes, const Section& section,
+                 const SectionWork& work, const ChipSpec& chip) {
+  constexpr int64_t kMatters =
+      100;  // part of all streams' bytes below which half the pace costs less than 1 %
+  const int64_t bytes = work.elements(c) * dtype_bytes(section.channels[c].dtype);
+  if (!stream)
+    return std::min(section.channels[c].links, ceil_div(bytes, chip.pmu.port_bytes_per_cycle * time));
+  if (bytes * kMatters < streams_bytes) return 1;
+  return chip.agcu_ports;
+}
+
+// Spreads channels over as many PMUs as their rate asks for, as far as PMUs are left.
+void widen(Section& section, const SectionWork& work, const ChipSpec& chip, int64_t slowest_cycles,
+           int64_t& used) {
+  std::vector<bool> stream(section.channels.size(), false);
+  int64_t streams_bytes = 0;
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kLoad || unit.stream->gather) continue;
+    for (const ChannelId id : unit.outputs[0].channels) {
+      stream[id.value] = true;
+      streams_bytes += work.elements(id.value) * dtype_bytes(section.channels[id.value].dtype);
+    }
+  }
+  const int64_t time = std::max({slowest_cycles, stream_cycles(section, chip), int64_t{2}}) / 2;
+  for (size_t c = 0; c < section.channels.size(); ++c) {
+    Channel& channel = section.channels[c];
+    if (channel.pmus == 0) continue;
+    const int64_t width = width_of(c, stream[c], time, streams_bytes, section, work, chip);
+    const int64_t more = std::clamp<int64_t>(width - channel.pmus, 0, chip.pmu.count - used);
+    channel.pmus += more;
+    used += more;
+  }
+}
+
+// Deepens channels beside long paths, as far as PMUs are left. Views of a growing buffer cost only the rows
+// that come meanwhile, which the buffer's storage of the whole sequence has room for. APPROX: where one
+// sequence of a batch follows another, the first rows of the next wait in storage that is not counted (a few
+// row blocks).
+void balance(Section& section, const ChipSpec& chip, const std::vector<bool>& views, int64_t& used) {
+  const std::vector<int64_t> beside = stages_beside(section);
+  const std::vector<int64_t> tokens = tokens_carried(section);
+  for (size_t c = 0; c < section.channels.size(); ++c) {
+    Channel& channel = section.channels[c];
+    const int64_t wanted =
+        std::min(channel.capacity_tokens + beside[c], std::max(tokens[c], channel.capacity_tokens));
+    if (views[c]) {
+      channel.capacity_tokens = wanted;
+      continue;
+    }
+    const int64_t room =
+        (chip.pmu.count - used + channel.pmus) * chip.pmu.capacity_bytes / channel.token_bytes();
+    const int64_t before = channel.pmus;
+    channel.capacity_tokens = std::clamp(room, channel.capacity_tokens, wanted);
+    channel.pmus = std::max(before, pmus_for(channel, chip));
+    used += channel.pmus - before;
+  }
+}
+
+// Gives streams the PMUs that are left, in pipeline order: what is needed first runs ahead first.
+void run_ahead(Section& section, const ChipSpec& chip, int64_t& used) {
+  const std::vector<int64_t> tokens = streamed_tokens(section);
+  for (size_t c = 0; c < section.channels.size(); ++c) {
+    Channel& channel = section.channels[c];
+    if (tokens[c] <= channel.capacity_tokens) continue;
+    const int64_t before = channel.pmus;
+    const int64_t free_bytes = (chip.pmu.count - used + before) * chip.pmu.capacity_bytes;
+    channel.capacity_tokens =
+        std::clamp(free_bytes / channel.token_bytes(), channel.capacity_tokens, tokens[c]);
+    channel.pmus = std::max(before, pmus_for(channel, chip));
+    used += channel.pmus - before;
+  }
+}
+
+// Spreads streams over the PMUs that are still left, up to one for each PCU that reads them: the shorter the
+// way from PMU to PCU, the fewer routes meet. Buffers are left alone: on a full mesh their parts would lie
+// far from their readers, and prompts of 4096 tokens take a third longer.
+void spread(Section& section, const ChipSpec& chip, int64_t used) {
+  const std::vector<int64_t> tokens = streamed_tokens(section);
+  std::vector<int64_t> wanted(section.channels.size(), 0);
+  int64_t sum = 0;
+  for (const Unit& unit : section.units) {
+    for (const InputPort& port : unit.inputs) {
+      const size_t c = port.channel.value;
+      const int64_t pmus = section.channels[c].pmus;
+      // A stream over fewer PMUs than the ports is too thin to matter (widen).
+      if (tokens[c] == 0 || pmus < std::min(chip.agcu_ports, unit.pcus)) continue;
+      wanted[c] = std::max<int64_t>(0, unit.pcus - pmus);
+      sum += wanted[c];
+    }
+  }
+  const int64_t left = chip.pmu.count - used;
+  for (size_t c = 0; c < wanted.size(); ++c) {
+    if (sum > 0) section.channels[c].pmus += std::min(wanted[c], wanted[c] * left / sum);
+  }
+}
+
+// RDN links of a channel: as many side by side as its narrower end has units to feed or drain them.
+void assign_links(Section& section, const ChipSpec& chip) {
+  const auto width = [&](const Unit& unit) {
+    if (unit.kind == UnitKind::kGemm || unit.kind == UnitKind::kSimd) return unit.pcus;
+    return unit.kind == UnitKind::kBuffer ? unit.pmus : chip.agcu_ports;
+  };
+  for (const Unit& unit : section.units) {
+    for (const OutputPort& port : unit.outputs) {
+      for (const ChannelId id : port.channels) section.channels[id.value].links = width(unit);
+    }
+  }
+  for (const Unit& unit : section.units) {
+    for (const InputPort& port : unit.inputs) {
+      int64_t& links = section.channels[port.channel.value].links;
+      links = std::max<int64_t>(1, std::min(links, width(unit)));
+    }
+  }
+}
+
+}  // namespace
+
+Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip,
+                     int64_t slowest_cycles) {
+  const std::vector<bool> views = fed_by_buffer(section);
+  int64_t used = allocate_buffers(section, work, chip, slowest_cycles);
+  assign_links(section, chip);
+  for (size_t c = 0; c < section.channels.size(); ++c) {
+    Channel& channel = section.channels[c];
+    const Extent largest = work.largest(c);
+    channel.rows = largest.rows;
+    channel.cols = largest.cols;
+    channel.latency_cycles = chip.rdn.hop_latency_cycles * chip.rdn.average_hops;
+    if (views[c]) continue;
+    channel.pmus = pmus_for(channel, chip);
+    used += channel.pmus;
+  }
+  if (used > chip.pmu.count) {
+    return Error{
+        ErrorCode::kCapacity, "section " + section.name,
+        fmt::format("needs {} PMUs of {} B; the chip has {}", used, chip.pmu.capacity_bytes, chip.pmu.count),
+        "use more sockets, or --fusion none"};
+  }
+  widen(section, work, chip, slowest_cycles, used);
+  balance(section, chip, views, used);
+  run_ahead(section, chip, used);
+  spread(section, chip, used);
+  return {};
+}
+
+}  // namespace rdusim::compiler

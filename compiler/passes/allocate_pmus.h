@@ -1,0 +1,18 @@
+// PMUs and links of a section: every buffer and channel gets the storage it must have and, as far as PMUs are
+// left, the width that its rate asks for; streams from memory then share what is left, so that they run ahead
+// of the stage that uses them. A token small enough for a PCU's input FIFO takes no PMU.
+#pragma once
+
+#include <cstdint>
+
+#include "base/arch/chip.h"
+#include "base/program/program.h"
+#include "base/result.h"
+#include "compiler/passes/section_work.h"
+
+namespace rdusim::compiler {
+
+// `slowest_cycles`: until the slowest stage is done. Fails with kCapacity.
+Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip, int64_t slowest_cycles);
+
+}  // namespace rdusim::compiler

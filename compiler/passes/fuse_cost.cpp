@@ -1,0 +1,135 @@
+#include "compiler/passes/fuse_cost.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+namespace rdusim::compiler {
+namespace {
+
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max() / 4;
+
+class Splitter {
+ public:
+  explicit Splitter(const Compilation& compilation) : last_(last_readers(compilation.graph)) {
+    trial_.chip = compilation.chip;
+    trial_.options = compilation.options;
+    trial_.graph = compilation.graph;
+    launch_cycles_ = static_cast<int64_t>(compilation.options.launch_s * compilation.chip->clock_hz);
+  }
+
+  // The pieces of a group, in order.
+  Result<std::vector<Group>> split(const Group& group) {
+    Group whole = group;
+    const std::string signature = bind_externals(trial_.graph, whole, last_);
+    auto known = borders_.find(signature);
+    if (known == borders_.end()) {
+      RDU_ASSIGN(Borders borders, find_borders(group));
+      known = borders_.emplace(signature, std::move(borders)).first;
+    }
+    std::vector<Group> pieces;
+    size_t begin = 0;
+    for (const auto& [end, reason] : known->second) {
+      Group& piece = pieces.emplace_back(piece_of(group, begin, end));
+      if (known->second.size() > 1) piece.name = fmt::format("{}.{}", group.name, pieces.size());
+      piece.border = reason;
+      begin = end;
+    }
+    return pieces;
+  }
+
+ private:
+  using Borders = std::vector<std::pair<size_t, std::string>>;  // end of each piece, and why
+
+  struct Price {
+    int64_t cycles = kNever;
+    std::string refusal;  // of a piece that does not fit
+  };
+
+  static Group piece_of(const Group& group, size_t begin, size_t end) {
+    Group piece;
+    piece.name = group.name;
+    piece.nodes.assign(group.nodes.begin() + static_cast<std::ptrdiff_t>(begin),
+                       group.nodes.begin() + static_cast<std::ptrdiff_t>(end));
+    return piece;
+  }
+
+  // What the piece costs, found by building it.
+  Result<Price> price(const Group& group, size_t begin, size_t end) {
+    Group piece = piece_of(group, begin, end);
+    bind_externals(trial_.graph, piece, last_);
+    piece.first_of_section = true;
+    trial_.groups.assign(1, std::move(piece));
+    trial_.section_count = 1;
+    trial_.program = Program();
+    trial_.traffic.clear();
+    RDU_CHECK_OK(tile(trial_));
+    RDU_CHECK_OK(lower(trial_));
+    Status allocated = allocate(trial_);
+    if (!allocated.ok()) {
+      Error error = allocated.take_error();
+      if (error.code != ErrorCode::kCapacity) return error;
+      if (end - begin == 1) return error;
+      return Price{kNever, error.what};
+    }
+    const SectionTraffic& traffic = trial_.traffic[0];
+    const int64_t fill = fill_cycles(trial_.program.sections[0], traffic, *trial_.chip);
+    return Price{traffic.cycles() + fill + launch_cycles_, {}};
+  }
+
+  Result<Borders> find_borders(const Group& group) {
+    const size_t count = group.nodes.size();
+    std::vector<int64_t> best(count + 1, kNever);  // cheapest way to run the first n operators
+    std::vector<size_t> from(count + 1, 0);
+    std::map<std::pair<size_t, size_t>, Price> prices;
+    best[0] = 0;
+    for (size_t begin = 0; begin < count; ++begin) {
+      for (size_t end = begin + 1; end <= count; ++end) {
+        RDU_ASSIGN(Price found, price(group, begin, end));
+        const int64_t total = best[begin] + found.cycles;
+        const bool fits = found.cycles < kNever;
+        prices[{begin, end}] = std::move(found);
+        if (!fits) break;  // nor does anything longer
+        if (total < best[end]) best[end] = total, from[end] = begin;
+      }
+    }
+    Borders borders;
+    for (size_t end = count; end > 0; end = from[end]) {
+      borders.emplace_back(end, end == count ? "the block ends" : reason(prices, from[end], end));
+    }
+    std::reverse(borders.begin(), borders.end());
+    return borders;
+  }
+
+  static std::string reason(const std::map<std::pair<size_t, size_t>, Price>& prices, size_t begin,
+                            size_t end) {
+    const Price& here = prices.at({begin, end});
+    const Price& longer = prices.at({begin, end + 1});
+    const Price& next = prices.at({end, end + 1});
+    if (longer.cycles >= kNever) return "with the next operator it " + longer.refusal;
+    return fmt::format("the next operator joined would make {} cycles of {} + {}", longer.cycles, here.cycles,
+                       next.cycles);
+  }
+
+  std::vector<std::optional<size_t>> last_;
+  Compilation trial_;
+  int64_t launch_cycles_ = 0;
+  std::map<std::string, Borders> borders_;
+};
+
+}  // namespace
+
+Status split_by_cost(Compilation& compilation) {
+  Splitter splitter(compilation);
+  std::vector<Group> pieces;
+  for (const Group& group : compilation.groups) {
+    RDU_ASSIGN(std::vector<Group> split, splitter.split(group));
+    std::move(split.begin(), split.end(), std::back_inserter(pieces));
+  }
+  compilation.groups = std::move(pieces);
+  return {};
+}
+
+}  // namespace rdusim::compiler

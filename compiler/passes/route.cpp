@@ -1,0 +1,366 @@
+// route: the way of every token over the mesh, and what follows from it: a channel's latency and the share of
+// its links that others leave it.
+//
+// A leg (producer to PMUs, PMUs to consumer) has a route for each unit of its wider end, each with an equal
+// part of every token. A part that several units of the consumer need goes to them as one multicast tree:
+// along the source's row, then up and down the columns. Plain routes choose, widest traffic first, among row
+// first, column first and two Z-shaped ways, the one whose slowest link leaves it most. What leads west goes
+// west before it turns and never turns west again (the west-first turn model, Glass and Ni, ISCA 1992), so
+// routes cannot deadlock, whatever they choose; verify_program checks that anew.
+//
+// Rate: while a token passes, the other flows take what they need on average over the section's time (its
+// bound and its fill), and it gets the rest of each link; the slowest route sets the rate, since a token is
+// whole when its last part is there. Streams of the memory do not count against each other: its controller
+// serves one at a time. APPROX: averages over a launch; bursts of several flows that meet on a link are not
+// seen here but by the cycle-level mesh. Of a value that leaves by several
+// channels, what meets on a link is taken to be the same tokens, which go once. Between a switch and its unit
+// each channel has a port of its own (assumed: a Plasticine PCU has three vector inputs).
+#include <algorithm>
+#include <array>
+#include <map>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "base/program/route.h"
+#include "base/program/topology.h"
+#include "compiler/passes/pass.h"
+
+namespace rdusim::compiler {
+namespace {
+
+class SectionRouter {
+ public:
+  SectionRouter(Section& section, SectionTraffic& traffic, const ChipSpec& chip, const Fabric& fabric)
+      : section_(section),
+        traffic_(traffic),
+        rdn_(chip.rdn),
+        fabric_(fabric),
+        links_(static_cast<size_t>(fabric.link_slots())),
+        own_links_(static_cast<size_t>(fabric.link_slots()), 0),
+        fill_(static_cast<double>(fill_cycles(section, traffic, chip))) {}
+
+  Status run() {
+    RDU_ASSIGN(ends_, channel_ends(section_));
+    std::vector<size_t> order(section_.channels.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return bytes(a) > bytes(b); });
+    for (const size_t c : order) route_channel(c);
+    find_time();
+    for (size_t c = 0; c < section_.channels.size(); ++c) {
+      Channel& channel = section_.channels[c];
+      if (channel.links == 0) continue;
+      channel.latency_cycles = 0;
+      for (const std::vector<Route>& leg : channel.legs) channel.latency_cycles += leg_cycles(leg);
+      channel.share_permille = share(c);
+    }
+    return {};
+  }
+
+ private:
+  // Bytes over a resource in a launch.
+  struct Load {
+    double all = 0;
+    double streams = 0;  // of them by streams of the memory
+  };
+
+  [[nodiscard]] int64_t bytes(size_t c) const { return traffic_.channels[c].bytes; }
+  [[nodiscard]] const Unit& producer(size_t c) const { return section_.units[ends_[c].producer->value]; }
+  [[nodiscard]] const Unit& consumer(size_t c) const { return section_.units[ends_[c].consumer->value]; }
+  [[nodiscard]] bool is_stream(size_t c) const { return producer(c).stream || consumer(c).stream; }
+
+  void route_channel(size_t c) {
+    Channel& channel = section_.channels[c];
+    for (auto& leg : channel.legs) leg.clear();
+    if (channel.links == 0) return;
+    std::vector<TileId> from = end_tiles(fabric_, producer(c));
+    std::vector<TileId> to = end_tiles(fabric_, consumer(c));
+    std::vector<TileId> between = channel.tiles;
+    const int64_t copies = traffic_.channels[c].copies;
+    if (!producer(c).agcus.empty()) face(from, between.empty() ? to : between);
+    if (between.empty()) {
+      if (!consumer(c).agcus.empty()) face(to, from);
+      route_leg(c, 0, from, to, copies);
+    } else {
+      route_leg(c, 0, from, between, 1);
+      between = channel.tiles;
+      if (!consumer(c).agcus.empty()) face(to, between);
+      route_leg(c, 1, between, to, copies);
+    }
+  }
+
+  // Puts tiles into the order of AGCU ports that they talk to: those in the west to the ports in the west,
+  // and on each side from north to south. Ports stand in that order.
+  void face(const std::vector<TileId>& ports, std::vector<TileId>& tiles) const {
+    const auto by_row = [&](TileId a, TileId b) { return a < b; };
+    std::stable_sort(tiles.begin(), tiles.end(),
+                     [&](TileId a, TileId b) { return fabric_.column(a) < fabric_.column(b); });
+    const auto west =
+        std::count_if(ports.begin(), ports.end(), [&](TileId t) { return fabric_.column(t) == 0; });
+    const auto middle = tiles.begin() + static_cast<std::ptrdiff_t>(tiles.size()) * west /
+                                            static_cast<std::ptrdiff_t>(ports.size());
+    std::sort(tiles.begin(), middle, by_row);
+    std::sort(middle, tiles.end(), by_row);
+  }
+
+  void route_leg(size_t c, size_t leg, const std::vector<TileId>& from, const std::vector<TileId>& to,
+                 int64_t copies) {
+    const size_t parts = std::max<size_t>(1, to.size() / static_cast<size_t>(copies));
+    const size_t routes_wanted = route_count(from.size(), parts);
+    const double part_bytes = static_cast<double>(bytes(c)) / static_cast<double>(routes_wanted);
+    std::vector<Route>& routes = section_.channels[c].legs[leg];
+    routes.reserve(routes_wanted);
+    const bool stream = is_stream(c);
+    siblings_ = leg == 0 ? port_load(c) : nullptr;
+    for (size_t i = 0; i < routes_wanted; ++i) {
+      const size_t part = i * parts / routes_wanted;
+      const size_t begin = part * to.size() / parts;
+      const size_t end = (part + 1) * to.size() / parts;
+      const TileId source = from[i * from.size() / routes_wanted];
+      routes.push_back(end - begin == 1 ? plain_route(source, to[begin], stream)
+                                        : tree({&to[begin], end - begin}, source));
+      visit_links(fabric_, routes.back(), [&](LinkId l) { own(l); });
+    }
+    add_links(c, leg, part_bytes, stream);
+    disown();
+  }
+
+  // Routes between so many units on the two sides: a multiple of the wider side that loads the units of the
+  // other nearly evenly, since the fullest sets the pace. Four times as many as units where that gains a
+  // tenth.
+  static size_t route_count(size_t a, size_t b) {
+    const size_t wider = std::max(a, b);
+    size_t best = wider;
+    double pace = 0;
+    for (size_t n = wider; n <= 4 * wider; n += wider) {
+      const double at =
+          static_cast<double>(n) / static_cast<double>((n + std::min(a, b) - 1) / std::min(a, b));
+      if (at > pace * 1.1) pace = at, best = n;
+    }
+    return best;
+  }
+
+  // --- ways
+
+  Route plain_route(TileId from, TileId to, bool stream) {
+    const int64_t row = fabric_.row(to);
+    const int64_t column = fabric_.column(to);
+    const int64_t east = column - fabric_.column(from);
+    if (east <= 0 || row == fabric_.row(from)) return by_column(from, to, column);
+    Route best;
+    double fastest = -1;
+    for (const int64_t turn : {column, fabric_.column(from), fabric_.column(from) + east / 3,
+                               fabric_.column(from) + 2 * east / 3}) {
+      Route route = by_column(from, to, turn);
+      double slowest = 1;
+      visit_links(fabric_, route, [&](LinkId l) { slowest = std::min(slowest, free_part(l, stream)); });
+      if (slowest > fastest) fastest = slowest, best = std::move(route);
+    }
+    return best;
+  }
+
+  // Of a link's rate, what one more route of the leg at hand would get.
+  [[nodiscard]] double free_part(LinkId l, bool stream) const {
+    const Load& load = links_[l.value];
+    const double with_it = siblings_ == nullptr ? 0 : (*siblings_)[l.value];
+    const double others = (load.all - (stream ? load.streams : with_it)) /
+                          (static_cast<double>(fabric_.link_bytes_per_cycle(rdn_, l)) *
+                           (static_cast<double>(traffic_.cycles()) + fill_));
+    constexpr double kLeast = 0.01;  // so that even full links have an order
+    return std::max(kLeast, 1 - others) / (1 + own_links_[l.value]);
+  }
+
+  // Along the row to the column `turn`, along that to the row of `to`, and on.
+  Route by_column(TileId from, TileId to, int64_t turn) const {
+    Route route;
+    route.points.push_back({from, 0, false});
+    const auto go = [&](TileId next) {
+      if (next == route.points.back().tile) return;
+      route.points.push_back({next, static_cast<uint32_t>(route.points.size() - 1), false});
+    };
+    go(fabric_.tile(fabric_.row(from), turn));
+    go(fabric_.tile(fabric_.row(to), turn));
+    go(to);
+    route.points.back().delivers = true;
+    return route;
+  }
+
+  // A trunk along the source's row, a branch up and one down every column with a destination.
+  Route tree(std::span<const TileId> to, TileId from) const {
+    Route route;
+    route.points.push_back({from, 0, false});
+    std::vector<std::pair<int64_t, int64_t>> places;  // column, row
+    for (const TileId t : to) places.emplace_back(fabric_.column(t), fabric_.row(t));
+    std::sort(places.begin(), places.end());
+    const int64_t row = fabric_.row(from);
+    const int64_t column = fabric_.column(from);
+    const auto middle = std::lower_bound(places.begin(), places.end(), std::pair{column, int64_t{0}});
+    uint32_t trunk = 0;
+    for (auto at = middle; at != places.end();) trunk = branch(route, trunk, row, at, places.end());
+    // West, from the nearest column on: the same on the reversed order.
+    std::reverse(places.begin(), middle);
+    trunk = 0;
+    for (auto at = places.begin(); at != middle;) trunk = branch(route, trunk, row, at, middle);
+    return route;
+  }
+
+  // The branches of the column at `at`; moves `at` behind it. Returns the point where they leave the trunk.
+  template <typename Iterator>
+  uint32_t branch(Route& route, uint32_t trunk, int64_t row, Iterator& at, Iterator end) const {
+    const int64_t column = at->first;
+    std::vector<int64_t> rows;
+    for (; at != end && at->first == column; ++at) rows.push_back(at->second);
+    std::sort(rows.begin(), rows.end());
+    if (fabric_.tile(row, column) != route.points[trunk].tile) {
+      route.points.push_back({fabric_.tile(row, column), trunk, false});
+      trunk = static_cast<uint32_t>(route.points.size() - 1);
+    }
+    const auto below = std::upper_bound(rows.begin(), rows.end(), row);
+    uint32_t last = trunk;
+    for (auto r = below; r != rows.end(); ++r) last = deliver(route, last, fabric_.tile(*r, column));
+    last = trunk;
+    for (auto r = std::make_reverse_iterator(below); r != rows.rend(); ++r) {
+      if (*r == row) {
+        route.points[trunk].delivers = true;
+      } else {
+        last = deliver(route, last, fabric_.tile(*r, column));
+      }
+    }
+    return trunk;
+  }
+
+  static uint32_t deliver(Route& route, uint32_t parent, TileId tile) {
+    route.points.push_back({tile, parent, true});
+    return static_cast<uint32_t>(route.points.size() - 1);
+  }
+
+  // --- loads
+
+  void own(LinkId l) {
+    if (own_links_[l.value]++ == 0) touched_.push_back(l.value);
+  }
+  void disown() {
+    for (const size_t l : touched_) own_links_[l] = 0;
+    touched_.clear();
+  }
+
+  static void count(Load& load, double bytes, bool stream) {
+    load.all += bytes;
+    if (stream) load.streams += bytes;
+  }
+
+  // Channels of one port carry the same tokens: over a link that several of them take, a token goes once.
+  void add_links(size_t c, size_t leg, double part_bytes, bool stream) {
+    std::vector<double>* carried = leg == 0 ? port_load(c) : nullptr;
+    for (const size_t l : touched_) {
+      double bytes = own_links_[l] * part_bytes;
+      if (carried != nullptr) {
+        const double before = (*carried)[l];
+        (*carried)[l] = std::max(before, bytes);
+        bytes = std::max(0.0, bytes - before);
+      }
+      count(links_[l], bytes, stream);
+    }
+  }
+
+  // By link, of the port that the channel leaves; null if it leaves alone.
+  [[nodiscard]] std::vector<double>* port_load(size_t c) {
+    if (producer(c).outputs[ends_[c].output_port].channels.size() < 2) return nullptr;
+    auto& load = port_loads_[{ends_[c].producer->value, ends_[c].output_port}];
+    load.resize(links_.size(), 0);
+    return &load;
+  }
+
+  [[nodiscard]] double cycles(LinkId l) const {
+    return links_[l.value].all / static_cast<double>(fabric_.link_bytes_per_cycle(rdn_, l));
+  }
+
+  void find_time() {
+    double fullest = 0;
+    for (size_t l = 0; l < links_.size(); ++l) {
+      if (links_[l].all > 0) fullest = std::max(fullest, cycles(LinkId(l)));
+    }
+    traffic_.mesh_cycles = static_cast<int64_t>(fullest);
+    time_ = std::max(fullest, static_cast<double>(traffic_.cycles())) + fill_;
+  }
+
+  [[nodiscard]] int64_t leg_cycles(const std::vector<Route>& leg) const {
+    int64_t longest = 0;
+    for (const Route& route : leg) longest = std::max(longest, route_cycles(fabric_, rdn_, route));
+    return longest;
+  }
+
+  // What the others leave to `own` routes of `part` bytes each, bytes a cycle and route.
+  [[nodiscard]] double left(const Load& load, double rate, int own, double part, bool stream) const {
+    const double mine = part * own;
+    const double others = stream ? load.all - std::max(mine, load.streams) : load.all - mine;
+    return std::max(rate - others / time_, mine / time_) / own;
+  }
+
+  [[nodiscard]] int64_t share(size_t c) {
+    const Channel& channel = section_.channels[c];
+    if (bytes(c) == 0) return 1000;
+    double slowest = static_cast<double>(channel.links * rdn_.link_bytes_per_cycle);
+    const double full = slowest;
+    for (size_t leg = 0; leg < channel.legs.size(); ++leg) {
+      if (!channel.legs[leg].empty()) slowest = std::min(slowest, leg_rate(c, leg));
+    }
+    return std::clamp<int64_t>(static_cast<int64_t>(slowest / full * 1000), 1, 1000);
+  }
+
+  // Bytes a cycle at which a leg passes tokens.
+  [[nodiscard]] double leg_rate(size_t c, size_t leg) {
+    const std::vector<Route>& routes = section_.channels[c].legs[leg];
+    const bool stream = is_stream(c);
+    own_in_.assign(static_cast<size_t>(fabric_.tiles()), 0);
+    own_out_.assign(static_cast<size_t>(fabric_.tiles()), 0);
+    for (const Route& route : routes) {
+      visit_links(fabric_, route, [&](LinkId l) { own(l); });
+      ++own_out_[route.points[0].tile.value];
+      for (const Waypoint& w : route.points) own_in_[w.tile.value] += w.delivers ? 1 : 0;
+    }
+    const double part = static_cast<double>(bytes(c)) / static_cast<double>(routes.size());
+    const auto local = static_cast<double>(rdn_.link_bytes_per_cycle);
+    double slowest = local;
+    for (const Route& route : routes) {
+      visit_links(fabric_, route, [&](LinkId l) {
+        const auto rate = static_cast<double>(fabric_.link_bytes_per_cycle(rdn_, l));
+        slowest = std::min(slowest, left(links_[l.value], rate, own_links_[l.value], part, stream));
+      });
+      slowest = std::min(slowest, local / own_out_[route.points[0].tile.value]);
+      for (const Waypoint& w : route.points) {
+        if (w.delivers) slowest = std::min(slowest, local / own_in_[w.tile.value]);
+      }
+    }
+    disown();
+    return slowest * static_cast<double>(routes.size());
+  }
+
+  Section& section_;
+  SectionTraffic& traffic_;
+  const RdnSpec& rdn_;
+  const Fabric& fabric_;
+  std::vector<ChannelEnds> ends_;
+  std::vector<Load> links_;
+  std::map<std::pair<size_t, size_t>, std::vector<double>> port_loads_;
+  std::vector<double>* siblings_ = nullptr;  // of the leg at hand: what its port carries already, by link
+  std::vector<int> own_links_;               // routes of the leg at hand
+  std::vector<size_t> touched_;              // links that it has
+  std::vector<int> own_in_;
+  std::vector<int> own_out_;
+  double fill_ = 0;  // until the first tokens are through, cycles
+  double time_ = 1;  // of a launch, cycles
+};
+
+}  // namespace
+
+Status route(Compilation& compilation) {
+  const ChipSpec& chip = *compilation.chip;
+  const Fabric fabric(chip);
+  for (size_t s = 0; s < compilation.program.sections.size(); ++s) {
+    RDU_CHECK_OK(SectionRouter(compilation.program.sections[s], compilation.traffic[s], chip, fabric).run());
+  }
+  return {};
+}
+
+}  // namespace rdusim::compiler

@@ -1,0 +1,45 @@
+// What a section moves in a launch, channel by channel, and how its tokens spread over the units of their
+// consumer. Filled by allocate, when the units of each stage are known; place, route and fuse read it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/arch/chip.h"
+#include "base/program/program.h"
+#include "compiler/passes/section_work.h"
+
+namespace rdusim::compiler {
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+struct ChannelTraffic {
+  int64_t tokens = 0;
+  int64_t bytes = 0;
+  // Units of the consumer that need the same part of a token. A product spread over PCUs by rows, columns and
+  // the reduction needs each part of its left operand in every PCU of a row of tiles, and each part of its
+  // right operand in every PCU of a column of tiles. 1: each unit takes a part of its own (vector stages,
+  // buffers, streams).
+  int64_t copies = 1;
+};
+
+struct SectionTraffic {
+  std::vector<ChannelTraffic> channels;
+  std::vector<int64_t> unit_cycles;  // work of each compute stage in a launch
+  std::vector<int64_t> unit_macs;    // multiply-accumulates of each in a launch
+  int64_t stage_cycles = 0;          // until the slowest stage is done
+  int64_t stream_cycles = 0;         // HBM's, for all loads and stores
+  int64_t mesh_cycles = 0;           // the fullest link's; route fills it
+  [[nodiscard]] int64_t cycles() const { return std::max({stage_cycles, stream_cycles, int64_t{1}}); }
+};
+
+// `work` has been run; `section` has its PCUs. Without stage_cycles.
+SectionTraffic section_traffic(const Section& section, const SectionWork& work, const ChipSpec& chip);
+
+// Cycles until the first tokens have gone through the section: along its longest path, what each stage works
+// for one result, and the way to the next (the chip file's average).
+int64_t fill_cycles(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip);
+
+}  // namespace rdusim::compiler

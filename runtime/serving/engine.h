@@ -1,0 +1,88 @@
+// Engine: the event loop over socket groups. Events are arrivals, the ends of passes and copies, faults; each
+// group knows its own next event, so there is no queue of events but for requests that follow others.
+#pragma once
+
+#include <memory>
+#include <queue>
+#include <tuple>
+#include <vector>
+
+#include "runtime/serving/faults.h"
+#include "runtime/serving/group.h"
+#include "runtime/serving/placement.h"
+#include "runtime/serving/serve.h"
+
+namespace rdusim::runtime {
+
+// Nodes of one size share their costs.
+struct GroupNode {
+  ExecutionModel* execution = nullptr;
+  int64_t sockets = 1;
+};
+
+class Engine final : private Dispatch {
+ public:
+  Engine(std::vector<GroupNode> nodes, const Composition& composition, const Workload& workload,
+         const ExpertRoster& roster, const ServeOptions& options);
+
+  // Memory of every group, placement of experts. False: the composition does not fit; the result says why.
+  Result<bool> plan();
+  Status run();
+  NodeResult finish();
+
+ private:
+  struct Follower {
+    uint32_t request = 0;
+    Picoseconds delay;
+  };
+
+  Status plan_group(size_t g, const NeighbourShape& neighbours, int64_t batch);
+  Status set_up_groups(const NeighbourShape& neighbours, int64_t batch);
+  Status set_up_requests();
+  void set_up_followers();
+  void preload();
+  [[nodiscard]] bool exact_prompts() const;
+  [[nodiscard]] bool allowed(const Request& request) const;
+  void add_record(size_t i);
+  void fail_before(uint32_t request, const std::string& reason);
+
+  [[nodiscard]] std::optional<Picoseconds> next_event() const;
+  void arrivals(Picoseconds now);
+  void arrive(uint32_t request, Picoseconds now);
+  void routed(uint32_t request, Picoseconds now) override;
+  void ended(uint32_t request, Picoseconds now) override;
+  void apply_faults(Picoseconds now);
+  void apply(const FaultEvent& fault, Picoseconds now);
+  void requeue(const std::vector<uint32_t>& requests, Picoseconds now);
+  void sample(Picoseconds now);
+  void report_progress();
+  void check_conservation() const;
+  void fill_memory(NodeResult& result) const;
+  void fill_counters();
+
+  std::vector<GroupNode> nodes_;
+  const ServeOptions& options_;
+  const EngineOptions& engine_;
+  ServingState state_;
+  std::vector<NodePlan> plans_;                            // by group
+  std::vector<std::unique_ptr<MemoisedExecution>> memos_;  // one a distinct execution model
+  std::vector<std::unique_ptr<PassCosts>> costs_;
+  std::vector<std::unique_ptr<Group>> groups_;
+  Placement placement_;
+  std::vector<FaultEvent> faults_;
+  size_t next_fault_ = 0;
+  std::vector<std::vector<int64_t>> channels_lost_;  // [group][hbm, ddr]
+  uint32_t arrived_ = 0;                             // requests before it have arrived, or follow others
+  std::vector<uint32_t> follower_begin_;             // by request, in followers_; empty: none follows
+  std::vector<Follower> followers_;
+  std::vector<uint32_t> waits_for_;          // by request: ends that are still missing
+  using Due = std::pair<int64_t, uint32_t>;  // time, request
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::vector<OccupancySample> samples_;
+  Picoseconds next_sample_;
+  int64_t ended_ = 0;
+  int64_t reported_ = 0;
+  NodeResult result_;
+};
+
+}  // namespace rdusim::runtime

@@ -1,0 +1,71 @@
+// KvPool: the HBM set aside for KV caches, in pages of whole tokens, and the prompt blocks that requests
+// share.
+//
+// Blocks are known by the hash that the workload gives (Mooncake: one id a 512-token block; best-of-n: one id
+// a prompt). A block is kept while requests use it, and afterwards until its room is needed, the least
+// recently used first; a request whose first blocks are there need not compute them again.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/units.h"
+#include "runtime/serving/flat_map.h"
+
+namespace rdusim::runtime {
+
+class KvPool {
+ public:
+  KvPool(Bytes capacity, int64_t page_tokens) : capacity_(capacity), page_tokens_(page_tokens) {}
+
+  // Bytes of the pages that `tokens` tokens fill.
+  [[nodiscard]] Bytes bytes_for(int64_t tokens, Bytes per_token) const {
+    return Bytes((tokens + page_tokens_ - 1) / page_tokens_ * page_tokens_ * per_token.value);
+  }
+  [[nodiscard]] bool fits(Bytes bytes) const { return used_ - idle_bytes_ + bytes <= capacity_; }
+  // Takes pages, dropping unused blocks if need be; false (and nothing taken) if they do not fit.
+  bool take(Bytes bytes);
+  void give(Bytes bytes);
+  [[nodiscard]] Bytes used() const { return used_; }
+  [[nodiscard]] Bytes peak() const { return peak_; }
+  [[nodiscard]] Bytes capacity() const { return capacity_; }
+  [[nodiscard]] Bytes reclaimable() const { return idle_bytes_; }
+  [[nodiscard]] int64_t page_tokens() const { return page_tokens_; }
+
+  // How many of the first blocks are there.
+  [[nodiscard]] size_t cached_blocks(ExpertId expert, std::span<const int64_t> blocks);
+  // A request begins to use the blocks: those that are not there are taken (each `block_bytes`), as many as
+  // fit; returns how many of the first ones it holds.
+  size_t acquire_blocks(ExpertId expert, std::span<const int64_t> blocks, Bytes block_bytes);
+  // It ends; `held` is what acquire_blocks said.
+  void release_blocks(ExpertId expert, std::span<const int64_t> blocks, size_t held);
+  // Forgets all blocks that nobody uses (memory was lost or given away).
+  void forget_idle();
+
+ private:
+  struct Block {
+    uint64_t key = 0;
+    Bytes bytes;
+    int32_t users = 0;
+    uint32_t previous = 0;  // in the list of idle blocks; slot 0 is its head
+    uint32_t next = 0;
+  };
+  static uint64_t key_of(ExpertId expert, int64_t block);
+  void make_idle(uint32_t slot);
+  void unlink(uint32_t slot);
+  bool drop_oldest_idle();
+
+  Bytes capacity_;
+  int64_t page_tokens_;
+  Bytes used_;
+  Bytes peak_;
+  Bytes idle_bytes_;
+  FlatMap<uint32_t> index_;
+  std::vector<Block> blocks_{Block{}};
+  std::vector<uint32_t> free_slots_;
+};
+
+}  // namespace rdusim::runtime

@@ -1,0 +1,111 @@
+#include "sim/dram/bank_state.h"
+
+namespace rdusim::sim {
+
+namespace {
+
+void raise(int64_t& earliest, int64_t tick) {
+  earliest = std::max(earliest, tick);
+}
+
+}  // namespace
+
+DramState::DramState(const DramSpec& spec) : timing_(spec), shape_(spec) {
+  banks_.resize(static_cast<size_t>(shape_.banks_per_channel));
+  for (int b = 0; b < shape_.banks_per_channel; ++b) {
+    Bank& bank = banks_[static_cast<size_t>(b)];
+    bank.group = static_cast<uint16_t>(shape_.group_of(b));
+    bank.rank = static_cast<uint16_t>(shape_.rank_of(b));
+    bank.domain = static_cast<uint16_t>(shape_.domain_of(b));
+  }
+  groups_.resize(static_cast<size_t>(shape_.banks_per_channel / shape_.banks_per_group));
+  ranks_.resize(static_cast<size_t>(shape_.banks_per_channel / shape_.banks_per_rank));
+  domains_.resize(static_cast<size_t>(shape_.domains));
+  for (Domain& domain : domains_) domain.window.fill(-kNever);
+  column_bus_ = spec.command_bus.style == "single" ? 0 : 1;
+  half_cycle_ = spec.command_bus.style == "dual_half_cycle" ? 1 : 0;
+}
+
+void DramState::activate(int bank, int32_t row, int64_t tick) {
+  Bank& b = banks_[static_cast<size_t>(bank)];
+  Domain& d = domains_[b.domain];
+  b.row = row;
+  raise(b.column[0], tick + timing_.act_rd);
+  raise(b.column[1], tick + timing_.act_wr);
+  raise(b.precharge, tick + timing_.act_pre);
+  raise(b.activate, tick + timing_.act_act);
+  raise(b.refresh, tick + timing_.act_ref);
+  raise(groups_[b.group].activate, tick + timing_.rrd_l);
+  d.window[d.next & 3] = tick;
+  ++d.next;
+  raise(d.activate, std::max(tick + timing_.rrd_s, d.window[d.next & 3] + timing_.faw));
+  raise(d.precharge_all, tick + timing_.act_pre);
+  raise(d.refresh, tick + timing_.act_ref);
+  raise(d.refresh_bank, tick + timing_.act_refb);
+  bus_[0] = tick + timing_.activate_ticks;
+}
+
+void DramState::precharge(int bank, int64_t tick) {
+  Bank& b = banks_[static_cast<size_t>(bank)];
+  Domain& d = domains_[b.domain];
+  b.row = -1;
+  raise(b.activate, tick + timing_.pre_act);
+  raise(b.refresh, tick + timing_.pre_ref);
+  raise(d.precharge, tick + timing_.pre_pre);
+  raise(d.refresh, tick + timing_.pre_ref);
+  bus_[0] = tick + timing_.precharge_ticks;
+}
+
+void DramState::precharge_all(int domain, int64_t tick) {
+  Domain& d = domains_[static_cast<size_t>(domain)];
+  const int count = shape_.banks_per_domain();
+  for (int b = domain * count; b < (domain + 1) * count; ++b) {
+    Bank& bank = banks_[static_cast<size_t>(b)];
+    bank.row = -1;
+    raise(bank.refresh, tick + timing_.pre_ref);
+  }
+  raise(d.activate, tick + timing_.pre_act);
+  raise(d.precharge, tick + timing_.pre_pre);
+  raise(d.refresh, tick + timing_.pre_ref);
+  bus_[0] = tick + timing_.precharge_ticks;
+}
+
+void DramState::column(int bank, bool write, int64_t tick) {
+  Bank& b = banks_[static_cast<size_t>(bank)];
+  const DramTiming& t = timing_;
+  const int64_t to_read_s = write ? t.wr_rd_s : t.rd_rd_s;
+  const int64_t to_write_s = write ? t.wr_wr_s : t.rd_wr;
+  const int first = shape_.pseudo_channel_of(bank) * shape_.ranks;
+  for (int r = first; r < first + shape_.ranks; ++r) {
+    Rank& rank = ranks_[static_cast<size_t>(r)];
+    const bool same = r == b.rank;
+    raise(rank.column[0], tick + (same ? to_read_s : write ? t.rank_wr_rd : t.rank_rd_rd));
+    raise(rank.column[1], tick + (same ? to_write_s : write ? t.rank_wr_wr : t.rank_rd_wr));
+  }
+  Group& g = groups_[b.group];
+  raise(g.column[0], tick + (write ? t.wr_rd_l : t.rd_rd_l));
+  raise(g.column[1], tick + (write ? t.wr_wr_l : t.rd_wr));
+  const int64_t closable = tick + (write ? t.wr_pre : t.rd_pre);
+  raise(b.precharge, closable);
+  raise(domains_[b.domain].precharge_all, closable);
+  bus_[column_bus_] = tick + t.column_ticks;
+}
+
+void DramState::refresh(int domain, int64_t tick) {
+  Domain& d = domains_[static_cast<size_t>(domain)];
+  raise(d.activate, tick + timing_.ref_act);
+  raise(d.refresh, tick + timing_.ref_act);
+  bus_[0] = tick + timing_.refresh_ticks;
+}
+
+void DramState::refresh_bank(int bank, int64_t tick) {
+  Bank& b = banks_[static_cast<size_t>(bank)];
+  Domain& d = domains_[b.domain];
+  raise(b.activate, tick + timing_.refb_act);
+  raise(b.refresh, tick + timing_.refb_act);
+  raise(d.activate, tick + timing_.refb_other);
+  raise(d.refresh_bank, tick + timing_.refb_other);
+  bus_[0] = tick + timing_.refresh_ticks;
+}
+
+}  // namespace rdusim::sim

@@ -1,0 +1,239 @@
+#include "sim/dram/traffic.h"
+
+#include <algorithm>
+
+#include "base/arch/dram_fields.h"
+#include "base/arch/dram_mapping.h"
+#include "base/check.h"
+#include "sim/dram/traffic_source.h"
+
+namespace rdusim::sim {
+namespace {
+
+Error traffic_error(const std::string& what) {
+  return {ErrorCode::kInvalidInput, "traffic", what, ""};
+}
+
+Status check_traffic(const DramSpec& spec, const DramTraffic& traffic) {
+  const int64_t burst = spec.organisation.burst_bytes;
+  if (traffic.bursts < 10) return traffic_error("fewer than 10 bursts measure nothing");
+  if (traffic.window_bytes < burst) return traffic_error("the window is below one burst");
+  if (traffic.granule_bytes < burst || traffic.granule_bytes % burst != 0) {
+    return traffic_error("granules must be whole bursts of " + std::to_string(burst) + " bytes");
+  }
+  const int64_t capacity = spec.organisation.channel_bytes() * spec.organisation.channels;
+  if (traffic.granule_bytes > capacity || capacity < 4096) return traffic_error("the device is too small");
+  if (traffic.streams < 1 || traffic.streams > 65'536) return traffic_error("1 to 65536 streams");
+  if (traffic.source_queue < 1) return traffic_error("the source needs a queue");
+  return {};
+}
+
+// Nearest rank; reorders its samples.
+double quantile(std::vector<int32_t>& samples, double share) {
+  if (samples.empty()) return 0;
+  const auto rank = static_cast<size_t>(share * static_cast<double>(samples.size()));
+  const auto at = samples.begin() + static_cast<std::ptrdiff_t>(std::min(rank, samples.size() - 1));
+  std::nth_element(samples.begin(), at, samples.end());
+  return static_cast<double>(*at);
+}
+
+class TrafficRun {
+ public:
+  TrafficRun(const DramSpec& spec, const DramTraffic& traffic, const DramMapping& mapping);
+  DramResult run();
+
+ private:
+  struct Waiting {
+    DramLocation location;
+    uint32_t slot = 0;
+    bool write = false;
+  };
+  struct Outstanding {
+    int64_t made = 0;      // first tick that could have seen it
+    int64_t accepted = 0;  // first tick in which its controller sees it
+  };
+  struct Channel {
+    std::unique_ptr<DramController> controller;
+    Ring<Waiting> queue;
+  };
+
+  void make_and_send(int64_t tick);
+  void complete(Channel& channel, int64_t tick);
+  int64_t step();
+  void summarise(DramResult& result);
+
+  const DramSpec& spec_;
+  const DramTraffic& traffic_;
+  DramAddressMap map_;
+  DramTrafficSource source_;
+  std::vector<Channel> channels_;
+  std::vector<Outstanding> outstanding_;
+  std::vector<uint32_t> free_;
+  int64_t made_ = 0;
+  int64_t done_ = 0;
+  DramBurst next_;
+  bool has_next_ = false;
+  DramLocation next_location_;
+  int64_t begin_tick_ = -1;  // of the measurement
+  int64_t begin_done_ = 0;
+  int64_t end_tick_ = -1;
+  int64_t end_done_ = 0;
+  std::vector<int32_t> latencies_;
+  int64_t latency_sum_ = 0;
+  int64_t controller_latency_sum_ = 0;
+};
+
+TrafficRun::TrafficRun(const DramSpec& spec, const DramTraffic& traffic, const DramMapping& mapping)
+    : spec_(spec), traffic_(traffic), map_(spec.organisation, mapping), source_(spec, traffic) {
+  channels_.resize(static_cast<size_t>(spec.organisation.channels));
+  for (Channel& channel : channels_) channel.controller = DramController::make(spec);
+  const int64_t window = traffic.window_bytes * spec.organisation.channels / spec.organisation.burst_bytes;
+  outstanding_.resize(static_cast<size_t>(std::min(window, traffic.bursts)));
+  for (size_t i = outstanding_.size(); i > 0; --i) free_.push_back(static_cast<uint32_t>(i - 1));
+  latencies_.reserve(static_cast<size_t>(traffic.bursts));
+}
+
+// What the source and the channels' queues do between two ticks; `tick` is the first that sees it.
+void TrafficRun::make_and_send(int64_t tick) {
+  while (made_ < traffic_.bursts && !free_.empty()) {
+    if (!has_next_) {
+      next_ = source_.next();
+      next_location_ = map_.decode(next_.address);
+      has_next_ = true;
+    }
+    Channel& channel = channels_[static_cast<size_t>(next_location_.channel)];
+    if (channel.queue.size() >= static_cast<size_t>(traffic_.source_queue)) break;
+    const uint32_t slot = free_.back();
+    free_.pop_back();
+    outstanding_[slot].made = tick;
+    channel.queue.push({next_location_, slot, next_.write});
+    has_next_ = false;
+    ++made_;
+    if (made_ == traffic_.bursts) {
+      end_tick_ = tick;
+      end_done_ = done_;
+    }
+  }
+  for (Channel& channel : channels_) {
+    while (!channel.queue.empty() && channel.controller->can_accept(channel.queue.front().write)) {
+      const Waiting& head = channel.queue.front();
+      outstanding_[head.slot].accepted = tick;
+      channel.controller->submit(head.location, head.write, tick, head.slot);
+      channel.queue.pop();
+    }
+  }
+}
+
+void TrafficRun::complete(Channel& channel, int64_t tick) {
+  while (channel.controller->next_completion() <= tick) {
+    const DramCompletion completion = channel.controller->pop_completion();
+    const auto slot = static_cast<uint32_t>(completion.tag);
+    ++done_;
+    free_.push_back(slot);
+    if (begin_tick_ < 0 && done_ * 5 >= traffic_.bursts) {
+      begin_tick_ = tick;
+      begin_done_ = done_;
+    }
+    if (completion.write || begin_tick_ < 0) continue;
+    const int64_t latency = completion.tick - outstanding_[slot].made;
+    latencies_.push_back(static_cast<int32_t>(latency));
+    latency_sum_ += latency;
+    controller_latency_sum_ += completion.tick - outstanding_[slot].accepted;
+  }
+}
+
+// The next tick in which anything happens; what happens in it.
+int64_t TrafficRun::step() {
+  int64_t tick = kNever;
+  for (const Channel& channel : channels_) {
+    tick = std::min(tick, std::min(channel.controller->next_tick(), channel.controller->next_completion()));
+  }
+  RDU_CHECK(tick < kNever, "DRAM traffic stands still with {} of {} bursts done", done_, traffic_.bursts);
+  for (Channel& channel : channels_) {
+    if (channel.controller->next_tick() <= tick) channel.controller->tick(tick);
+    complete(channel, tick);
+  }
+  return tick;
+}
+
+DramResult TrafficRun::run() {
+  DramResult result;
+  int64_t tick = 0;
+  make_and_send(1);
+  while (done_ < traffic_.bursts) {
+    tick = step();
+    make_and_send(tick + 1);
+  }
+  result.ticks = tick;
+  summarise(result);
+  return result;
+}
+
+void add(DramStats& sum, const DramStats& s) {
+  for (const auto counter :
+       {&DramStats::reads, &DramStats::writes, &DramStats::activates, &DramStats::precharges,
+        &DramStats::refreshes, &DramStats::bank_refreshes, &DramStats::row_hits, &DramStats::row_misses,
+        &DramStats::row_conflicts, &DramStats::forwarded_reads, &DramStats::coalesced_writes,
+        &DramStats::turnarounds}) {
+    sum.*counter += s.*counter;
+  }
+}
+
+// What holds the bandwidth down: the fullest resource if it is nearly full outside refresh.
+std::string bound_of(const DramSpec& spec, const DramResult& r, double turnaround_share) {
+  const double open = 1 - r.refresh_share;
+  const double nearly_full = 0.85 * open;
+  const double most = std::max(r.data_bus_share, r.activate_window_share);
+  if (most >= nearly_full) {
+    return r.data_bus_share >= r.activate_window_share ? "data_bus" : "activate_window";
+  }
+  if (r.busiest_bank_share >= nearly_full) return "bank_conflicts";
+  if (turnaround_share >= 0.1 * open) return "turnaround";
+  const double held = r.bandwidth_bytes_per_s * r.controller_latency_ns * 1e-9 /
+                      static_cast<double>(spec.organisation.burst_bytes * spec.organisation.channels);
+  return held < 0.5 * static_cast<double>(spec.controller.read_queue) ? "window" : "scheduling";
+}
+
+void TrafficRun::summarise(DramResult& r) {
+  const double tick_s = static_cast<double>(spec_.timings.tick_ps) * 1e-12;
+  r.bursts_done = done_;
+  r.measured_ticks = end_tick_ - begin_tick_;
+  r.measured_bytes = (end_done_ - begin_done_) * spec_.organisation.burst_bytes;
+  r.bandwidth_bytes_per_s = r.measured_ticks > 0 ? static_cast<double>(r.measured_bytes) /
+                                                       (static_cast<double>(r.measured_ticks) * tick_s)
+                                                 : 0;
+  r.fraction_of_peak = r.bandwidth_bytes_per_s / spec_.peak_bytes_per_s();
+  const auto reads = static_cast<double>(std::max<size_t>(1, latencies_.size()));
+  r.latency_ns = static_cast<double>(latency_sum_) / reads * spec_.tick_ns();
+  r.controller_latency_ns = static_cast<double>(controller_latency_sum_) / reads * spec_.tick_ns();
+  r.latency_p50_ns = quantile(latencies_, 0.5) * spec_.tick_ns();
+  r.latency_p99_ns = quantile(latencies_, 0.99) * spec_.tick_ns();
+  for (const Channel& channel : channels_) add(r.stats, channel.controller->stats());
+
+  const DramTiming timing(spec_);
+  const DramShape shape(spec_);
+  const auto share = [&](int64_t ticks, int64_t parts) {
+    return static_cast<double>(ticks) / static_cast<double>(parts * spec_.organisation.channels * r.ticks);
+  };
+  r.data_bus_share = share((r.stats.reads + r.stats.writes) * timing.burst, shape.pseudo_channels);
+  r.activate_window_share =
+      share(r.stats.activates * std::max(timing.faw, 4 * timing.rrd_s) / 4, shape.domains);
+  r.refresh_share = share(r.stats.refreshes * spec_.timings.rfc, shape.domains) +
+                    share(r.stats.bank_refreshes * spec_.timings.rfc_bank, shape.banks_per_channel);
+  int64_t busiest = 0;
+  for (const Channel& channel : channels_) busiest = std::max(busiest, channel.controller->most_activates());
+  r.busiest_bank_share = static_cast<double>(busiest * timing.act_act) / static_cast<double>(r.ticks);
+  const int64_t lost = r.stats.turnarounds * (timing.rd_wr + timing.wr_rd_s - 2 * timing.burst) / 2;
+  r.bound_by = bound_of(spec_, r, share(lost, shape.pseudo_channels));
+}
+
+}  // namespace
+
+Result<DramResult> run_dram_traffic(const DramSpec& spec, const DramTraffic& traffic) {
+  RDU_CHECK_OK(check_dram(spec));
+  RDU_CHECK_OK(check_traffic(spec, traffic));
+  RDU_ASSIGN(const DramMapping mapping, parse_dram_mapping(spec.controller.mapping, spec.organisation));
+  return TrafficRun(spec, traffic, mapping).run();
+}
+
+}  // namespace rdusim::sim

@@ -1,0 +1,50 @@
+#include "sim/dram/traffic_source.h"
+
+namespace rdusim::sim {
+namespace {
+
+constexpr uint64_t kBaseAlignment = 4096;  // of streams
+
+}  // namespace
+
+DramTrafficSource::DramTrafficSource(const DramSpec& spec, const DramTraffic& traffic)
+    : pattern_(traffic.pattern),
+      direction_(traffic.direction),
+      burst_bytes_(static_cast<uint64_t>(spec.organisation.burst_bytes)),
+      capacity_bytes_(static_cast<uint64_t>(spec.organisation.channel_bytes() * spec.organisation.channels)),
+      granule_bytes_(static_cast<uint64_t>(traffic.granule_bytes)),
+      random_(traffic.seed) {
+  size_t streams = 1;
+  if (pattern_ == DramPattern::kStreams) streams = static_cast<size_t>(traffic.streams);
+  if (pattern_ == DramPattern::kMix) streams = 3;
+  at_.resize(streams, 0);
+  for (size_t s = 0; s < streams; ++s) {
+    if (pattern_ == DramPattern::kStreams)
+      at_[s] = random_() % (capacity_bytes_ / kBaseAlignment) * kBaseAlignment;
+    if (pattern_ == DramPattern::kMix) at_[s] = capacity_bytes_ / 3 * s / kBaseAlignment * kBaseAlignment;
+  }
+  stream_ = streams - 1;
+}
+
+bool DramTrafficSource::writes(uint64_t turn) const {
+  if (direction_ == DramDirection::kTwoReadsOneWrite) return turn % 3 == 2;
+  return direction_ == DramDirection::kWrite;
+}
+
+DramBurst DramTrafficSource::next() {
+  if (left_ == 0) {
+    stream_ = stream_ + 1 == at_.size() ? 0 : stream_ + 1;
+    left_ = granule_bytes_;
+    write_ = writes(turn_++);
+    if (pattern_ == DramPattern::kRandom)
+      at_[0] = random_() % (capacity_bytes_ / granule_bytes_) * granule_bytes_;
+  }
+  uint64_t& at = at_[stream_];
+  const DramBurst burst{at, write_};
+  at += burst_bytes_;
+  if (at >= capacity_bytes_) at = 0;
+  left_ -= burst_bytes_;
+  return burst;
+}
+
+}  // namespace rdusim::sim

@@ -1,0 +1,194 @@
+// Queues, refresh and direction of the unified-queue controller; its slots are in unified_slots.cpp.
+#include "sim/dram/unified_controller.h"
+
+#include <bit>
+
+namespace rdusim::sim {
+namespace {
+
+DramScheduling scheduling_of(const std::string& name) {
+  if (name == "fcfs") return DramScheduling::kFirstCome;
+  return name == "fr_fcfs" ? DramScheduling::kFirstReady : DramScheduling::kRowHitFirst;
+}
+
+DramRefresh refresh_of(const std::string& name) {
+  if (name == "none") return DramRefresh::kNone;
+  if (name == "per_bank") return DramRefresh::kPerBank;
+  return name == "staggered" ? DramRefresh::kStaggered : DramRefresh::kAllBank;
+}
+
+}  // namespace
+
+UnifiedController::UnifiedController(const DramSpec& spec)
+    : DramController(spec),
+      scheduling_(scheduling_of(spec.controller.scheduler)),
+      refresh_(refresh_of(spec.controller.refresh)),
+      single_bus_(spec.command_bus.style == "single"),
+      close_idle_rows_(spec.controller.row_policy == "closed") {
+  const DramControllerSpec& c = spec.controller;
+  const DramShape& shape = state_.shape();
+  bank_bits_ = std::countr_zero(static_cast<unsigned>(shape.banks_per_pseudo_channel));
+  capacity_ = {static_cast<int>(c.read_queue), static_cast<int>(c.write_queue)};
+  low_ = c.write_low_watermark * static_cast<double>(c.write_queue);
+  high_ = c.write_high_watermark * static_cast<double>(c.write_queue);
+  const auto banks = static_cast<size_t>(shape.banks_per_channel);
+  lanes_[0].resize(banks);
+  lanes_[1].resize(banks);
+  active_.assign(banks, kNone);
+  entries_.resize(static_cast<size_t>(capacity_[0] + capacity_[1]) + banks);
+  for (size_t i = entries_.size(); i > 0; --i) free_.push_back(static_cast<Index>(i - 1));
+  if (refresh_ == DramRefresh::kAllBank) refresh_interval_ = state_.timing().refi;
+  if (refresh_ == DramRefresh::kStaggered) refresh_interval_ = state_.timing().refi / shape.domains;
+  if (refresh_ == DramRefresh::kPerBank) refresh_interval_ = state_.timing().refi_bank;
+  if (refresh_interval_ > 0) refresh_due_ = refresh_interval_;
+}
+
+// --- queues
+
+UnifiedController::Index UnifiedController::find_from(Index index, int32_t row, bool equal) const {
+  while (index != kNone && (entry(index).row == row) != equal) index = entry(index).next;
+  return index;
+}
+
+UnifiedController::Index UnifiedController::find_same(int direction, const DramLocation& location) const {
+  for (Index i = lane(direction, location.bank).head; i != kNone; i = entry(i).next) {
+    if (entry(i).row == location.row && entry(i).column == location.column) return i;
+  }
+  return kNone;
+}
+
+void UnifiedController::submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) {
+  const int direction = write ? 1 : 0;
+  const int bank = location.bank;
+  if (queued_[1] > 0 && find_same(1, location) != kNone) {
+    if (write) {
+      ++stats_.coalesced_writes;
+      posted_.push({arrival, tag, true});
+    } else {  // data returns in order
+      ++stats_.forwarded_reads;
+      done_.push({done_.empty() ? arrival : std::max(arrival, done_.back().tick), tag, false});
+    }
+    return;
+  }
+  const Index index = free_.back();
+  free_.pop_back();
+  Lane& l = lane(direction, bank);
+  entry(index) = {arrival,         next_order_++, tag,    location.row,
+                  location.column, kNone,         l.tail, static_cast<int16_t>(bank),
+                  write,           false};
+  (l.tail == kNone ? l.head : entry(l.tail).next) = index;
+  l.tail = index;
+  ++queued_[static_cast<size_t>(direction)];
+
+  const int32_t open = state_.open_row(bank);
+  if (open >= 0) {
+    Index& oldest = open == location.row ? l.hit : l.miss;
+    if (oldest == kNone) oldest = index;
+  }
+  update_masks(direction, bank);
+  if (write == write_mode_) {
+    if (open < 0) {
+      row_wake_ = std::min(row_wake_, std::max(arrival, state_.activate_ready(bank)));
+    } else if (open == location.row) {
+      column_wake_ = std::min(column_wake_, std::max(arrival, state_.column_ready(bank, write)));
+    } else {
+      row_wake_ = std::min(row_wake_, std::max(arrival, state_.precharge_ready(bank)));
+    }
+  }
+  if (mode_would_flip()) mode_wake_ = std::min(mode_wake_, arrival);
+}
+
+void UnifiedController::unlink(Index index) {
+  Entry& e = entry(index);
+  Lane& l = lane(e.write ? 1 : 0, e.bank);
+  const int32_t open = state_.open_row(e.bank);
+  if (l.hit == index) l.hit = find_from(e.next, open, true);
+  if (l.miss == index) l.miss = find_from(e.next, open, false);
+  (e.previous == kNone ? l.head : entry(e.previous).next) = e.next;
+  (e.next == kNone ? l.tail : entry(e.next).previous) = e.previous;
+  --queued_[e.write ? 1 : 0];
+}
+
+void UnifiedController::release(Index index) {
+  free_.push_back(index);
+}
+
+void UnifiedController::row_changed(int bank) {
+  const int32_t open = state_.open_row(bank);
+  for (int direction = 0; direction < 2; ++direction) {
+    Lane& l = lane(direction, bank);
+    l.hit = open < 0 ? kNone : find_from(l.head, open, true);
+    l.miss = open < 0 ? kNone : find_from(l.head, open, false);
+  }
+  update_masks(bank);
+}
+
+void UnifiedController::update_masks(int bank) {
+  update_masks(0, bank);
+  update_masks(1, bank);
+}
+
+void UnifiedController::update_masks(int direction, int bank) {
+  const auto channel = static_cast<size_t>(pseudo_channel_of(bank));
+  const uint64_t bit = bit_of(bank);
+  const Lane& l = lane(direction, bank);
+  Masks& masks = masks_[static_cast<size_t>(direction)][channel];
+  const bool free = (blocked_[channel] & bit) == 0;
+  const bool open = state_.is_open(bank);
+  const bool in_order = scheduling_ == DramScheduling::kFirstCome;
+  const bool hit = free && l.hit != kNone && (!in_order || l.hit == l.head);
+  bool close = free && l.miss != kNone && active_[static_cast<size_t>(bank)] == kNone;
+  if (close && in_order) close = l.miss == l.head;
+  if (close && scheduling_ == DramScheduling::kRowHitFirst && l.hit != kNone) {
+    close = entry(l.miss).arrival < entry(l.hit).arrival;
+  }
+  const auto set = [bit](uint64_t& mask, bool on) { mask = on ? mask | bit : mask & ~bit; };
+  set(masks.waiting, l.head != kNone);
+  set(masks.hit, hit);
+  set(masks.activate, free && !open && l.head != kNone);
+  set(masks.precharge, close);
+}
+
+// --- refresh and direction
+
+void UnifiedController::refresh_becomes_due(int64_t tick) {
+  const int domains = state_.shape().domains;
+  if (refresh_ == DramRefresh::kPerBank) {
+    for (int p = 0; p < state_.shape().pseudo_channels; ++p) ++bank_refresh_[static_cast<size_t>(p)].owed;
+  } else if (refresh_ == DramRefresh::kStaggered) {
+    refreshes_.push(next_domain_);
+    next_domain_ = (next_domain_ + 1) % domains;
+  } else {
+    for (int d = 0; d < domains; ++d) refreshes_.push(d);
+  }
+  refresh_due_ += refresh_interval_;
+  row_wake_ = std::min(row_wake_, tick);
+}
+
+bool UnifiedController::mode_would_flip() const {
+  if (!write_mode_) return queued_[0] == 0 || queued_[1] > high_;
+  return queued_[0] != 0 && queued_[1] < low_;
+}
+
+void UnifiedController::settle_mode(int64_t tick) {
+  if (!mode_would_flip()) return;
+  write_mode_ = !write_mode_;
+  rescan(tick);
+}
+
+void UnifiedController::tick(int64_t tick) {
+  if (tick >= refresh_due_) refresh_becomes_due(tick);
+  if (refreshes_.empty()) settle_mode(tick);
+  if (single_bus_) {
+    if (std::min(column_wake_, row_wake_) <= tick) single_slot(tick);
+  } else {
+    if (column_wake_ <= tick && state_.edge(tick) == tick) column_slot(tick);
+    if (refreshes_.empty()) settle_mode(tick);
+    if (row_wake_ <= tick) row_slot(tick);
+  }
+  mode_wake_ = refreshes_.empty() && mode_would_flip() ? tick + 1 : kNever;
+  column_wake_ = std::max(column_wake_, tick + 1);
+  row_wake_ = std::max(row_wake_, tick + 1);
+}
+
+}  // namespace rdusim::sim

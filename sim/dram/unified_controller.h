@@ -1,0 +1,165 @@
+// Controller with one read and one write queue for all banks of a channel (kind unified_queue).
+//
+//   read queue  --+                         +--> active requests (their row is being opened) --+
+//                 |--> first ready, oldest -+                                                  +--> data
+//   write queue --+    (row hits hold row)  +--> row hits -------------------------------------+
+//   refresh ------> goes before both queues; lets active requests finish
+//
+// A tick of a dual command bus has a slot for a column command and one for a row command, a single bus has
+// one slot for both. A slot takes the oldest request whose next command is ready: active requests first, then
+// a waiting refresh, then the queue in use. Reads are in use until the write queue passes its high watermark
+// (or no read waits); writes then drain to the low one. These are the rules of Ramulator 2.1's controllers.
+//
+// Each bank keeps its requests in order of arrival with its oldest row hit and oldest non-hit; bit masks say
+// which banks have something for which slot. So a slot looks at one candidate a bank instead of at every
+// queued request, and only in ticks in which one of them can be ready.
+//
+// APPROX: requests that became active in the same tick order by arrival. A bank-group-wide same-bank refresh
+// (DDR5 REFsb) is not modelled.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "sim/dram/controller.h"
+
+namespace rdusim::sim {
+
+class UnifiedController : public DramController {
+ public:
+  explicit UnifiedController(const DramSpec& spec);
+
+  [[nodiscard]] bool can_accept(bool write) const override {
+    return queued_[write ? 1 : 0] < capacity_[write ? 1 : 0];
+  }
+  void submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) override;
+  [[nodiscard]] int64_t next_tick() const override {
+    return std::min(std::min(column_wake_, row_wake_), std::min(refresh_due_, mode_wake_));
+  }
+  void tick(int64_t tick) override;
+
+ private:
+  using Index = int16_t;  // of an entry; -1: none
+  static constexpr Index kNone = -1;
+  static constexpr int kMostPseudoChannels = 4;
+
+  struct Entry {
+    int64_t arrival = 0;
+    uint64_t order = 0;
+    uint64_t tag = 0;
+    int32_t row = 0;
+    int32_t column = 0;
+    Index next = kNone;
+    Index previous = kNone;
+    int16_t bank = 0;
+    bool write = false;
+    bool counted = false;
+  };
+  // Requests of one bank and direction, oldest first. hit and miss: the oldest for the open row and for
+  // another.
+  struct Lane {
+    Index head = kNone;
+    Index tail = kNone;
+    Index hit = kNone;
+    Index miss = kNone;
+  };
+  // Banks of one pseudo channel and direction that have something for a slot.
+  struct Masks {
+    uint64_t hit = 0;
+    uint64_t activate = 0;
+    uint64_t precharge = 0;
+    uint64_t waiting = 0;
+  };
+  struct Pick {
+    int bank = -1;
+    Index entry = kNone;
+    DramCommandKind kind = DramCommandKind::kRead;
+    uint64_t order = ~uint64_t{0};
+  };
+  struct BankRefresh {  // of one pseudo channel
+    int owed = 0;
+    int bank = -1;  // the one that waits for its refresh
+    int next = 0;
+  };
+
+  // --- queues
+  [[nodiscard]] Lane& lane(int direction, int bank) {
+    return lanes_[static_cast<size_t>(direction)][static_cast<size_t>(bank)];
+  }
+  [[nodiscard]] const Lane& lane(int direction, int bank) const {
+    return lanes_[static_cast<size_t>(direction)][static_cast<size_t>(bank)];
+  }
+  [[nodiscard]] Entry& entry(Index index) { return entries_[static_cast<size_t>(index)]; }
+  [[nodiscard]] const Entry& entry(Index index) const { return entries_[static_cast<size_t>(index)]; }
+  [[nodiscard]] int pseudo_channel_of(int bank) const { return bank >> bank_bits_; }
+  [[nodiscard]] uint64_t bit_of(int bank) const { return uint64_t{1} << (bank & ((1 << bank_bits_) - 1)); }
+  void unlink(Index index);
+  [[nodiscard]] Index find_from(Index index, int32_t row, bool equal) const;
+  [[nodiscard]] Index find_same(int direction, const DramLocation& location) const;
+  void release(Index index);
+  void row_changed(int bank);
+  void update_masks(int direction, int bank);
+  void update_masks(int bank);
+  [[nodiscard]] int oldest_bank() const;
+  [[nodiscard]] uint64_t allowed(int pseudo_channel, int only) const;
+
+  // --- slots
+  void single_slot(int64_t tick);
+  void column_slot(int64_t tick);
+  void row_slot(int64_t tick);
+  bool refresh_slot(int64_t tick, int64_t& wake);
+  bool bank_refresh_slot(int64_t tick, int64_t& wake);
+  void close_bank(int bank, int64_t tick);
+  void issue(const Pick& pick, int64_t tick);
+  void issue_column(Index index, int64_t tick);
+  void pick_active(int64_t tick, Pick& best, int64_t& wake) const;
+  void pick_hits(int64_t tick, Pick& best, int64_t& wake) const;
+  void pick_rows(int64_t tick, Pick& best, int64_t& wake) const;
+  void pick_idle_close(int64_t tick, Pick& best, int64_t& wake) const;
+  void consider(Pick& best, int bank, Index index, DramCommandKind kind, int64_t ready, int64_t tick,
+                int64_t& wake) const;
+  void count_first(Index index, int64_t DramStats::*counter);
+
+  // --- refresh and direction
+  void refresh_becomes_due(int64_t tick);
+  [[nodiscard]] bool mode_would_flip() const;
+  void settle_mode(int64_t tick);
+  void rescan(int64_t tick) {
+    column_wake_ = std::min(column_wake_, tick);
+    row_wake_ = std::min(row_wake_, tick);
+  }
+
+  // configuration
+  DramScheduling scheduling_ = DramScheduling::kRowHitFirst;
+  DramRefresh refresh_ = DramRefresh::kAllBank;
+  bool single_bus_ = false;
+  int bank_bits_ = 0;  // of a pseudo channel
+  int64_t refresh_interval_ = 0;
+  bool close_idle_rows_ = false;
+  std::array<int, 2> capacity_{};
+  double low_ = 0;  // requests
+  double high_ = 0;
+  // state
+  std::vector<Entry> entries_;
+  std::vector<Index> free_;
+  std::array<std::vector<Lane>, 2> lanes_;  // [read, write][bank]
+  std::vector<Index> active_;               // [bank]
+  std::array<std::array<Masks, kMostPseudoChannels>, 2> masks_{};
+  std::array<uint64_t, kMostPseudoChannels> active_mask_{};
+  std::array<uint64_t, kMostPseudoChannels> blocked_{};  // a refresh of the bank waits
+  std::array<BankRefresh, kMostPseudoChannels> bank_refresh_{};
+  int active_count_ = 0;
+  std::array<int, 2> queued_{};
+  Ring<int> refreshes_;  // domains whose refresh waits
+  int next_domain_ = 0;
+  bool write_mode_ = false;
+  uint64_t next_order_ = 0;
+  // earliest ticks at which something can change
+  int64_t column_wake_ = kNever;
+  int64_t row_wake_ = kNever;
+  int64_t mode_wake_ = kNever;
+  int64_t refresh_due_ = kNever;
+};
+
+}  // namespace rdusim::sim

@@ -1,0 +1,34 @@
+// Rates and latencies of what units contend for, in the integers that both executors of the event fidelity
+// use.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "base/arch/chip.h"
+#include "base/program/program.h"
+#include "base/program/service.h"
+
+namespace rdusim::sim {
+
+inline int64_t clock_hz(const ChipSpec& chip) {
+  return std::llround(chip.clock_hz);
+}
+// Of a socket's HBM or DDR: what it achieves, at most what the AGCU ports take.
+inline int64_t memory_bytes_per_s(const ChipSpec& chip, Tier tier) {
+  const double ports = static_cast<double>(chip.agcu_ports * chip.agcu_port_bytes_per_cycle) * chip.clock_hz;
+  const MemorySpec& spec = tier == Tier::kHbm ? chip.hbm : chip.ddr;
+  return std::llround(std::min(spec.achieved_bytes_per_s(), ports));
+}
+inline int64_t memory_latency_cycles(const ChipSpec& chip, Tier tier) {
+  return cycles_of_seconds((tier == Tier::kHbm ? chip.hbm : chip.ddr).latency_ns * 1e-9, chip.clock_hz);
+}
+inline int64_t link_bytes_per_s(const NodeSpec& node) {
+  return std::llround(node.link.bandwidth_bytes_per_s);
+}
+inline int64_t link_latency_cycles(const NodeSpec& node) {
+  return cycles_of_seconds(node.link.latency_ns * 1e-9, node.chip.clock_hz);
+}
+
+}  // namespace rdusim::sim

@@ -1,0 +1,59 @@
+#include "sim/section_outcome.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace rdusim::sim {
+
+std::vector<Cause> channel_causes(const Section& section) {
+  std::vector<Cause> causes(section.channels.size(), Cause::kActivations);
+  for (const Unit& unit : section.units) {
+    Cause cause = unit.exchange ? Cause::kCollective : Cause::kActivations;
+    if (unit.stream) cause = section.arguments[unit.stream->argument.value].cause;
+    for (const OutputPort& port : unit.outputs) {
+      for (const ChannelId c : port.channels) causes[c.value] = cause;
+    }
+  }
+  return causes;
+}
+
+std::vector<int64_t> turn_ranks(const Section& section) {
+  std::vector<size_t> by_name(section.units.size());
+  std::iota(by_name.begin(), by_name.end(), size_t{0});
+  std::sort(by_name.begin(), by_name.end(),
+            [&](size_t a, size_t b) { return section.units[a].name < section.units[b].name; });
+  std::vector<int64_t> ranks(by_name.size());
+  for (size_t i = 0; i < by_name.size(); ++i) ranks[by_name[i]] = static_cast<int64_t>(i);
+  return ranks;
+}
+
+namespace {
+
+// Latency of a route is that of its hops.
+int64_t hops(const Channel& channel, const RdnSpec& rdn) {
+  if (channel.links == 0) return 0;  // does not cross the RDN
+  return rdn.hop_latency_cycles > 0 ? channel.latency_cycles / rdn.hop_latency_cycles : rdn.average_hops;
+}
+
+}  // namespace
+
+void count_channel_bytes(const Section& section, const ChipSpec& chip, const std::vector<int64_t>& written,
+                         const std::vector<Cause>& causes, SectionOutcome& outcome) {
+  auto& sram = outcome.bytes.back()[static_cast<size_t>(Wire::kSram)];
+  CauseCounts& byte_hops = outcome.rdn_byte_hops.emplace_back();
+  for (size_t u = 0; u < section.units.size(); ++u) {
+    const Unit& unit = section.units[u];
+    const bool buffer = unit.kind == UnitKind::kBuffer;
+    for (const InputPort& port : unit.inputs) {
+      const size_t c = port.channel.value;
+      const Channel& channel = section.channels[c];
+      const auto cause = static_cast<size_t>(causes[c]);
+      sram[cause] += ((channel.pmus > 0 ? 1 : 0) + (buffer ? 1 : 0)) * written[c];
+      byte_hops[cause] += hops(channel, chip.rdn) * written[c];
+      const bool moves = unit.stream || unit.exchange || (buffer && channel.pmus > 0);
+      if (moves) outcome.counters.back()[u].work.operand_bytes[cause] += written[c];
+    }
+  }
+}
+
+}  // namespace rdusim::sim

@@ -1,0 +1,183 @@
+// StampCompute: compute_unit.cpp on stamps and shapes.
+#include <algorithm>
+
+#include "base/check.h"
+#include "sim/stamp_engine.h"
+#include "sim/stamp_unit.h"
+
+namespace rdusim::sim {
+
+namespace {
+
+constexpr Extent kNoToken{-1, -1, 0, 0};
+
+bool in_window(const Phases& phases, int64_t phase) {
+  return phase >= phases.begin && phase < phases.end;
+}
+
+void advance(int64_t& phase, int64_t period) {
+  if (++phase == period) phase = 0;
+}
+
+// Firings from `phase` on are alike until here: all take and release a token, or none does either.
+int64_t input_alike_until(const Phases& phases, int64_t phase) {
+  if (phase >= phases.end) return phases.period - 1;
+  return phase < phases.begin ? phases.begin - 1 : phases.end - 1;
+}
+
+int64_t output_alike_until(const Phases& phases, int64_t phase) {
+  if (phase >= phases.end) return phases.period;
+  return phase < phases.begin ? phases.begin : phases.end;
+}
+
+}  // namespace
+
+void StampUnit::walk(StateWalk& state) {
+  state.item(counters_.firings);
+  state.limit(unit_.firings - counters_.firings - 1);
+  state.stamp(time_);
+  state.count(counters_.busy);
+  state.count(counters_.starved);
+  state.count(counters_.blocked);
+  state.count(bytes_moved_);
+  walk_more(state);
+}
+
+StampCompute::StampCompute(const SectionContext& context, StampFabric& fabric, size_t index)
+    : StampUnit(context, fabric, index),
+      extents_(unit_.inputs.size(), kNoToken),
+      cost_(context.section, unit_, context.node.chip, context.channel_causes) {
+  RDU_CHECK(unit_.inputs.size() <= 32 && unit_.outputs.size() <= 32, "unit {} has more than 32 ports",
+            unit_.name);
+  for (const InputPort& port : unit_.inputs)
+    inputs_.push_back({&fabric.channels[port.channel.value], port.phases, 0, false});
+  for (const OutputPort& port : unit_.outputs) {
+    Output& output = outputs_.emplace_back();
+    output.port = &port;
+    for (const ChannelId c : port.channels) output.channels.push_back(&fabric.channels[c.value]);
+  }
+}
+
+UnitCounters StampCompute::counters() const {
+  UnitCounters counters = counters_;
+  counters.work = cost_.total();
+  return counters;
+}
+
+void StampCompute::run() {
+  while (!finished()) {
+    if (!fired_ && !fire()) return;
+    if (!give()) return;
+  }
+}
+
+bool StampCompute::fire() {
+  for (const Input& in : inputs_) {
+    if (in_window(in.phases, in.phase) && !has_token(*in.channel)) return false;
+  }
+  FiringActivity activity;
+  int64_t ready = time_;
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    Input& in = inputs_[i];
+    if (!in_window(in.phases, in.phase)) continue;
+    const StampToken& token = in.channel->take();
+    ready = std::max(ready, token.ready_cycle);
+    extents_[i] = {token.rows, token.cols, 0, 0};
+    in.held = true;
+    activity.inputs_taken |= 1U << i;
+  }
+  for (size_t o = 0; o < outputs_.size(); ++o) {
+    if (in_window(outputs_[o].port->phases, outputs_[o].phase)) activity.outputs_active |= 1U << o;
+  }
+  auto found = cost_.at(extents_, activity, counters_.firings);
+  bool fits = found.ok();
+  for (size_t o = 0; fits && o < outputs_.size(); ++o)
+    fits = update(outputs_[o], (activity.outputs_active >> o & 1U) != 0, (*found)->sources[o]);
+  if (!fits) {
+    fabric_.failed = true;
+    return false;
+  }
+  starve_until(ready);
+  work_until(time_ + (*found)->cycles.service_cycles);
+  latency_cycles_ = (*found)->cycles.latency_cycles;
+  release_inputs();
+  fired_ = true;
+  return true;
+}
+
+// False: the token does not fit its accumulator.
+bool StampCompute::update(Output& output, bool active, const Extent& source) {
+  const OutputPort& port = *output.port;
+  const Extent shape{source.rows, source.cols, 0, 0};
+  if (port.accumulate == Accumulate::kNone) {
+    if (active) output.tile = shape;
+    return true;
+  }
+  if (output.reset_phase == 0) output.filled = false;
+  if (!output.filled) {
+    output.filled = true;
+    if (port.keep_rows == 0 || shape.rows <= port.keep_rows) {
+      output.tile = shape;
+      return true;
+    }
+    output.tile = {0, shape.cols, 0, 0};
+  }
+  if (!accumulate_fits(port.accumulate, output.tile, shape)) return false;
+  output.tile = accumulate_extent(port.accumulate, output.tile, shape, port.keep_rows);
+  output.tile.row0 = 0;  // coordinates never change a time
+  return true;
+}
+
+void StampCompute::release_inputs() {
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    Input& in = inputs_[i];
+    advance(in.phase, in.phases.period);
+    if (!in.held || (in.phase != 0 && !in_window(in.phases, in.phase))) continue;
+    in.held = false;
+    in.channel->release(time_);
+    extents_[i] = kNoToken;
+  }
+}
+
+bool StampCompute::give() {
+  for (const Output& out : outputs_) {
+    if (in_window(out.port->phases, out.phase) && !have_space(out.channels)) return false;
+  }
+  int64_t space = time_;
+  for (const Output& out : outputs_) {
+    if (in_window(out.port->phases, out.phase)) space = claim(out.channels, space);
+  }
+  block_until(space);
+  for (Output& out : outputs_) {
+    if (in_window(out.port->phases, out.phase)) {
+      for (StampChannel* channel : out.channels)
+        channel->send(time_ + latency_cycles_, out.tile.rows, out.tile.cols);
+    }
+    advance(out.phase, out.port->phases.period);
+    advance(out.reset_phase, out.port->reset_period);
+  }
+  fired_ = false;
+  ++counters_.firings;
+  return true;
+}
+
+void StampCompute::walk_more(StateWalk& state) {
+  state.same(fired_ ? 1 : 0);
+  state.same(fired_ ? latency_cycles_ : 0);
+  state.same(counters_.firings % cost_.slice_period());
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    Input& in = inputs_[i];
+    state.phase(in.phase, in.phases.period, input_alike_until(in.phases, in.phase));
+    for (const int64_t x : {in.held ? int64_t{1} : 0, extents_[i].rows, extents_[i].cols}) state.same(x);
+  }
+  for (Output& out : outputs_) {
+    const Phases& phases = out.port->phases;
+    state.phase(out.phase, phases.period, output_alike_until(phases, out.phase));
+    state.phase(out.reset_phase, out.port->reset_period, out.reset_phase == 0 ? 1 : out.port->reset_period);
+    if (out.port->accumulate == Accumulate::kNone && !fired_) continue;  // a result that has been given
+    for (const int64_t x : {out.filled ? int64_t{1} : 0, out.tile.rows, out.tile.cols}) state.same(x);
+  }
+  cost_.walk(state);
+}
+
+}  // namespace rdusim::sim

@@ -1,0 +1,200 @@
+#include "sim/stamp_engine.h"
+
+#include <algorithm>
+
+#include "sim/exchange_unit.h"
+#include "sim/period_finder.h"
+#include "sim/resource_rates.h"
+
+namespace rdusim::sim {
+
+StampEngine::StampEngine(const SectionContext& context, bool skip_periods)
+    : context_(context), skip_periods_(skip_periods), ends_(context.section.channels.size()) {
+  const NodeSpec& node = context.node;
+  for (const Tier tier : {Tier::kHbm, Tier::kDdr}) {
+    const auto t = static_cast<size_t>(tier);
+    fabric_.memory[t].clock.configure(memory_bytes_per_s(node.chip, tier), clock_hz(node.chip));
+    fabric_.memory_latency_cycles[t] = memory_latency_cycles(node.chip, tier);
+  }
+  fabric_.egress.clock.configure(link_bytes_per_s(node), clock_hz(node.chip));
+  fabric_.ingress.clock.configure(link_bytes_per_s(node), clock_hz(node.chip));
+  fabric_.link_latency_cycles = link_latency_cycles(node);
+  build_channels();
+  for (size_t u = 0; u < context.section.units.size(); ++u) build_unit(u);
+}
+
+void StampEngine::build_channels() {
+  const Section& section = context_.section;
+  fabric_.channels.reserve(section.channels.size());
+  for (const Channel& c : section.channels) {
+    fabric_.channels.emplace_back(c.dtype, c.capacity_tokens, c.latency_cycles,
+                                  c.bytes_per_cycle(context_.node.chip.rdn.link_bytes_per_cycle),
+                                  fabric_.ready);
+  }
+  fabric_.mailboxes.resize(section.units.size());
+  for (size_t u = 0; u < section.units.size(); ++u) {
+    const Unit& unit = section.units[u];
+    for (const InputPort& port : unit.inputs) ends_[port.channel.value].second = u;
+    for (const OutputPort& port : unit.outputs) {
+      for (const ChannelId c : port.channels) ends_[c.value].first = u;
+    }
+    if (unit.kind != UnitKind::kReceive) continue;
+    const DType dtype = section.channels[unit.inputs[0].channel.value].dtype;
+    fabric_.mailboxes[u].reserve(static_cast<size_t>(context_.program.sockets - 1));
+    for (int64_t k = 1; k < context_.program.sockets; ++k)
+      fabric_.mailboxes[u].emplace_back(dtype, kExchangeWindow, 0, 0, fabric_.ready);
+  }
+}
+
+void StampEngine::build_unit(size_t index) {
+  switch (context_.section.units[index].kind) {
+    case UnitKind::kGemm:
+    case UnitKind::kSimd:
+    case UnitKind::kBuffer:
+      units_.push_back(std::make_unique<StampCompute>(context_, fabric_, index));
+      break;
+    case UnitKind::kLoad:
+    case UnitKind::kStore:
+      units_.push_back(std::make_unique<StampStream>(context_, fabric_, index));
+      break;
+    case UnitKind::kSend:
+      units_.push_back(std::make_unique<StampSend>(context_, fabric_, index));
+      break;
+    case UnitKind::kReceive:
+      units_.push_back(std::make_unique<StampReceive>(context_, fabric_, index));
+      break;
+  }
+}
+
+std::optional<SectionOutcome> StampEngine::run() {
+  for (auto unit = units_.rbegin(); unit != units_.rend(); ++unit) fabric_.ready.push_back(unit->get());
+  const StampUnit* anchor = skip_periods_ ? choose_anchor() : nullptr;
+  PeriodFinder periods;
+  int64_t seen = 0;
+  run_ready();
+  while (!fabric_.failed && decide()) {
+    run_ready();
+    if (anchor == nullptr || anchor->firings() == seen) continue;
+    firings_skipped_ += periods.look(*this, fabric_.last_decision_cycle);
+    seen = anchor->firings();
+  }
+  const bool finished =
+      std::all_of(units_.begin(), units_.end(), [](const auto& unit) { return unit->finished(); });
+  if (fabric_.failed || !finished) return std::nullopt;
+  return outcome();
+}
+
+void StampEngine::run_ready() {
+  while (!fabric_.ready.empty()) {
+    StampUnit* unit = fabric_.ready.back();
+    fabric_.ready.pop_back();
+    unit->run();
+  }
+}
+
+// The earliest decision of all; false if nothing waits for one.
+bool StampEngine::decide() {
+  const int64_t hbm = fabric_.memory[static_cast<size_t>(Tier::kHbm)].next_decision();
+  const int64_t ddr = fabric_.memory[static_cast<size_t>(Tier::kDdr)].next_decision();
+  const int64_t egress = fabric_.egress.next_decision();
+  const int64_t ingress = fabric_.ingress.next_decision();
+  const int64_t cycle = std::min({hbm, ddr, egress, ingress});
+  if (cycle == kNoDecision) return false;
+  fabric_.last_decision_cycle = cycle;
+  if (cycle == egress) {
+    pass_egress(cycle);
+  } else if (cycle == ingress) {
+    pass_ingress(cycle);
+  } else {
+    MemoryTurns& memory = fabric_.memory[static_cast<size_t>(cycle == hbm ? Tier::kHbm : Tier::kDdr)];
+    const MemoryTurn& turn = memory.take(cycle);
+    turn.stream->granted(cycle, memory.clock.serve(turn.arrival_cycle, turn.bytes));
+  }
+  return true;
+}
+
+// Cut-through: the head of the message reaches the other port `latency` after it left.
+void StampEngine::pass_egress(int64_t cycle) {
+  MessageTurn turn = fabric_.egress.take();
+  const ServiceClock::Span span = fabric_.egress.clock.serve(turn.arrival_cycle, turn.sent_bytes);
+  StampSend* sender = turn.sender;
+  turn.arrival_cycle = std::max(ceil_cycle(span.start_sub) + fabric_.link_latency_cycles, cycle + 1);
+  turn.sender = nullptr;
+  fabric_.ingress.post(turn);
+  if (sender != nullptr) sender->left(std::max(ceil_cycle(span.finish_sub), cycle + 1), cycle);
+}
+
+void StampEngine::pass_ingress(int64_t cycle) {
+  const MessageTurn turn = fabric_.ingress.take();
+  const ServiceClock::Span span = fabric_.ingress.clock.serve(turn.arrival_cycle, turn.received_bytes);
+  turn.mailbox->write({std::max(ceil_cycle(span.finish_sub), cycle + 1), turn.rows, turn.cols});
+}
+
+// Whose firings are looked at for a repeat: a store that fires often, because it goes on to the end; else the
+// unit that fires least of those that fire often, because its firings are the fewest to look at.
+const StampUnit* StampEngine::choose_anchor() const {
+  constexpr int64_t kOften = 8;  // a period is seen after at least two of it
+  const std::vector<Unit>& units = context_.section.units;
+  const StampUnit* anchor = nullptr;
+  int64_t fewest = kNoDecision;
+  bool store = false;
+  for (size_t u = 0; u < units.size(); ++u) {
+    if (units[u].firings < kOften) continue;
+    const bool is_store = units[u].kind == UnitKind::kStore;
+    if (store && !is_store) continue;
+    if (units[u].firings > fewest && is_store == store) continue;
+    anchor = units_[u].get();
+    fewest = units[u].firings;
+    store = is_store;
+  }
+  return anchor;
+}
+
+void StampEngine::walk(StateWalk& state) {
+  for (const auto& unit : units_) {
+    unit->walk(state);
+    if (!state.goes_on()) return;
+  }
+  for (size_t c = 0; c < fabric_.channels.size(); ++c) {
+    fabric_.channels[c].walk(state, units_[ends_[c].first]->floor(), units_[ends_[c].second]->floor());
+    if (!state.goes_on()) return;
+  }
+  for (size_t u = 0; u < units_.size(); ++u) {
+    for (StampChannel& box : fabric_.mailboxes[u])
+      box.walk(state, std::numeric_limits<int64_t>::min(), units_[u]->floor());
+  }
+  const int64_t from = fabric_.last_decision_cycle + 1;
+  for (MemoryTurns& memory : fabric_.memory) memory.walk(state, from);
+  fabric_.egress.walk(state, from);
+  fabric_.ingress.walk(state, from);
+  state.item(fabric_.last_decision_cycle);
+}
+
+int64_t StampEngine::firings() const {
+  int64_t sum = 0;
+  for (const auto& unit : units_) sum += unit->firings();
+  return sum;
+}
+
+SectionOutcome StampEngine::outcome() const {
+  SectionOutcome out;
+  std::vector<UnitCounters>& counters = out.counters.emplace_back();
+  ByteCounts& bytes = out.bytes.emplace_back();
+  for (const auto& unit : units_) {
+    counters.push_back(unit->counters());
+    out.cycles = std::max(out.cycles, unit->end_cycle());
+    out.firings_simulated += unit->firings();
+    unit->add_bytes(bytes);
+  }
+  out.firings_skipped = firings_skipped_;
+  out.firings_simulated -= firings_skipped_;
+  std::vector<int64_t> written;
+  for (const StampChannel& channel : fabric_.channels) written.push_back(channel.bytes_written());
+  count_channel_bytes(context_.section, context_.node.chip, written, context_.channel_causes, out);
+  out.hbm_busy_cycles = fabric_.memory[static_cast<size_t>(Tier::kHbm)].clock.busy_cycles();
+  out.ddr_busy_cycles = fabric_.memory[static_cast<size_t>(Tier::kDdr)].clock.busy_cycles();
+  out.link_busy_cycles = fabric_.egress.clock.busy_cycles();
+  return out;
+}
+
+}  // namespace rdusim::sim

@@ -1,0 +1,36 @@
+#include "sim/stream_access.h"
+
+namespace rdusim::sim {
+
+static_assert(static_cast<int>(Wire::kSram) == static_cast<int>(Tier::kSram) &&
+              static_cast<int>(Wire::kHbm) == static_cast<int>(Tier::kHbm) &&
+              static_cast<int>(Wire::kDdr) == static_cast<int>(Tier::kDdr));
+
+StreamAccess::StreamAccess(const Program& program, const Section& section, const MemoryStream& stream,
+                           const Symbol& symbol, const ChipSpec& chip, int64_t socket)
+    : wire(static_cast<Wire>(symbol.tier)),
+      cause(section.arguments[stream.argument.value].cause),
+      shard_rows(symbol.rows),
+      cols(stream.cols),
+      symbol_cols(symbol.cols),
+      element_bytes(dtype_bytes(symbol.dtype)),
+      burst_bytes((symbol.tier == Tier::kHbm ? chip.hbm : chip.ddr).burst_bytes) {
+  int64_t shard_cols = symbol.cols;
+  if (symbol.shard.kind == ShardKind::kRows) {
+    shard_rows = shard_range(symbol.shard, symbol.full_rows, socket, program.sockets).size;
+  } else if (symbol.shard.kind == ShardKind::kCols) {
+    shard_cols = shard_range(symbol.shard, symbol.full_cols, socket, program.sockets).size;
+  }
+  cols = std::clamp<int64_t>(shard_cols - stream.col_begin, 0, stream.cols);
+  const int64_t pmus = (symbol.bytes() + chip.pmu.capacity_bytes - 1) / chip.pmu.capacity_bytes;
+  sram_bytes_per_cycle = std::max<int64_t>(1, pmus) * chip.pmu.port_bytes_per_cycle;
+}
+
+int64_t StreamAccess::alike_tokens(const MemoryStream& stream, int64_t from) const {
+  const int64_t last_begin = stream.begin + std::max<int64_t>(0, (stream.segments - 1) * stream.stride);
+  if (last_begin + stream.rows > shard_rows) return 0;  // clipped somewhere
+  if (stream.rows % stream.rows_per_token == 0) return std::numeric_limits<int64_t>::max();
+  return stream.tokens_per_segment() - 1 - from % stream.tokens_per_segment();
+}
+
+}  // namespace rdusim::sim
