@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/arch/dram_fields.h"
 #include "base/io/document.h"
 
 namespace rdusim::cli {
@@ -45,6 +46,17 @@ Result<ChosenNode> load_chosen_node(Session& session, const NodeChoice& choice) 
   RDU_ASSIGN(auto chosen, load_node_and_stack(session, choice));
   RDU_CHECK_OK(check_overrides_used(session.config));
   return chosen;
+}
+
+Result<sim::MemoryDevices> load_memory_devices(Session& session, const ChipSpec& chip) {
+  sim::MemoryDevices devices;
+  for (auto [tier, device] : {std::pair{"hbm", &devices.hbm}, std::pair{"ddr", &devices.ddr}}) {
+    const std::string path = fmt::format("{}/dram/{}-{}.yaml", session.config.config_dir, chip.name, tier);
+    if (!std::filesystem::exists(path)) continue;
+    RDU_ASSIGN(DramSpec spec, load_dram(session.config, path));
+    *device = std::make_shared<const DramSpec>(std::move(spec));
+  }
+  return devices;
 }
 
 void add_pass_options(CLI::App& command, PassChoice& choice) {

@@ -14,6 +14,7 @@
 #include "compiler/compile.h"
 #include "models/model.h"
 #include "report/run_json.h"
+#include "sim/simulator.h"
 
 namespace CLI {
 class App;
@@ -35,6 +36,10 @@ struct ChosenNode {
 Result<ChosenNode> load_node_and_stack(Session& session, const NodeChoice& choice);
 // The same, for commands that configure nothing else: fails also on an override that nothing answered to.
 Result<ChosenNode> load_chosen_node(Session& session, const NodeChoice& choice);
+
+// The chip's HBM and DDR as devices for the cycle fidelity: configs/dram/<chip>-hbm.yaml and <chip>-ddr.yaml;
+// none where there is no such file.
+Result<sim::MemoryDevices> load_memory_devices(Session& session, const ChipSpec& chip);
 
 struct PassChoice {
   std::string phase = "decode";

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "sim/accounting.h"
 #include "sim/analytic.h"
+#include "sim/cycle/engine.h"
 #include "sim/hardware.h"
 #include "sim/section_run.h"
 #include "sim/stamp_engine.h"
@@ -102,7 +103,7 @@ class ScheduleRun {
   Status run_step(const Launch& launch, bool launched) {
     Kind* kind = find(launch);
     const bool repeat = kind != nullptr && options_.memory == nullptr &&
-                        (options_.fast_forward || options_.fidelity == Fidelity::kAnalytic);
+                        (options_.fast_forward || options_.fidelity != Fidelity::kEvent);
     if (!repeat) {
       Timeline timeline(options_.trace_limit);
       RDU_ASSIGN(SectionOutcome outcome, simulate(launch, timeline));
@@ -131,6 +132,7 @@ class ScheduleRun {
     const Section& section = program_.sections[launch.section.value];
     if (options_.fidelity == Fidelity::kAnalytic) return analytic_section(program_, section, launch, node_);
     SectionContext context{program_, section, launch, node_};
+    if (options_.fidelity == Fidelity::kCycle) return cycle::Engine(context, options_.devices).run();
     context.functional = options_.memory != nullptr;
     context.memory = options_.memory;
     context.simulated_sockets = context.functional ? program_.sockets : 1;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/arch/chip.h"
+#include "base/arch/dram.h"
 #include "base/program/program.h"
 #include "base/program/run_result.h"
 #include "base/result.h"
@@ -46,6 +47,12 @@ struct TraceEvent {
   int64_t duration_cycles = 0;
 };
 
+// The memories of a chip as devices, for the cycle fidelity. Null: the chip has none that is known.
+struct MemoryDevices {
+  std::shared_ptr<const DramSpec> hbm;
+  std::shared_ptr<const DramSpec> ddr;
+};
+
 struct RunOptions {
   Fidelity fidelity = Fidelity::kEvent;
   MemoryImage* memory = nullptr;             // functional run if given (event only)
@@ -54,6 +61,7 @@ struct RunOptions {
   // Event timing runs: repeated launches and repeated periods are not simulated again (stamp_engine.h). Off:
   // every token of every launch goes through SystemC. The result is the same.
   bool fast_forward = true;
+  MemoryDevices devices{};  // cycle only: behind HBM and DDR streams
 };
 
 // Fails with kDeadlock (naming the cycle of waiting units), kUnsupported or kInvalidInput (program does not

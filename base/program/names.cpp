@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, kTierCount> kTiers = {"sram", "hbm", "ddr
 constexpr std::array<std::string_view, 7> kRoles = {"weight",   "activation", "kv_cache", "state",
                                                     "constant", "input",      "output"};
 constexpr std::array<std::string_view, kWireCount> kWires = {"sram", "hbm", "ddr", "link"};
-constexpr std::array<std::string_view, 2> kFidelities = {"analytic", "event"};
+constexpr std::array<std::string_view, 3> kFidelities = {"analytic", "event", "cycle"};
 constexpr std::array<std::string_view, kWorkKindCount> kWorkKinds = {"mac_16bit", "mac_32bit", "map",
                                                                      "reduce",    "tail",      "cross"};
 

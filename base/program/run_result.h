@@ -11,7 +11,7 @@
 
 namespace rdusim {
 
-enum class Fidelity : uint8_t { kAnalytic, kEvent };
+enum class Fidelity : uint8_t { kAnalytic, kEvent, kCycle };
 std::string_view fidelity_name(Fidelity fidelity);
 
 // Where bytes move. SRAM counts PMU writes of channels and buffers.

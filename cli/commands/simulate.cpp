@@ -46,6 +46,11 @@ Result<Program> program_to_run(Session& session, const Options& options, const C
                            compile_options(options.compile, chosen.node.sockets, chosen.stack));
 }
 
+Fidelity fidelity_of(const std::string& name) {
+  if (name == "cycle") return Fidelity::kCycle;
+  return name == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
+}
+
 std::string summary(const Program& program, const RunResult& result) {
   const double latency_s = result.latency_s();
   const UnitCycles& cycles = result.unit_cycles;
@@ -70,8 +75,8 @@ Result<int> run(Session& session, const Options& options) {
   }
   RDU_CHECK_OK(check_overrides_used(session.config));
   if (!session.trace_path.empty() && options.fidelity != "event") {
-    return Error{ErrorCode::kInvalidInput, "--trace", "the analytic fidelity has no timeline",
-                 "--fidelity event has one"};
+    return Error{ErrorCode::kInvalidInput, "--trace",
+                 fmt::format("the {} fidelity has no timeline", options.fidelity), "--fidelity event has one"};
   }
   Progress progress("compiling " + options.what, session.quiet);
   RDU_ASSIGN(const Program program, program_to_run(session, options, chosen));
@@ -79,7 +84,10 @@ Result<int> run(Session& session, const Options& options) {
   progress.note("simulating " + program.name);
   std::vector<sim::TraceEvent> events;
   sim::RunOptions run_options;
-  run_options.fidelity = options.fidelity == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
+  run_options.fidelity = fidelity_of(options.fidelity);
+  if (run_options.fidelity == Fidelity::kCycle) {
+    RDU_ASSIGN(run_options.devices, load_memory_devices(session, chosen.node.chip));
+  }
   if (!session.trace_path.empty()) run_options.trace = &events;
   run_options.fast_forward = !options.no_fast_forward;
   RDU_ASSIGN(const RunResult result, sim::run(program, chosen.node, chosen.stack, run_options));
@@ -112,8 +120,8 @@ void add_simulate(CLI::App& app, Session& session) {
   add_pass_options(*command, options->pass);
   add_compile_options(*command, options->compile);
   command
-      ->add_option("--fidelity", options->fidelity, "analytic: closed form; event: token by token (default)")
-      ->check(CLI::IsMember({"analytic", "event"}));
+      ->add_option("--fidelity", options->fidelity, "analytic: closed form; event: token by token (default); cycle: vector by vector")
+      ->check(CLI::IsMember({"analytic", "event", "cycle"}));
   command->add_flag("--no-fast-forward", options->no_fast_forward,
                     "simulate every token of every launch, also where they repeat (same result, slower)");
   command->add_flag(

@@ -1,0 +1,308 @@
+// Events, tokens and reads of the cycle engine; how a section is laid out in it is in engine_build.cpp.
+#include "sim/cycle/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "sim/cycle/stream_unit.h"
+
+namespace rdusim::sim::cycle {
+
+Result<SectionOutcome> Engine::run() {
+  RDU_CHECK_OK(build());
+  for (const auto& unit : units_) unit->advance();
+  Event event;
+  while (!error_ && wheel_.next(event)) handle(event);
+  if (error_) return *error_;
+  const bool finished =
+      std::all_of(units_.begin(), units_.end(), [](const auto& unit) { return unit->finished(); });
+  if (!finished) return deadlock();
+  RDU_CHECK(network_.bursts_under_way() == 0, "{} bursts are still under way", network_.bursts_under_way());
+  return outcome();
+}
+
+void Engine::handle(const Event& event) {
+  switch (event.kind) {
+    case EventKind::kArrive:
+    case EventKind::kExpose:
+    case EventKind::kServe:
+      network_.handle(event);
+      break;
+    case EventKind::kInject: {
+      const Injection injection = injections_[event.a];
+      free_injections_.push_back(event.a);
+      if (injection.source == BurstNetwork::kNone) {
+        deliver(injection.burst);
+      } else {
+        network_.inject(injection.source, injection.root, injection.burst);
+      }
+      break;
+    }
+    case EventKind::kMemory:
+      if (event.b != 0) {
+        pump_tier(static_cast<Tier>(event.a));
+      } else {
+        advance_memory(static_cast<Tier>(event.a));
+      }
+      break;
+    case EventKind::kPump: {
+      CycleChannel& c = channels_[event.a];
+      c.under_way -= event.b;
+      pump_read(c);
+      break;
+    }
+    case EventKind::kUnit:
+      units_[event.a]->event(event.b);
+      break;
+    case EventKind::kData:
+      units_[event.a]->data(event.b);
+      break;
+    case EventKind::kToken:
+      token_ready(channels_[event.a]);
+      break;
+    case EventKind::kCredit:
+      release(channels_[event.a]);
+      break;
+  }
+  // Deliveries may send more bursts, but none arrives in the same cycle.
+  for (size_t i = 0; i < network_.delivered.size(); ++i) deliver(Burst(network_.delivered[i]));
+  network_.delivered.clear();
+}
+
+// ---------------------------------------------------------------------------------------------- tokens
+
+int64_t Engine::open_token(CycleChannel& c, int64_t rows, int64_t cols) {
+  const int64_t n = c.opened++;
+  Token& token = c.token(n);
+  token = {};
+  token.rows = rows;
+  token.cols = cols;
+  token.bytes = rows * cols * dtype_bytes(c.spec->dtype);
+  const int64_t line = context_.node.chip.rdn.link_bytes_per_cycle;
+  token.vectors = (token.bytes + line - 1) / line;
+  token.bursts = burst_count(token.vectors, c.write_leg.size());
+  c.elements_written += rows * cols;
+  // An empty token still has to be told: it is there after the way of a control event.
+  if (token.bursts == 0) token_there(c, n, now() + 1);
+  return n;
+}
+
+void Engine::put(CycleChannel& c, int64_t n, int64_t k) {
+  Token& token = c.token(n);
+  const int64_t per_burst = vectors_per_burst(token.vectors, c.write_leg.size());
+  const int64_t vectors = std::min(per_burst, token.vectors - k * per_burst);
+  if (c.write_leg.size() == 0) return written(c, static_cast<uint32_t>(n), k, vectors);
+  const size_t route = static_cast<size_t>(k) % c.write_leg.size();
+  network_.inject(c.write_leg.sources[route], c.write_leg.roots[route],
+                  {c.number * 2, static_cast<uint32_t>(n), static_cast<uint16_t>(k),
+                   static_cast<uint16_t>(vectors), c.write_leg.copies[route]});
+}
+
+// Its head is there: the lines follow it into the PMU, one a cycle.
+void Engine::written(CycleChannel& c, uint32_t n, int64_t k, int64_t vectors) {
+  Token& token = c.token(n);
+  int64_t ready = now() + vectors + (c.write_leg.size() == 0 ? c.spec->latency_cycles : 1);
+  if (c.pmus != nullptr && !c.view) {
+    const size_t route = c.write_leg.size() == 0 ? 0 : static_cast<size_t>(k) % c.write_leg.size();
+    const size_t pmu = c.write_leg.size() == 0 ? 0 : c.write_leg.to[route];
+    const int64_t per_burst = vectors_per_burst(token.vectors, c.write_leg.size());
+    const int64_t line = slot_line(c, n) + k / static_cast<int64_t>(c.pmus->size()) * per_burst;
+    ready = (*c.pmus)[pmu].access(true, now() + 1, line, vectors).last_cycle + 1;
+  }
+  token.ready_cycle = std::max(token.ready_cycle, ready);
+  if (++token.written == token.bursts) token_there(c, n, token.ready_cycle);
+}
+
+int64_t Engine::slot_line(const CycleChannel& c, int64_t token) const {
+  return token % static_cast<int64_t>(c.tokens.size()) * c.slot_lines;
+}
+
+void Engine::token_there(CycleChannel& c, int64_t n, int64_t cycle) {
+  Token& token = c.token(n);
+  token.ready_cycle = std::max(cycle, now());
+  token.ready = true;
+  wheel_.add(token.ready_cycle, {EventKind::kToken, c.number, 0});
+}
+
+// Tokens are taken in order, whenever they came.
+void Engine::token_ready(CycleChannel& c) {
+  bool news = false;
+  while (c.ready < c.opened && c.token(c.ready).ready && c.token(c.ready).ready_cycle <= now()) {
+    ++c.ready;
+    news = true;
+  }
+  if (news) units_[c.consumer]->advance();
+}
+
+void Engine::release(CycleChannel& c) {
+  ++c.released;
+  if (!c.producer_waits) return;
+  c.producer_waits = false;
+  units_[c.producer]->advance();
+}
+
+// ---------------------------------------------------------------------------------------------- reads
+
+Read& Engine::start_read(CycleChannel& c, int64_t n, bool needed, bool last) {
+  const Token& token = c.token(n);
+  Read read;
+  read.token = n;
+  read.rows = token.rows;
+  read.cols = token.cols;
+  read.last = last;
+  if (needed && c.pmus != nullptr) {
+    read.vectors = token.vectors;
+    read.per_burst = vectors_per_burst(token.vectors, c.read_leg.size());
+    read.bursts = burst_count(token.vectors, c.read_leg.size());
+  }
+  c.reads.push_back(read);
+  pump_read(c);
+  return c.reads.back();
+}
+
+void Engine::pump_read(CycleChannel& c) {
+  for (; c.active < c.reads.size(); ++c.active) {
+    Read& read = c.reads[c.active];
+    int64_t last = now();
+    while (read.sent < read.bursts) {
+      if (c.under_way >= c.window) return;
+      const int64_t k = read.sent++;
+      const int64_t vectors = std::min(read.per_burst, read.vectors - k * read.per_burst);
+      const bool way = c.read_leg.size() > 0;
+      const size_t route = way ? static_cast<size_t>(k) % c.read_leg.size() : 0;
+      const size_t pmu = way ? c.read_leg.from[route] : 0;
+      const int64_t line =
+          slot_line(c, read.token) + k / static_cast<int64_t>(c.pmus->size()) * read.per_burst;
+      const PmuPorts::Grant grant = (*c.pmus)[pmu].access(false, now(), line, vectors);
+      last = std::max(last, grant.last_cycle + 1);
+      c.under_way += vectors;
+      const auto number = c.first_read + static_cast<uint32_t>(c.active);
+      Burst burst{c.number * 2 + 1, number, static_cast<uint16_t>(k), static_cast<uint16_t>(vectors), 1};
+      if (way) burst.copies = c.read_leg.copies[route];
+      add_injection(grant.first_cycle + PmuPorts::kAccessLatencyCycles,
+                    way ? c.read_leg.sources[route] : BurstNetwork::kNone,
+                    way ? c.read_leg.roots[route] : 0, burst);
+    }
+    if (read.last && read.bursts > 0) wheel_.add(last + c.credit_cycles, {EventKind::kCredit, c.number, 0});
+  }
+}
+
+void Engine::add_injection(int64_t cycle, uint32_t source, uint32_t root, const Burst& burst) {
+  uint32_t at = 0;
+  if (free_injections_.empty()) {
+    at = static_cast<uint32_t>(injections_.size());
+    injections_.emplace_back();
+  } else {
+    at = free_injections_.back();
+    free_injections_.pop_back();
+  }
+  injections_[at] = {source, root, burst};
+  wheel_.add(cycle, {EventKind::kInject, at, 0});
+}
+
+void Engine::end_read(CycleChannel& c) {
+  const Read& read = c.reads.front();
+  RDU_CHECK(read.sent == read.bursts && c.active > 0, "a read of channel {} ends early", c.spec->name);
+  if (read.last && read.bursts == 0) wheel_.add(now() + c.credit_cycles, {EventKind::kCredit, c.number, 0});
+  c.reads.pop_front();
+  ++c.first_read;
+  --c.active;
+}
+
+void Engine::consume(CycleChannel& c, int64_t vectors, int64_t cycle) {
+  wheel_.add(cycle, {EventKind::kPump, c.number, static_cast<uint32_t>(vectors)});
+}
+
+void Engine::deliver(const Burst& burst) {
+  CycleChannel& c = channels_[burst.owner / 2];
+  if (burst.owner % 2 == 0) return written(c, burst.number, burst.place, burst.vectors);
+  Read& read = c.read(burst.number);
+  ++read.arrived;
+  units_[c.consumer]->operand(c, read, burst.vectors);
+}
+
+// ---------------------------------------------------------------------------------------------- memory
+
+uint32_t Engine::add_piece(uint32_t unit, uint32_t token, int64_t bytes) {
+  if (free_pieces_.empty()) {
+    pieces_.push_back({unit, token, bytes});
+    return static_cast<uint32_t>(pieces_.size() - 1);
+  }
+  const uint32_t at = free_pieces_.back();
+  free_pieces_.pop_back();
+  pieces_[at] = {unit, token, bytes};
+  return at;
+}
+
+// The next requests: of the first stream that has one, as long as the window and the ports allow.
+void Engine::pump_tier(Tier t) {
+  TierPort& port = tiers_[static_cast<size_t>(t)];
+  while (port.under_way + kPieceBytes <= port.path->window_bytes()) {
+    const auto best = std::find_if(port.streams.begin(), port.streams.end(),
+                                   [](const StreamUnit* s) { return s->has_request(); });
+    if (best == port.streams.end()) return;
+    if (port.issue_free > now()) {
+      if (port.wake_cycle != port.issue_free) wheel_.add(port.issue_free, {EventKind::kMemory, static_cast<uint32_t>(t), 1});
+      port.wake_cycle = port.issue_free;
+      return;
+    }
+    const StreamUnit::Request request = (*best)->next_request();
+    port.path->request(request.address, request.bytes, request.write, request.piece, now());
+    port.under_way += request.bytes;
+    port.issue_free = now() + (request.bytes + port.bytes_per_cycle - 1) / port.bytes_per_cycle;
+    if (!port.ticking) wheel_.add(now() + port.path->step_cycles(), {EventKind::kMemory, static_cast<uint32_t>(t), 0});
+    port.ticking = true;
+  }
+}
+
+void Engine::advance_memory(Tier t) {
+  TierPort& port = tiers_[static_cast<size_t>(t)];
+  port.path->advance(now());
+  for (const MemoryPath::Completion& done : port.path->completions)
+    wheel_.add(done.cycle, {EventKind::kData, pieces_[done.tag].unit, done.tag});
+  port.path->completions.clear();
+  port.ticking = !port.path->idle();
+  if (port.ticking) wheel_.add(now() + port.path->step_cycles(), {EventKind::kMemory, static_cast<uint32_t>(t), 0});
+}
+
+// ---------------------------------------------------------------------------------------------- results
+
+Error Engine::deadlock() const {
+  std::string what = fmt::format("nothing moves after cycle {}:", wheel_.now());
+  for (const auto& unit : units_) {
+    if (!unit->finished()) what += "\n  " + unit->waits_for();
+  }
+  return Error{ErrorCode::kDeadlock, "section " + section_.name, std::move(what),
+               "a channel on the way needs more capacity_tokens"};
+}
+
+SectionOutcome Engine::outcome() const {
+  SectionOutcome out;
+  std::vector<UnitCounters>& counters = out.counters.emplace_back();
+  ByteCounts& bytes = out.bytes.emplace_back();
+  for (const auto& unit : units_) {
+    counters.push_back(unit->counters());
+    UnitCounters& c = counters.back();
+    out.cycles = std::max(out.cycles, unit->end_cycle());
+    c.busy = std::min(c.busy, unit->end_cycle());
+    c.blocked = std::min(c.blocked, unit->end_cycle() - c.busy);
+    c.starved = unit->end_cycle() - c.busy - c.blocked;
+    out.firings_simulated += c.firings;
+    unit->add_bytes(bytes);
+  }
+  std::vector<int64_t> elements;
+  for (const CycleChannel& c : channels_)
+    elements.push_back(c.elements_written * dtype_bytes(c.spec->dtype));
+  count_channel_bytes(section_, context_.node.chip, elements, context_.channel_causes, out);
+  const auto busy = [&](Tier t) {
+    const auto& path = tiers_[static_cast<size_t>(t)].path;
+    return path ? path->busy_cycles() : 0;
+  };
+  out.hbm_busy_cycles = busy(Tier::kHbm);
+  out.ddr_busy_cycles = busy(Tier::kDdr);
+  return out;
+}
+
+}  // namespace rdusim::sim::cycle
