@@ -60,31 +60,37 @@ class Arc final : public EvictionPolicy {
 
   void evicted(ExpertId expert) override {
     const Queue from = queues_.in(expert, kT1) ? kT1 : kT2;
+    const bool as_named = named_ == expert;
+    if (as_named && forget_from_ != kQueues) leave(queues_.front(forget_from_), forget_from_);
     leave(expert, from);
-    if (forget_ == expert) {
-      forget_.reset();
-    } else {
-      join(expert, from == kT1 ? kB1 : kB2);
-    }
+    if (!as_named || !forget_named_) join(expert, from == kT1 ? kB1 : kB2);
+    named_.reset();
   }
 
   std::optional<ExpertId> victim(const std::function<bool(ExpertId)>& may_go) override {
-    forget_.reset();
-    if (ghost_ != kQueues) return replace(may_go);
-    if (units_in_[kT1] + units_in_[kB1] + units_of_miss_ > capacity_) {
-      if (!queues_.empty(kB1)) {
-        leave(queues_.front(kB1), kB1);
-        return replace(may_go);
-      }
-      forget_ = first(kT1, may_go);  // T1 fills the cache: who leaves it is not remembered
-      return forget_ ? forget_ : first(kT2, may_go);
-    }
-    const double all = units_in_[kT1] + units_in_[kT2] + units_in_[kB1] + units_in_[kB2];
-    if (all >= 2 * capacity_ && !queues_.empty(kB2)) leave(queues_.front(kB2), kB2);
-    return replace(may_go);
+    forget_from_ = kQueues;
+    forget_named_ = false;
+    return named_ = choose(may_go);
   }
 
  private:
+  // Whom, and what is forgotten when it leaves; changes no queue.
+  std::optional<ExpertId> choose(const std::function<bool(ExpertId)>& may_go) {
+    if (ghost_ != kQueues) return replace(may_go);
+    if (units_in_[kT1] + units_in_[kB1] + units_of_miss_ > capacity_) {
+      if (!queues_.empty(kB1)) {
+        forget_from_ = kB1;
+        return replace(may_go);
+      }
+      const auto found = first(kT1, may_go);  // T1 fills the cache: who leaves it is not remembered
+      forget_named_ = found.has_value();
+      return found ? found : first(kT2, may_go);
+    }
+    const double all = units_in_[kT1] + units_in_[kT2] + units_in_[kB1] + units_in_[kB2];
+    if (all >= 2 * capacity_ && !queues_.empty(kB2)) forget_from_ = kB2;
+    return replace(may_go);
+  }
+
   void join(ExpertId expert, Queue queue) {
     queues_.push_back(expert, queue);
     units_in_[queue] += units_[expert.value];
@@ -119,7 +125,9 @@ class Arc final : public EvictionPolicy {
   std::optional<ExpertId> missed_;  // between missed() and loaded()
   Queue ghost_ = kQueues;           // that remembered it; kQueues: none
   double units_of_miss_ = 0;
-  std::optional<ExpertId> forget_;  // victim that joins no ghosts
+  std::optional<ExpertId> named_;  // by victim()
+  Queue forget_from_ = kQueues;    // ghosts whose oldest is forgotten when it leaves
+  bool forget_named_ = false;      // it joins no ghosts
 };
 
 }  // namespace
