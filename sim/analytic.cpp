@@ -199,21 +199,27 @@ void AnalyticSection::propagate(size_t u) {
     for (const ChannelId c : port.channels) {
       Flow& f = flows_[c.value];
       const double latency = m.latency + static_cast<double>(section_.channels[c.value].latency_cycles);
-      const double transfer_first = carry(c, f.elements_first);
-      const double transfer_last = carry(c, f.elements_last);
-      const bool tokens_grow = transfer_last > transfer_first && f.tokens == x.firings;
       // The links pass one token after the other; of a growing accumulator each takes longer than the one
-      // before.
-      const Pace links =
-          tokens_grow ? slower(pace, {0, transfer_first, transfer_last}) : Pace{carry(c), 0, 0};
+      // before, and the last ones may take longer than the stage that makes them. Tokens that do not grow
+      // count as the mean: a ragged last one follows a full one.
+      const auto gaps = static_cast<double>(std::max<int64_t>(1, f.tokens - 1));
+      const Pace given = grows ? pace : Pace{std::max(0.0, m.end - first_done) / gaps, 0, 0};
+      const Pace growing{0, carry(c, f.elements_first), carry(c, f.elements_last)};
+      // Only what grows steadily is such a line; a window's tokens stop growing.
+      const bool steady = (growing.first + growing.last) / 2 > 0.99 * carry(c);
+      const bool held = f.tokens == x.firings && growing.last > growing.first && steady &&
+                        growing.last > std::max(given.even, given.last);
+      const Pace links = held ? slower(given, growing) : Pace{carry(c), 0, 0};
+      const double transfer_first = held ? growing.first : carry(c);
+      const double transfer_last = held ? growing.last : carry(c);
       f.first = first_done + latency + transfer_first;
       f.last = std::max(std::max(first_done, m.end) + latency + transfer_last,
                         f.first + static_cast<double>(f.tokens - 1) * mean_of(links));
-      f.last_but_one = f.last - (f.last - f.first) / static_cast<double>(std::max<int64_t>(1, f.tokens - 1));
+      f.last_but_one = f.last - (f.last - f.first) / gaps;
       if (!m.stream && f.tokens == x.firings)
         f.last_but_one = std::min(f.last, m.end_but_one + latency + transfer_last);
       f.pace = std::nullopt;
-      if (f.tokens == x.firings && (grows || tokens_grow)) f.pace = tokens_grow ? links : pace;
+      if (f.tokens == x.firings && (grows || held)) f.pace = held ? links : pace;
     }
   }
 }
