@@ -170,7 +170,13 @@ class ComputeUnit : public CycleUnit {
       firing.reads.push_back(reads);
       firing.vectors.push_back(0);
       firing.consumed.push_back(0);
-      if (reads) firing.vectors[i] = engine_.start_read(*inputs_[i], tokens_[i], needed[i], last).vectors;
+      if (!reads) continue;
+      const bool fresh = (activity.inputs_taken >> i & 1U) != 0 || !engine_.held_stay();
+      // Where steps are fewer than a way's vectors, a FIFO holds at least what a step takes.
+      CycleChannel& c = *inputs_[i];
+      const int64_t vectors = c.token(tokens_[i]).vectors;
+      c.window = std::max(c.window, 2 * (vectors / firing.shape->steps + kBurstVectors));
+      firing.vectors[i] = engine_.start_read(c, tokens_[i], needed[i] && fresh, last).vectors;
       if (last) held_[i] = kNoToken;
     }
   }

@@ -271,6 +271,14 @@ void Engine::advance_memory(Tier t) {
 
 Error Engine::deadlock() const {
   std::string what = fmt::format("nothing moves after cycle {}:", wheel_.now());
+  if (network_.bursts_under_way() > 0)
+    what += fmt::format("\n  {} bursts stand in the network", network_.bursts_under_way());
+  for (const CycleChannel& c : channels_) {
+    if (c.ready == c.opened) continue;
+    const Token& token = c.tokens[static_cast<size_t>(c.ready) % c.tokens.size()];
+    what += fmt::format("\n  channel {}: {} of {} bursts of token {} are written", c.spec->name, token.written,
+                        token.bursts, c.ready);
+  }
   for (const auto& unit : units_) {
     if (!unit->finished()) what += "\n  " + unit->waits_for();
   }

@@ -187,11 +187,12 @@ struct TierPort {
 class Engine {
  public:
   // `memories` [HBM, DDR]: null where no stream goes there.
-  Engine(const SectionContext& context, const MemoryDevices& memories);
+  Engine(const SectionContext& context, const MemoryDevices& memories, bool held_stay);
   Result<SectionOutcome> run();
 
   // --- what units use
   [[nodiscard]] int64_t now() const { return wheel_.now(); }
+  [[nodiscard]] bool held_stay() const { return held_stay_; }
   [[nodiscard]] const SectionContext& context() const { return context_; }
   [[nodiscard]] const Section& section() const { return section_; }
   [[nodiscard]] CycleChannel& channel(ChannelId c) { return channels_[c.value]; }
@@ -257,6 +258,7 @@ class Engine {
 
   const SectionContext& context_;
   const MemoryDevices& memories_;
+  bool held_stay_;
   Section section_;
   EventWheel wheel_;
   BurstNetwork network_;
