@@ -120,9 +120,11 @@ Program copy() {
 Result<std::vector<SuiteProgram>> crosscheck_suite(Session& session, const ChosenNode& chosen) {
   const auto options = compile_options({"layer", "hardware"}, chosen.node.sockets, chosen.stack);
   std::vector<SuiteProgram> suite;
-  for (auto made : {gemm(1, 4096, 4096), gemm(128, 2048, 2048), gemm(512, 512, 512), norm(512, 2048),
-                    attention_head(2048, 128)}) {
-    RDU_ASSIGN(const Graph graph, std::move(made));
+  const Result<Graph> graphs[] = {gemm(1, 4096, 4096), gemm(128, 2048, 2048), gemm(512, 512, 512),
+                                  norm(512, 2048), attention_head(2048, 128)};
+  for (const Result<Graph>& made : graphs) {
+    if (!made.ok()) return made.error();
+    const Graph& graph = *made;
     RDU_ASSIGN(Program program, compiler::compile(graph, chosen.node.chip, options));
     suite.push_back({graph.name, std::move(program)});
   }
