@@ -29,7 +29,8 @@ ValueId source(GraphBuilder& b, const std::string& name, int64_t rows, int64_t c
 Result<Graph> gemm(int64_t m, int64_t n, int64_t k) {
   GraphBuilder b = builder(fmt::format("gemm {}x{}x{}", m, n, k));
   const ValueId x = source(b, "x", m, k, SymbolRole::kInput);
-  RDU_ASSIGN(const ValueId y, b.add(OpKind::kLinear, "gemm", {x, source(b, "w", n, k, SymbolRole::kWeight)}, {}));
+  RDU_ASSIGN(const ValueId y,
+             b.add(OpKind::kLinear, "gemm", {x, source(b, "w", n, k, SymbolRole::kWeight)}, {}));
   b.set_role(y, SymbolRole::kOutput);
   return std::move(b).take();
 }
@@ -37,8 +38,8 @@ Result<Graph> gemm(int64_t m, int64_t n, int64_t k) {
 Result<Graph> norm(int64_t rows, int64_t cols) {
   GraphBuilder b = builder(fmt::format("norm {}x{}", rows, cols));
   const ValueId x = source(b, "x", rows, cols, SymbolRole::kInput);
-  RDU_ASSIGN(const ValueId y, b.add(OpKind::kRmsNorm, "norm", {x, source(b, "g", 1, cols, SymbolRole::kWeight)},
-                                    {{"eps", 1e-5}}));
+  RDU_ASSIGN(const ValueId y, b.add(OpKind::kRmsNorm, "norm",
+                                    {x, source(b, "g", 1, cols, SymbolRole::kWeight)}, {{"eps", 1e-5}}));
   b.set_role(y, SymbolRole::kOutput);
   return std::move(b).take();
 }

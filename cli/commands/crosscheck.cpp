@@ -113,9 +113,9 @@ Result<Three> compare_three(const SuiteProgram& p, const ChosenNode& chosen,
   Three out{p.name, {}, {}, {}, {}};
   sim::RunOptions options;
   options.devices = devices;
-  for (auto [fidelity, result] : {std::pair{Fidelity::kAnalytic, &out.analytic},
-                                  std::pair{Fidelity::kEvent, &out.event},
-                                  std::pair{Fidelity::kCycle, &out.cycle}}) {
+  for (auto [fidelity, result] :
+       {std::pair{Fidelity::kAnalytic, &out.analytic}, std::pair{Fidelity::kEvent, &out.event},
+        std::pair{Fidelity::kCycle, &out.cycle}}) {
     options.fidelity = fidelity;
     RDU_ASSIGN(*result, sim::run(p.program, chosen.node, chosen.stack, options));
   }
@@ -138,9 +138,10 @@ std::string reason(const Three& t) {
   const SectionResult& cycle = t.cycle.sections[worst];
   std::string text = fmt::format("section {}: {} cycles in event (bound by {}), {} in cycle", event.name,
                                  event.cycles_per_launch, event.bound_by, cycle.cycles_per_launch);
-  text += fmt::format("; {} of them because tokens that a unit holds for several firings are read from their "
-                      "PMUs again for each, which event leaves out",
-                      cycle.cycles_per_launch - t.cycle_read_once.sections[worst].cycles_per_launch);
+  text += fmt::format(
+      "; {} of them because tokens that a unit holds for several firings are read from their "
+      "PMUs again for each, which event leaves out",
+      cycle.cycles_per_launch - t.cycle_read_once.sections[worst].cycles_per_launch);
   return text;
 }
 
@@ -149,7 +150,8 @@ Result<bool> run_three(Session& session, report::Json& json) {
   RDU_ASSIGN(const auto chosen, load_node_and_stack(session, {"sn40l-sixteenth", ""}));
   RDU_ASSIGN(const auto devices, load_memory_devices(session, chosen.node.chip));
   RDU_ASSIGN(const auto suite, crosscheck_suite(session, chosen));
-  report::Table table{{"on sn40l-sixteenth", "analytic", "event", "cycle", "analytic/event %", "event/cycle %", ""}, {}};
+  report::Table table{
+      {"on sn40l-sixteenth", "analytic", "event", "cycle", "analytic/event %", "event/cycle %", ""}, {}};
   report::Json rows = report::Json::array();
   std::optional<Three> worst;
   bool within = true;

@@ -191,8 +191,7 @@ Status Engine::build_tiers() {
                                device->peak_bytes_per_s(), tier_name(t), rate),
                    "at cycle fidelity the bandwidth is the device's: change its timings or channels"};
     }
-    RDU_ASSIGN(port.path,
-               MemoryPath::make(*device, clock_hz(chip), sim::memory_latency_cycles(chip, t)));
+    RDU_ASSIGN(port.path, MemoryPath::make(*device, clock_hz(chip), sim::memory_latency_cycles(chip, t)));
     port.bytes_per_cycle = chip.agcu_ports * chip.agcu_port_bytes_per_cycle;
   }
   return {};
