@@ -25,6 +25,7 @@ struct DbrxConfig {
 DecoderSize dbrx_size(const DecoderConfig& c) {
   DecoderSize size = decoder_size(c);
   size.embedding_tensor = "transformer.wte.weight";
+  size.fp32_activations = true;
   return size;
 }
 

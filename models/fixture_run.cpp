@@ -18,6 +18,11 @@ void append_rows(Tensor& target, const Tensor& rows, int64_t first, int64_t coun
   target.shape = Shape{{target.shape.dims.empty() ? count : target.rows() + count, rows.cols()}};
 }
 
+// Of a tensor that may not be there.
+int64_t rows_present(const Tensor& tensor) {
+  return tensor.values.empty() ? 0 : tensor.rows();
+}
+
 void append_all(Tensor& target, const Tensor& rows) {
   append_rows(target, rows, 0, rows.rows());
 }
@@ -120,8 +125,10 @@ class FixtureRunner {
   // Last rows of the layer outputs and of the final norm, stacked.
   void collect_last_position(const TensorMap& outputs, const std::string& name) {
     Tensor& stacked = results_[name];
+    // The Hugging Face class of Mamba lists every layer's output and not the first one's input.
+    const int64_t first = fixture_.model->family() == "mamba" ? 1 : 0;
     for (int64_t layer = 0; layer < fixture_.model->layers(); ++layer) {
-      const Tensor& hidden = outputs.at(fmt::format("layer_hidden.{}", layer));
+      const Tensor& hidden = outputs.at(fmt::format("layer_hidden.{}", layer + first));
       append_rows(stacked, hidden, hidden.rows() - 1, 1);
     }
     const Tensor& last = outputs.at("last_hidden");
@@ -140,8 +147,8 @@ class FixtureRunner {
     }
     TensorMap kv = cross_;
     GraphRequest wanted = request(Phase::kPrefill, tokens, 0);
-    const bool pictured = features_.rows() > 0 && fixture_.image_token >= 0;
-    wanted.context_rows = pictured ? features_.rows() : fixture_.patches.rows();
+    const bool pictured = rows_present(features_) > 0 && fixture_.image_token >= 0;
+    wanted.context_rows = pictured ? features_.rows() : rows_present(fixture_.patches);
     TensorMap prompt_inputs = token_input(prompt);
     if (pictured) add_image_inputs(prompt, prompt_inputs);
     RDU_ASSIGN(wanted.kv_capacity, cache_rows(tokens + fixture_.decode_steps));
@@ -155,7 +162,7 @@ class FixtureRunner {
     for (int64_t step = 0; step < fixture_.decode_steps; ++step) {
       GraphRequest next = request(Phase::kDecode, 1, tokens + step);
       next.kv_capacity = wanted.kv_capacity;
-      next.context_rows = fixture_.patches.rows();
+      next.context_rows = rows_present(fixture_.patches);
       const auto id = static_cast<int64_t>(greedy->second.at(0, step));
       RDU_ASSIGN(TensorMap decoded, execute(next, token_input({id}), kv));
       append_all(results_[prefix + "decode_logits"], decoded.at("logits"));
@@ -228,7 +235,7 @@ class FixtureRunner {
     const auto take = [&](const std::string& name, const std::string& as) {
       if (fixture_.expected.contains(as)) append_all(results_[as], outputs.at(name));
     };
-    take("vision_last_hidden", "vision_last_hidden");
+    take(fmt::format("layer_hidden.{}", fixture_.model->layers()), "vision_last_hidden");
     take("image_projection", "image_projection");
     take("image_embeds", "image_embeds");
     if (options_.expose_hidden) {

@@ -28,6 +28,7 @@ DecoderSize grok_size(const GrokConfig& c) {
   DecoderSize size = decoder_size(c.decoder);
   size.embedding_scale = c.embedding_scale;
   size.logit_scale = c.logit_scale;
+  size.fp32_activations = true;
   return size;
 }
 
@@ -56,7 +57,6 @@ class Grok1Model : public DecoderModel {
     const ValueId attended = attention(net, layer, norm("attention_norm", x, "pre_attn_norm"));
     const ValueId mixed =
         net.add("attention_residual", x, norm("post_attention_norm", attended, "post_attn_norm"));
-    net.set_fp32(mixed);
     const std::string expert = layer_tensor(c, layer, "moe_block.experts.{}.");
     MoeSpec spec;
     spec.experts = config_.experts;
@@ -69,17 +69,7 @@ class Grok1Model : public DecoderModel {
     spec.up = experts_source(expert + "linear_v.weight", config_.experts);
     spec.down = experts_source(expert + "linear_1.weight", config_.experts);
     const ValueId out = mixture(net, "mixture", norm("mlp_norm", mixed, "pre_moe_norm"), spec);
-    const ValueId sum = finish_layer(net, layer, mixed, norm("post_mlp_norm", out, "post_moe_norm"));
-    net.set_fp32(sum);
-    return sum;
-  }
-
-  // The residual stream stays FP32: embeddings are scaled up, and a choice of experts hangs on small
-  // differences.
-  ValueId embed(Net& net) const override {
-    const ValueId x = DecoderModel::embed(net);
-    net.set_fp32(x);
-    return x;
+    return finish_layer(net, layer, mixed, norm("post_mlp_norm", out, "post_moe_norm"));
   }
 
   ValueId final_norm(Net& net, const std::string& name, ValueId x) const override {

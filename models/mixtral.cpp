@@ -17,10 +17,16 @@ struct MixtralConfig {
   int64_t k = 0;
 };
 
+DecoderSize mixtral_size(const DecoderConfig& config) {
+  DecoderSize size = decoder_size(config);
+  size.fp32_activations = true;
+  return size;
+}
+
 class MixtralModel : public DecoderModel {
  public:
   MixtralModel(const std::string& name, const MixtralConfig& config)
-      : DecoderModel(name, "mixtral", decoder_size(config.decoder)), config_(config) {}
+      : DecoderModel(name, "mixtral", mixtral_size(config.decoder)), config_(config) {}
 
  protected:
   [[nodiscard]] Counts counts() const override {

@@ -37,6 +37,22 @@ ExpertRoster make_roster(const Composition& composition) {
   return roster;
 }
 
+std::vector<ExpertId> answering_experts(const Composition& composition, const ExpertRoster& roster) {
+  std::vector<ExpertId> answering;
+  for (size_t e = 0; e < roster.experts.size(); ++e) {
+    if (composition.experts[roster.experts[e].spec].answers) answering.emplace_back(e);
+  }
+  return answering;
+}
+
+bool may_use(const Composition& composition, std::string_view expert, std::string_view tenant) {
+  for (const OwnerSpec& owner : composition.serving.owners) {
+    if (owner.expert == expert)
+      return std::find(owner.tenants.begin(), owner.tenants.end(), tenant) != owner.tenants.end();
+  }
+  return true;
+}
+
 std::vector<RouterClass> router_classes(const Composition& composition) {
   std::vector<RouterClass> classes;
   for (const ExpertSpec& expert : composition.experts) {

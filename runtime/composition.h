@@ -9,6 +9,8 @@
 #include "base/arch/load.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "runtime/composition_flows.h"
+#include "runtime/router/category_table.h"
 #include "runtime/router/knn.h"
 #include "runtime/router/router.h"
 #include "runtime/serving/engine_options.h"
@@ -20,7 +22,10 @@ struct ExpertSpec {
   std::string model;  // folder of configs/models/
   int64_t count = 1;  // replicas "<name>-0" ...: experts of equal shape and different weights
   std::vector<std::string>
-      labels;  // kinds of request it serves; none: reached by name, popularity or fall-back
+      labels;               // kinds of request it serves; none: reached by name, popularity or fall-back
+  std::string domain{};     // what it is for, in words; several may share one
+  double parameters_b = 0;  // 10^9; 0: not said. For budgets; sizes in memory come from the model
+  bool answers = true;      // false: only flows reach it (embedders, judges, guards)
 };
 
 // The nearest-neighbour step of the router.
@@ -34,14 +39,17 @@ struct KnnSpec {
 };
 
 struct RouterSpec {
-  std::string
-      kind;  // knn: by the prompt's text or label; trace: the requests name the expert; popularity: drawn
+  std::string kind;   // knn: by the prompt's text or label; trace: the requests name the expert; popularity:
+                      // drawn; category: by a table from the label's category
   std::string runs;   // embed: one pass without cache; generate: prefill and decode; none: nothing is timed
   std::string model;  // whose pass is timed; empty when nothing runs
-  int64_t prompt_tokens = 0;  // 0: the longest prompt of the batch
-  int64_t output_tokens = 0;  // when it generates
-  std::string popularity;     // law of kind popularity: uniform, round-robin, zipf:A
-  KnnSpec knn;                // of kind knn
+  int64_t prompt_tokens = 0;           // 0: the longest prompt of the batch
+  int64_t output_tokens = 0;           // when it generates
+  std::string popularity;              // law of kind popularity: uniform, round-robin, zipf:A
+  std::string reads = "conversation";  // or message: the last turn only
+  double parameter_budget_b = 0;       // of kind category: 10^9 parameters of all chosen experts together
+  std::vector<CategorySpec> categories{};
+  KnnSpec knn;  // of kind knn
 };
 
 struct RequestShape {
@@ -55,9 +63,10 @@ struct Composition {
   std::vector<ExpertSpec> experts;
   std::string base_expert;  // name of one of the experts; empty: no fall-back
   RouterSpec router;
-  RequestShape request;  // of a workload row that does not say
-  std::string stack;     // software stack of the RDU nodes
-  int64_t batch = 1;     // requests that the router sees at once
+  RequestShape request;           // of a workload row that does not say
+  std::vector<FlowSpec> flows{};  // none: the assigned expert answers alone
+  std::string stack;              // software stack of the RDU nodes
+  int64_t batch = 1;              // requests that the router sees at once
   EngineOptions serving;
 };
 
@@ -84,6 +93,12 @@ struct ExpertRoster {
   [[nodiscard]] std::optional<ExpertId> find(std::string_view name) const;
 };
 ExpertRoster make_roster(const Composition& composition);
+
+// Experts that answer by themselves, by id: whom a popularity law draws from.
+std::vector<ExpertId> answering_experts(const Composition& composition, const ExpertRoster& roster);
+
+// By serving.owners: an expert that no row names is everybody's.
+bool may_use(const Composition& composition, std::string_view expert, std::string_view tenant);
 
 // Experts with labels, as the router's classes, in the composition's order; the first replica stands for all.
 std::vector<RouterClass> router_classes(const Composition& composition);

@@ -25,6 +25,13 @@ const Fields<ExpertSpec>& expert_fields() {
           .optional()
           .texts("labels", &ExpertSpec::labels, "kinds of request that the expert serves")
           .optional()
+          .text("domain", &ExpertSpec::domain, "what it is for, in words")
+          .optional()
+          .real("parameters_b", &ExpertSpec::parameters_b, {0, 1e6}, "10^9",
+                "parameters, for budgets; 0: not said")
+          .optional()
+          .boolean("answers", &ExpertSpec::answers, "false: only flows reach it")
+          .optional()
           .check([](const ExpertSpec& e) -> std::string {
             if (e.name.empty()) return "the expert's name is empty";
             if (e.model.empty()) return fmt::format("expert {} names no model", e.name);
@@ -63,6 +70,10 @@ std::string check_router(const RouterSpec& r) {
     return fmt::format("router: runs: {} has no output_tokens", r.runs);
   if (r.kind == "knn" && r.knn.k < 1) return "router: kind: knn needs a knn block";
   if (r.kind != "knn" && r.knn.k > 0) return fmt::format("router: kind: {} has no knn block", r.kind);
+  if ((r.kind == "category") != !r.categories.empty())
+    return "router: kind: category and categories go together";
+  if ((r.kind == "category") != (r.parameter_budget_b > 0))
+    return "router: kind: category and parameter_budget_b go together";
   if (r.kind == "popularity") {
     const auto law = parse_popularity(r.popularity);
     return law.ok() ? "" : "router popularity: " + law.error().what;
@@ -74,7 +85,7 @@ const Fields<RouterSpec>& router_fields() {
   static const auto fields =
       Fields<RouterSpec>("router", "what decides which expert answers, and what that costs")
           .text("kind", &RouterSpec::kind, "how the expert is found")
-          .choices({"knn", "trace", "popularity"})
+          .choices({"knn", "trace", "popularity", "category"})
           .text("runs", &RouterSpec::runs, "the pass that is timed once per batch")
           .choices({"embed", "generate", "none"})
           .text("model", &RouterSpec::model, "folder of configs/models/ of the model that runs")
@@ -86,7 +97,15 @@ const Fields<RouterSpec>& router_fields() {
           .optional()
           .text("popularity", &RouterSpec::popularity, "law of kind popularity: uniform, round-robin, zipf:A")
           .optional()
+          .text("reads", &RouterSpec::reads, "what of a later turn the router sees")
+          .choices({"conversation", "message"})
+          .optional()
           .nested("knn", &RouterSpec::knn, knn_fields())
+          .optional()
+          .real("parameter_budget_b", &RouterSpec::parameter_budget_b, {0, 1e9}, "10^9",
+                "kind category: parameters of all chosen experts together")
+          .optional()
+          .list("categories", &RouterSpec::categories, category_fields())
           .optional()
           .check(check_router);
   return fields;
@@ -100,6 +119,45 @@ const Fields<RequestShape>& request_fields() {
   return fields;
 }
 
+// Experts that flows and categories name.
+std::string check_references(const Composition& c, const std::set<std::string>& names) {
+  std::set<std::string> flows;
+  std::set<std::string> labels;
+  for (const FlowSpec& flow : c.flows) {
+    if (!flows.insert(flow.name).second) return fmt::format("two flows are called {}", flow.name);
+    for (const std::string& label : flow.labels) {
+      if (!labels.insert(label).second) return fmt::format("label {} takes two flows", label);
+    }
+    for (const FlowStep& step : flow.steps) {
+      if (step.expert == kAssignedExpert || step.expert == kRoutedExpert) continue;
+      const auto named = std::find_if(c.experts.begin(), c.experts.end(), [&](const ExpertSpec& e) {
+        return e.name == step.expert && e.count == 1;
+      });
+      if (named != c.experts.end()) continue;
+      return fmt::format("flow {}: step {} runs {}, which is not one expert", flow.name, step.name,
+                         step.expert);
+    }
+  }
+  std::set<std::string> categories;
+  for (const CategorySpec& category : c.router.categories) {
+    if (!categories.insert(category.name).second)
+      return fmt::format("two categories are called {}", category.name);
+    for (const CategoryCandidate& candidate : category.candidates) {
+      if (names.count(candidate.expert) == 0)
+        return fmt::format("category {}: {} is not one of the experts", category.name, candidate.expert);
+      for (const ExpertSpec& e : c.experts) {
+        if (e.name != candidate.expert) continue;
+        if (e.parameters_b <= 0 || e.count > 1)
+          return fmt::format("category {}: expert {} needs parameters_b and no replicas", category.name,
+                             e.name);
+      }
+    }
+  }
+  const bool any_answers =
+      std::any_of(c.experts.begin(), c.experts.end(), [](const auto& e) { return e.answers; });
+  return any_answers ? "" : "no expert answers";
+}
+
 std::string check_experts(const Composition& c) {
   if (c.experts.empty()) return "the composition has no experts";
   std::set<std::string> names;
@@ -110,6 +168,8 @@ std::string check_experts(const Composition& c) {
       if (!labels.insert(label).second) return fmt::format("label {} is served by two experts", label);
     }
   }
+  const std::string wrong = check_references(c, names);
+  if (!wrong.empty()) return wrong;
   if (c.base_expert.empty()) return "";
   if (names.count(c.base_expert) == 0)
     return fmt::format("base_expert {} is not one of the experts", c.base_expert);
@@ -128,6 +188,8 @@ const Fields<Composition>& composition_fields() {
           .text("base_expert", &Composition::base_expert, "expert that answers when the router is unsure")
           .optional()
           .nested("router", &Composition::router, router_fields())
+          .list("flows", &Composition::flows, flow_fields())
+          .optional()
           .nested("request", &Composition::request, request_fields())
           .text("stack", &Composition::stack, "software stack of the RDU nodes")
           .integer("batch", &Composition::batch, {1, 4096}, "requests", "that the router sees at once")

@@ -198,23 +198,30 @@ void AnalyticSection::propagate(size_t u) {
   for (const OutputPort& port : x.outputs) {
     for (const ChannelId c : port.channels) {
       Flow& f = flows_[c.value];
-      const double transfer = carry(c);
-      const double delay =
-          m.latency + static_cast<double>(section_.channels[c.value].latency_cycles) + transfer;
-      f.first = first_done + delay;
-      f.last = std::max(std::max(first_done, m.end) + delay,
-                        f.first + static_cast<double>(f.tokens - 1) * transfer);
+      const double latency = m.latency + static_cast<double>(section_.channels[c.value].latency_cycles);
+      const double transfer_first = carry(c, f.elements_first);
+      const double transfer_last = carry(c, f.elements_last);
+      const bool tokens_grow = transfer_last > transfer_first && f.tokens == x.firings;
+      // The links pass one token after the other; of a growing accumulator each takes longer than the one
+      // before.
+      const Pace links =
+          tokens_grow ? slower(pace, {0, transfer_first, transfer_last}) : Pace{carry(c), 0, 0};
+      f.first = first_done + latency + transfer_first;
+      f.last = std::max(std::max(first_done, m.end) + latency + transfer_last,
+                        f.first + static_cast<double>(f.tokens - 1) * mean_of(links));
       f.last_but_one = f.last - (f.last - f.first) / static_cast<double>(std::max<int64_t>(1, f.tokens - 1));
-      if (!m.stream && f.tokens == x.firings) f.last_but_one = std::min(f.last, m.end_but_one + delay);
-      f.pace = grows && f.tokens == x.firings ? std::optional<Pace>(pace) : std::nullopt;
+      if (!m.stream && f.tokens == x.firings)
+        f.last_but_one = std::min(f.last, m.end_but_one + latency + transfer_last);
+      f.pace = std::nullopt;
+      if (f.tokens == x.firings && (grows || tokens_grow)) f.pace = tokens_grow ? links : pace;
     }
   }
 }
 
-double AnalyticSection::carry(ChannelId c) const {
+double AnalyticSection::carry(ChannelId c, double elements) const {
   const Channel& channel = section_.channels[c.value];
   if (channel.links == 0) return 0;
-  const double bytes = flows_[c.value].elements * static_cast<double>(dtype_bytes(channel.dtype));
+  const double bytes = elements * static_cast<double>(dtype_bytes(channel.dtype));
   return bytes / static_cast<double>(channel.bytes_per_cycle(chip().rdn.link_bytes_per_cycle));
 }
 

@@ -26,8 +26,10 @@ struct Pace {
   double last = 0;
 };
 
-struct Flow {           // of a channel
-  double elements = 0;  // of a token, on average
+struct Flow {                 // of a channel
+  double elements = 0;        // of a token, on average
+  double elements_first = 0;  // of the first and of the last token
+  double elements_last = 0;
   int64_t tokens = 1;
   double first = 0;  // arrival of the first and last token at the consumer
   double last = 0;
@@ -79,7 +81,7 @@ class AnalyticSection {
 
   // analytic_units.cpp: costs
   Status characterise(size_t u);
-  Result<double> mean_elements(ChannelId channel);
+  Status measure_tokens(ChannelId channel);
   void characterise_stream(size_t u);
   void characterise_sram(UnitModel& m, const Unit& x, const Symbol& symbol) const;
   void add_stream(size_t u, double cycles);
@@ -93,7 +95,8 @@ class AnalyticSection {
   void follow_schedule(UnitModel& m, const Unit& x, double& first_done);
   [[nodiscard]] double work_end(const UnitModel& m, double firings, const Pace& pace) const;
   // Cycles that a token of the channel is on its RDN links.
-  [[nodiscard]] double carry(ChannelId c) const;
+  [[nodiscard]] double carry(ChannelId c) const { return carry(c, flows_[c.value].elements); }
+  [[nodiscard]] double carry(ChannelId c, double elements) const;
   [[nodiscard]] double round_trip(const UnitModel& m, const Unit& x, ChannelId c) const;
   [[nodiscard]] double credit_limit(const UnitModel& m, const Unit& x, double first_done) const;
   void set_gates();

@@ -60,8 +60,14 @@ Status AnalyticSection::characterise(size_t u) {
     for (const ChannelId c : port.channels) {
       Flow& f = flows_[c.value];
       f.tokens = std::max<int64_t>(1, active_firings(port.phases, x.firings));
-      RDU_ASSIGN(f.elements,
-                 c == port.channels[0] ? mean_elements(c) : flows_[port.channels[0].value].elements);
+      if (c == port.channels[0]) {
+        RDU_CHECK_OK(measure_tokens(c));
+        continue;
+      }
+      const Flow& same = flows_[port.channels[0].value];
+      f.elements = same.elements;
+      f.elements_first = same.elements_first;
+      f.elements_last = same.elements_last;
     }
   }
   switch (x.kind) {
@@ -81,15 +87,18 @@ Status AnalyticSection::characterise(size_t u) {
   return {};
 }
 
-// Of a token of the channel.
-Result<double> AnalyticSection::mean_elements(ChannelId channel) {
-  const int64_t tokens = flows_[channel.value].tokens;
+Status AnalyticSection::measure_tokens(ChannelId channel) {
+  Flow& f = flows_[channel.value];
   double sum = 0;
-  for (const Sample& s : samples(tokens)) {
+  for (const Sample& s : samples(f.tokens)) {
     RDU_ASSIGN(const Extent extent, shapes_->token(channel, s.number));
-    sum += s.weight * static_cast<double>(extent.elements());
+    const auto elements = static_cast<double>(extent.elements());
+    sum += s.weight * elements;
+    if (s.number == 0) f.elements_first = elements;
+    f.elements_last = elements;
   }
-  return sum / static_cast<double>(tokens);
+  f.elements = sum / static_cast<double>(f.tokens);
+  return {};
 }
 
 void AnalyticSection::characterise_stream(size_t u) {

@@ -148,10 +148,11 @@ bool StampCompute::give() {
     if (in_window(out.port->phases, out.phase)) space = claim(out.channels, space);
   }
   block_until(space);
+  results_ready_cycle_ = std::max(results_ready_cycle_, time_ + latency_cycles_);
   for (Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase)) {
       for (StampChannel* channel : out.channels)
-        channel->send(time_ + latency_cycles_, out.tile.rows, out.tile.cols);
+        channel->send(results_ready_cycle_, out.tile.rows, out.tile.cols);
     }
     advance(out.phase, out.port->phases.period);
     advance(out.reset_phase, out.port->reset_period);
@@ -164,6 +165,7 @@ bool StampCompute::give() {
 void StampCompute::walk_more(StateWalk& state) {
   state.same(fired_ ? 1 : 0);
   state.same(fired_ ? latency_cycles_ : 0);
+  state.stamp(results_ready_cycle_, time_);
   state.same(counters_.firings % cost_.slice_period());
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Input& in = inputs_[i];

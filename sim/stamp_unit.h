@@ -121,8 +121,9 @@ class StampCompute : public StampUnit {
   std::vector<Output> outputs_;
   std::vector<Extent> extents_;  // of the held tokens; rows -1: none
   FiringCost cost_;
-  int64_t latency_cycles_ = 0;  // of the firing whose results wait
-  bool fired_ = false;          // results wait for space
+  int64_t latency_cycles_ = 0;       // of the firing whose results wait
+  int64_t results_ready_cycle_ = 0;  // of the firing before: results leave in order
+  bool fired_ = false;               // results wait for space
 };
 
 // Load and store units.

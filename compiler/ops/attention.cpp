@@ -94,7 +94,8 @@ Status check_table(const Graph& graph, const Node& node, const Dimensions& d) {
   if (!at && is_tree(node)) return operand_error(node, "attribute tree is set but there is no mask");
   if (!at) return {};
   const Value& table = operand(graph, node, *at);
-  if (table.role == SymbolRole::kKvCache) return operand_error(node, "has a key cache but no value cache");
+  if (table.role != SymbolRole::kConstant && table.role != SymbolRole::kWeight)
+    return operand_error(node, table.name + " is no table, and there is no value cache for a key cache");
   if (is_tree(node)) {
     if (d.window > 0) return operand_error(node, "a tree has no window");
     RDU_CHECK_OK(expect_rows(node, "tree mask", table, d.query_tokens));

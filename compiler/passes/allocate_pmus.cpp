@@ -147,6 +147,24 @@ int64_t width_of(size_t c, bool stream, int64_t time, int64_t streams_bytes, con
   return chip.agcu_ports;
 }
 
+// Buffers that a stream fills take what all AGCU ports give, as far as PMUs are left.
+void widen_buffers(Section& section, const ChipSpec& chip, int64_t& used) {
+  std::vector<int64_t> tokens(section.channels.size(), 0);  // that memory streams into each channel
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kLoad || unit.stream->gather) continue;
+    for (const ChannelId id : unit.outputs[0].channels) tokens[id.value] = unit.stream->tokens();
+  }
+  for (Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kBuffer) continue;
+    const bool filled = std::any_of(unit.inputs.begin(), unit.inputs.end(),
+                                    [&](const InputPort& port) { return tokens[port.channel.value] > 1; });
+    if (!filled) continue;
+    const int64_t more = std::clamp<int64_t>(chip.agcu_ports - unit.pmus, 0, chip.pmu.count - used);
+    unit.pmus += more;
+    used += more;
+  }
+}
+
 // Spreads channels over as many PMUs as their rate asks for, as far as PMUs are left.
 void widen(Section& section, const SectionWork& work, const ChipSpec& chip, int64_t slowest_cycles,
            int64_t& used) {
@@ -257,7 +275,6 @@ Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& 
                      int64_t slowest_cycles) {
   const std::vector<bool> views = fed_by_buffer(section);
   int64_t used = allocate_buffers(section, work, chip, slowest_cycles);
-  assign_links(section, chip);
   for (size_t c = 0; c < section.channels.size(); ++c) {
     Channel& channel = section.channels[c];
     const Extent largest = work.largest(c);
@@ -274,6 +291,8 @@ Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& 
         fmt::format("needs {} PMUs of {} B; the chip has {}", used, chip.pmu.capacity_bytes, chip.pmu.count),
         "use more sockets, or --fusion none"};
   }
+  widen_buffers(section, chip, used);
+  assign_links(section, chip);
   widen(section, work, chip, slowest_cycles, used);
   balance(section, chip, views, used);
   run_ahead(section, chip, used);

@@ -122,9 +122,25 @@ int64_t Lowering::rows_for(ValueId id, int64_t token_bytes) const {
   return std::clamp<int64_t>(token_bytes / (v.shape.cols() * dtype_bytes(v.dtype)), 1, v.shape.rows());
 }
 
+namespace {
+
+// Several heads or outputs in one section may share a generic name: later ones are numbered.
+std::string unique_name(const Section& section, std::string name) {
+  const auto taken = [&section](const std::string& candidate) {
+    return std::any_of(section.units.begin(), section.units.end(),
+                       [&candidate](const Unit& unit) { return unit.name == candidate; });
+  };
+  if (!taken(name)) return name;
+  int64_t number = 2;
+  while (taken(fmt::format("{}_{}", name, number))) ++number;
+  return fmt::format("{}_{}", name, number);
+}
+
+}  // namespace
+
 size_t Lowering::add_unit(UnitKind kind, std::string name, std::string stage) {
   Unit unit;
-  unit.name = std::move(name);
+  unit.name = unique_name(section_, std::move(name));
   unit.kind = kind;
   unit.stage = std::move(stage);
   section_.units.push_back(std::move(unit));

@@ -118,8 +118,8 @@ class Lowering {
                   const ExchangeShape& shape);
 
   UnitBuilder unit(UnitKind kind, const Node& node, const std::string& suffix = {});
-  // The operator now being lowered answers its first token after it has seen `tokens`: whatever passes it by must
-  // hold as many. Called before it takes what it keeps waiting.
+  // The operator now being lowered answers its first token after it has seen `tokens`: whatever passes it by
+  // must hold as many. Called before it takes what it keeps waiting.
   void wait_for(int64_t tokens) { waits_.push_back(tokens + 1); }
   // `stream` is the value's, cut as `flow` says. Stores it when it leaves the section.
   void define(ValueId id, const Stream& stream, const Flow& flow);

@@ -38,7 +38,8 @@ int64_t weight_bytes(const Graph& graph, const Group& group) {
   int64_t bytes = 0;
   for (const ValueId id : group.externals) {
     const Value& value = graph.value(id);
-    if (value.role == SymbolRole::kWeight && !gathered.contains(id)) bytes += value.shape.elements() * dtype_bytes(value.dtype);
+    if (value.role == SymbolRole::kWeight && !gathered.contains(id))
+      bytes += value.shape.elements() * dtype_bytes(value.dtype);
   }
   return bytes;
 }

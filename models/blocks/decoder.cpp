@@ -39,6 +39,7 @@ Result<compiler::Graph> DecoderModel::build(const GraphRequest& request) const {
   RDU_CHECK_OK(check_request(*this, request));
   RDU_CHECK_OK(check_work(flops(request)));
   Net net(name_, request);
+  if (size_.fp32_activations) net.keep_fp32();
   std::vector<ValueId> hidden = {embed(net)};
   for (int64_t i = 0; i < size_.layers; ++i) {
     net.begin_layer(i);

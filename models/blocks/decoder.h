@@ -20,6 +20,10 @@ struct DecoderSize {
   bool has_head = true;         // false: an embedding model
   std::string embedding_tensor;
   std::string head_tensor;  // empty: tied to the embedding table
+  // Intermediates stay FP32 on chip, whatever the request says; caches do not. For mixtures of experts: a
+  // choice hangs on differences that rounding between operators is larger than (fixtures dbrx-2 and grok-2
+  // show it).
+  bool fp32_activations = false;
   double embedding_scale = 1;
   double logit_scale = 1;
   double logit_cap = 0;  // 0: none

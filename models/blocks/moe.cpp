@@ -6,7 +6,7 @@ namespace rdusim::models {
 ValueId mixture(Net& net, const std::string& name, ValueId x, const MoeSpec& s) {
   using compiler::OpKind;
   const int64_t hidden = net.cols(x);
-  // Choices hang on small gaps between logits: they stay FP32.
+  // Router logits, and the weights made of them, are FP32 whatever the activations are.
   const ValueId logits = net.linear("router_logits", x, s.experts, s.router, "", "w_router");
   net.set_fp32(logits);
   const ValueId gate = net.op(OpKind::kMoeGate, "router_gate", {logits},

@@ -45,6 +45,8 @@ class Net {
   }
   [[nodiscard]] int64_t cols(ValueId id) const { return builder_.graph().value(id).shape.cols(); }
 
+  // Results are FP32 from here on, whatever the request's activations; caches keep the request's type.
+  void keep_fp32() { builder_.set_activation_dtype(DType::kFp32); }
   void begin_layer(int64_t layer);
   void end_layer();
   [[nodiscard]] std::string full_name(const std::string& name) const { return prefix_ + name; }

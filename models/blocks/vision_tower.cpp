@@ -72,9 +72,12 @@ ValueId clip_layer(Net& net, const ClipLayers& c, const std::string& stack, int6
   const ValueId mixed = net.attend("attention", layer, {q, k, v}, spec);
   const ValueId residual =
       net.add("attention_residual", x, linear("attention_out", mixed, c.hidden, "self_attn.out_proj"));
+  net.set_fp32(residual);
   const ValueId up = linear("up", norm("mlp_norm", residual, "layer_norm2"), c.intermediate, "mlp.fc1");
   const ValueId out = linear("mlp_out", net.activation("gelu", up, c.form), c.hidden, "mlp.fc2");
-  return finish_layer(net, layer, residual, out);
+  const ValueId sum = finish_layer(net, layer, residual, out);
+  net.set_fp32(sum);  // the residual stream, as in mixed precision
+  return sum;
 }
 
 ValueId embed_patches(Net& net, const VisionTower& t) {

@@ -15,7 +15,9 @@ ExpertCache::ExpertCache(Bytes capacity, std::vector<Bytes> expert_bytes,
       pins_(expert_bytes_.size(), 0),
       policy_(std::move(policy)),
       space_(capacity, space),
-      compacts_(compacts) {}
+      compacts_(compacts) {
+  policy_->resized(capacity);
+}
 
 void ExpertCache::use(ExpertId expert) {
   RDU_CHECK(residence(expert) != Residence::kAbsent, "expert {} is used but not resident", expert.value);
@@ -47,6 +49,7 @@ const ExpertCache::Admission& ExpertCache::begin_load(ExpertId expert, const May
   admission_.evicted.clear();
   admission_.compacted = Bytes(0);
   if (bytes_of(expert) > capacity_ || !enough_room(expert, may_go)) return admission_;
+  policy_->missed(expert, bytes_of(expert));
   while (!space_.fits(bytes_of(expert))) {
     // Enough bytes are free, only not in one piece.
     if (compacts_ && space_.free() >= bytes_of(expert)) {
@@ -103,6 +106,7 @@ void ExpertCache::unpin(ExpertId expert) {
 void ExpertCache::set_capacity(Bytes capacity) {
   space_.set_capacity(capacity);
   capacity_ = capacity;
+  policy_->resized(capacity);
 }
 
 }  // namespace rdusim::runtime

@@ -12,6 +12,8 @@ struct Assigner {
   const Composition& composition;
   const ExpertRoster roster;
   const AssignmentOptions& options;
+  std::vector<ExpertId> answering = answering_experts(composition, roster);
+  std::optional<CategoryTable> table{};  // kind category
   AssignmentSummary summary{};
 
   [[nodiscard]] Error cannot(size_t request, const std::string& source, std::string what,
@@ -38,6 +40,40 @@ struct Assigner {
     return cannot(
         index, source, fmt::format("names expert '{}', which {} does not have", name, composition.name),
         near.empty() ? "name an expert of the composition" : fmt::format("did you mean '{}'?", near));
+  }
+
+  // The table's expert of the label's category, the base expert for a label that is none.
+  void by_category(Request& request, const std::string& label) {
+    ++summary.by_label;
+    const auto& categories = composition.router.categories;
+    for (size_t c = 0; c < categories.size(); ++c) {
+      if (categories[c].name == label)
+        request.expert = roster.find(categories[c].candidates[table->choice[c]].expert);
+    }
+    if (request.expert) return;
+    request.expert = roster.base;
+    ++summary.fallbacks;
+  }
+
+  // Functions in order of popularity, folded onto the experts.
+  void by_function(Request& request, uint32_t function) {
+    request.expert = answering[function % answering.size()];
+    ++summary.by_function;
+  }
+
+  // A later turn keeps its conversation's expert with the workload's probability, else draws anew.
+  void by_law(const Workload& workload, size_t index, ExpertDraw& draw, Random& stays,
+              std::vector<std::optional<ExpertId>>& of_session, Request& request) {
+    ++summary.by_popularity;
+    if (workload.follows.empty()) {
+      request.expert = answering[draw.next().value];
+      return;
+    }
+    const Follow& follow = workload.follows[index];
+    if (of_session.size() <= follow.session) of_session.resize(follow.session + size_t{1});
+    std::optional<ExpertId>& kept = of_session[follow.session];
+    if (!kept || stays.uniform() >= workload.session_stay) kept = answering[draw.next().value];
+    request.expert = kept;
   }
 
   void by_router(Request& request, const RouteDecision& decision, const std::string& label) {
@@ -92,7 +128,18 @@ Result<AssignmentSummary> assign_experts(Workload& workload, const Composition& 
     RDU_ASSIGN(law, parse_popularity(composition.router.popularity));
   }
   std::optional<ExpertDraw> draw;
-  if (law) draw.emplace(*law, assigner.roster.experts.size(), options.seed);
+  if (law) draw.emplace(*law, assigner.answering.size(), options.seed);
+  if (composition.router.kind == "category") {
+    RDU_ASSIGN(assigner.table,
+               choose_category_table(
+                   composition.router.categories, composition.router.parameter_budget_b,
+                   [&](const std::string& name) {
+                     const auto e = assigner.roster.find(name);
+                     return composition.experts[assigner.roster.experts[e->value].spec].parameters_b;
+                   }));
+  }
+  Random stays(options.seed + 1);
+  std::vector<std::optional<ExpertId>> expert_of_session;
   const bool routes =
       options.router != nullptr && !drawn_first && (options.embeddings || !workload.notes.empty());
   std::vector<RouteDecision> decisions;
@@ -109,8 +156,11 @@ Result<AssignmentSummary> assign_experts(Workload& workload, const Composition& 
       continue;
     }
     if (drawn_first) {
-      request.expert = draw->next();
-      ++assigner.summary.by_popularity;
+      assigner.by_law(workload, i, *draw, stays, expert_of_session, request);
+    } else if (!workload.functions.empty()) {
+      assigner.by_function(request, workload.functions[i]);
+    } else if (assigner.table && !notes.label.empty()) {
+      assigner.by_category(request, notes.label);
     } else if (routes && (options.embeddings || !notes.text.empty())) {
       assigner.by_router(request, decisions[i], notes.label);
     } else if (!notes.label.empty() && !router_classes(composition).empty()) {
@@ -118,8 +168,7 @@ Result<AssignmentSummary> assign_experts(Workload& workload, const Composition& 
       ++assigner.summary.by_label;
       assigner.summary.fallbacks += request.expert && request.expert == assigner.roster.base ? 1 : 0;
     } else if (draw) {
-      request.expert = draw->next();
-      ++assigner.summary.by_popularity;
+      assigner.by_law(workload, i, *draw, stays, expert_of_session, request);
     }
     if (!request.expert) {
       return assigner.cannot(i, workload.source, "nothing says which expert it needs",

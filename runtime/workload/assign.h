@@ -24,15 +24,16 @@ struct AssignmentSummary {
   int64_t by_router = 0;
   int64_t by_label = 0;
   int64_t by_popularity = 0;
-  int64_t fallbacks = 0;  // sent to the base expert by the router or for an unknown label
-  int64_t labelled = 0;   // routed rows with a label
+  int64_t by_function = 0;  // of an Azure Functions trace
+  int64_t fallbacks = 0;    // sent to the base expert by the router or for an unknown label
+  int64_t labelled = 0;     // routed rows with a label
   int64_t labelled_right =
       0;  // of these, sent to the expert of the label, or to the base expert if none serves it
 };
 
 // Fills Request::expert. Per request, the first that applies: the expert that its row names; a popularity law
-// given in the options or by a generator; the router over its text (kind knn); its label; the composition's
-// popularity law. Fails, naming the request, when none applies.
+// given in the options or by a generator; its function, in order of popularity; the router over its text
+// (kind knn); its label; the composition's popularity law. Fails, naming the request, when none applies.
 Result<AssignmentSummary> assign_experts(Workload& workload, const Composition& composition,
                                          const AssignmentOptions& options);
 

@@ -16,10 +16,14 @@ WorkloadBuilder::WorkloadBuilder(std::string source, std::string format) {
 }
 
 void WorkloadBuilder::add(Request request, RequestNotes notes) {
-  any_notes_ = any_notes_ || !notes.text.empty() || !notes.label.empty() || !notes.expert.empty() ||
-               !notes.prefix_blocks.empty();
+  const bool says_more =
+      !notes.text.empty() || !notes.label.empty() || !notes.expert.empty() || !notes.prefix_blocks.empty();
+  // Notes are kept from the first that says anything: a request without costs nothing.
+  if (says_more || !notes_.empty()) {
+    notes_.resize(workload_.requests.size());
+    notes_.push_back(std::move(notes));
+  }
   workload_.requests.push_back(request);
-  notes_.push_back(std::move(notes));
 }
 
 TenantId WorkloadBuilder::tenant(const std::string& name) {
@@ -33,17 +37,23 @@ Result<Workload> WorkloadBuilder::finish(const std::string& hint_if_empty) {
   if (workload_.requests.empty()) {
     return Error{ErrorCode::kInvalidInput, workload_.source, "the workload has no requests", hint_if_empty};
   }
-  std::vector<size_t> order(workload_.requests.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return workload_.requests[a].arrival < workload_.requests[b].arrival;
-  });
-  std::vector<Request> sorted;
-  sorted.reserve(order.size());
-  for (const size_t i : order) sorted.push_back(workload_.requests[i]);
-  workload_.requests = std::move(sorted);
-  if (any_notes_) {
-    for (const size_t i : order) workload_.notes.push_back(std::move(notes_[i]));
+  const auto earlier = [](const Request& a, const Request& b) { return a.arrival < b.arrival; };
+  auto& requests = workload_.requests;
+  workload_.notes = std::move(notes_);
+  if (!std::is_sorted(requests.begin(), requests.end(), earlier)) {
+    std::vector<uint32_t> order(requests.size());
+    std::iota(order.begin(), order.end(), uint32_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](uint32_t a, uint32_t b) { return earlier(requests[a], requests[b]); });
+    std::vector<Request> sorted;
+    std::vector<RequestNotes> sorted_notes;
+    sorted.reserve(order.size());
+    for (const uint32_t i : order) sorted.push_back(requests[i]);
+    for (const uint32_t i : order) {
+      if (!workload_.notes.empty()) sorted_notes.push_back(std::move(workload_.notes[i]));
+    }
+    requests = std::move(sorted);
+    workload_.notes = std::move(sorted_notes);
   }
   if (workload_.tenants.empty()) workload_.tenants.emplace_back("default");
   return std::move(workload_);

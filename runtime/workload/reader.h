@@ -34,7 +34,6 @@ class WorkloadBuilder {
  private:
   Workload workload_;
   std::vector<RequestNotes> notes_;
-  bool any_notes_ = false;
 };
 
 // One value of a row, checked. `where` is path:line:col, `name` the column.

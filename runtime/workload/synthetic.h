@@ -11,9 +11,11 @@ namespace rdusim::runtime {
 
 inline constexpr std::string_view kSyntheticPrefix = "synthetic:";
 
-// Arrivals: poisson (exponential gaps at `rate` a second), constant (gaps of 1/rate), together (all at time
-// 0). Keys: n (1000), rate (1), prompt and output (the options' defaults), popularity (none), seed (the
-// options'). Equal specification and seed give equal requests on every machine.
+// Arrivals: poisson (exponential gaps at `rate` a second), gamma (bursts: gaps of coefficient of variation
+// `cv`), constant (gaps of 1/rate), together (all at time 0), closed (`clients` that wait for their answers).
+// Keys: n (1000), rate (1), cv, clients, prompt and output (the options' defaults), turns and think
+// (conversations), stay, popularity (none), seed (the options'). The short form of
+// runtime/workload/generator.h.
 Result<Workload> generate_workload(const std::string& specification, const WorkloadOptions& options);
 std::string synthetic_help();
 

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "base/io/document.h"
 #include "base/io/file.h"
+#include "runtime/workload/generator.h"
 #include "runtime/workload/reader.h"
 #include "runtime/workload/synthetic.h"
 
@@ -44,7 +46,21 @@ std::vector<WorkloadFormat> workload_formats() {
   std::vector<WorkloadFormat> formats;
   for (const Reader& reader : kReaders) formats.push_back({reader.name, reader.description});
   formats.push_back({"synthetic", synthetic_help()});
+  formats.push_back({"*.yaml", "specification of a generated workload: rdusim schema workload"});
   return formats;
+}
+
+void prefix_block_keys(const Workload& workload, size_t request, std::vector<uint64_t>& keys) {
+  keys.clear();
+  if (!workload.notes.empty() && !workload.notes[request].prefix_blocks.empty()) {
+    for (const int64_t id : workload.notes[request].prefix_blocks) keys.push_back(static_cast<uint64_t>(id));
+    return;
+  }
+  if (workload.follows.empty()) return;
+  constexpr int kBlockBits = 24;  // of a conversation's own blocks: kMaxTokens / kPrefixBlockTokens is below
+  const auto blocks = static_cast<uint64_t>(workload.requests[request].prompt_tokens / kPrefixBlockTokens);
+  const uint64_t session = workload.follows[request].session;
+  for (uint64_t block = 0; block < blocks; ++block) keys.push_back(session << kBlockBits | block);
 }
 
 Result<Workload> parse_workload(std::string_view text, const std::string& name,
@@ -62,6 +78,14 @@ Result<Workload> parse_workload(std::string_view text, const std::string& name,
 
 Result<Workload> load_workload(const std::string& source, const WorkloadOptions& options) {
   if (source.starts_with(kSyntheticPrefix)) return generate_workload(source, options);
+  if (source.ends_with(".yaml") || source.ends_with(".yml")) {
+    RDU_ASSIGN(const std::string yaml, read_text_file(source));
+    RDU_ASSIGN(const DocumentNode root, read_yaml_text(yaml, source));
+    RDU_ASSIGN(const WorkloadSpec spec, parse_workload_spec(root));
+    RDU_ASSIGN(Workload workload, generate_workload(spec, source, options));
+    workload.format = "specification";
+    return workload;
+  }
   RDU_ASSIGN(const std::string text, read_text_file(source));
   return parse_workload(text, source, options);
 }

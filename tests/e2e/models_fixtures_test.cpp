@@ -36,7 +36,7 @@ TEST_P(EveryFixture, PassesOnTheInterpreter) {
   const Fixture loaded = fixture(name);
   const FixtureReport report = check(loaded, {.activations = dtype});
   EXPECT_TRUE(report.passed) << text(report);
-  EXPECT_GE(report.compared_tensors, 3);
+  EXPECT_GE(report.compared_tensors, 2);
   RecordProperty("max_abs_error", std::to_string(report.max_abs_error));
   RecordProperty("min_cosine", std::to_string(report.min_cosine));
   RecordProperty("top1_agreement", std::to_string(report.top1_agreement));

@@ -124,7 +124,7 @@ TEST_P(ProgramValues, EqualTheInterpreters) {
   request.phase = models::Phase::kPrefill;
   request.batch = c.batch;
   request.query_tokens = c.prompt;
-  request.kv_capacity = c.prompt + 2;
+  request.kv_capacity = c.prompt + 7;
   request.activations = DType::kFp32;
   request.all_logits = c.batch == 1;
   auto prefill = (*model)->build(request);
@@ -141,9 +141,11 @@ TEST_P(ProgramValues, EqualTheInterpreters) {
   ChipRunner chip(node, node.stacks[0], options, *file);
   models::TensorMap caches;
   compiler::KvStore kv;
-  for (int64_t step = 0; step < 3; ++step) {
-    request.phase = step == 0 ? models::Phase::kPrefill : models::Phase::kDecode;
-    request.query_tokens = step == 0 ? c.prompt : 1;
+  // Prompt, two tokens, and a chunk of five more after all that is cached.
+  const int64_t steps = c.window > 0 && c.batch > 1 ? 3 : 4;  // such a chunk is refused
+  for (int64_t step = 0; step < steps; ++step) {
+    request.phase = step == 0 || step == 3 ? models::Phase::kPrefill : models::Phase::kDecode;
+    request.query_tokens = step == 0 ? c.prompt : step == 3 ? 5 : 1;
     request.past_tokens = step == 0 ? 0 : c.prompt + step - 1;
     auto graph = (*model)->build(request);
     ASSERT_TRUE(graph.ok()) << graph.error().to_string();

@@ -47,7 +47,8 @@ Workload random_workload(uint64_t seed, int requests, int64_t gap) {
 ServeOptions random_options(Random& random, const std::string& scheduler) {
   ServeOptions options;
   options.scheduler = scheduler;
-  const auto policies = eviction_policies();
+  auto policies = eviction_policies();
+  std::erase_if(policies, [](const EvictionChoice& choice) { return choice.offline; });
   options.eviction = policies[random.below(policies.size())].name;
   EngineOptions& e = options.engine;
   const auto maybe = [&] { return random.below(2) == 0; };

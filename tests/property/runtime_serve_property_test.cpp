@@ -116,6 +116,7 @@ void check_laws(const Workload& w, const NodeResult& r, const std::string& sched
 TEST(RuntimeServeProperty, LawsHoldForEveryPolicyAndSize) {
   int runs = 0;
   for (const EvictionChoice& eviction : eviction_policies()) {
+    if (eviction.offline) continue;
     for (const SchedulerChoice& scheduler : schedulers()) {
       for (const int64_t hbm : {430, 600, 1000, 3000}) {
         for (const int64_t batch : {1, 4}) {

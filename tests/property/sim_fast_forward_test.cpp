@@ -147,7 +147,7 @@ TEST(FastForward, AFailureIsReportedAsWithoutIt) {
 TEST(FastForward, RepeatedLaunchesCountAsSkipped) {
   Program p = chain(10, 64, 1);
   p.launches.assign(5, p.launches[0]);
-  for (Symbol& s : p.symbols) s.last_launch = 4;
+  for (Symbol& s : p.symbols) s.last_step = 4;
   auto fast = timed(p, node_of(p), true);
   auto full = timed(p, node_of(p), false);
   ASSERT_TRUE(fast.ok() && full.ok());

@@ -169,10 +169,15 @@ INSTANTIATE_TEST_SUITE_P(Grid, CompileEverything,
                                                               Context{1, 9, 4}, Context{7, 0, 0},
                                                               Context{130, 0, 0}, Context{130, 0, 50})));
 
-TEST(CompilerPasses, ChunkedPrefillIsRefused) {
+// New tokens after cached ones compile (their values: cli_program_values_test); several windowed sequences do
+// not.
+TEST(CompilerPasses, ChunkedPrefill) {
   DecoderSpec spec;
   spec.query = 4;
   spec.past = 5;
+  EXPECT_TRUE(compile_toy(spec, 1, Fusion::kLayer).ok());
+  spec.window = 3;
+  spec.batch = 2;
   auto program = compile_toy(spec, 1, Fusion::kLayer);
   ASSERT_FALSE(program.ok());
   EXPECT_EQ(program.error().code, ErrorCode::kUnsupported);

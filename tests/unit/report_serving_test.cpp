@@ -12,7 +12,15 @@ runtime::NodeResult small_node(const std::string& name, double slower) {
   runtime::NodeResult node;
   node.node = name;
   node.requests = node.finished = 2;
-  node.experts = {{"code", "m", 100, 2, 1, 1}, {"idle", "m", 100, 0, 0, 0}};
+  for (const char* name_of_expert : {"code", "idle"}) {
+    runtime::ExpertResult& expert = node.experts.emplace_back();
+    expert.name = name_of_expert;
+    expert.model = "m";
+    expert.weight_bytes = 100;
+  }
+  node.experts[0].requests = 2;
+  node.experts[0].hits = node.experts[0].switches = 1;
+  node.experts[0].copied_bytes = 100;
   for (uint32_t i = 0; i < 2; ++i) {
     runtime::RequestRecord record;
     record.request = RequestId(i);

@@ -203,7 +203,8 @@ TEST(RuntimePlacement, PopularExpertsSpreadAndEveryExpertHasAHome) {
   EXPECT_EQ(p.homes[0].size(), 2U);  // more than one group's fair share of 50
   for (const auto& homes : p.homes) EXPECT_GE(homes.size(), 1U);
   EXPECT_NE(p.homes[0].front(), p.homes[1].front());
-  EXPECT_FALSE(place_experts({room}, {60, 20, 10, 5, 5}).fits);
+  const GroupRoom four{4, Bytes(400), std::vector<Bytes>(5, Bytes(100))};
+  EXPECT_FALSE(place_experts({four}, {60, 20, 10, 5, 5}).fits);
 }
 
 TEST(RuntimePredictor, KnowsWhatIsPopularAndWhatFollows) {
