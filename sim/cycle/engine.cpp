@@ -243,16 +243,17 @@ void Engine::pump_tier(Tier t) {
     const auto best = std::find_if(port.streams.begin(), port.streams.end(),
                                    [](const StreamUnit* s) { return s->has_request(); });
     if (best == port.streams.end()) return;
-    if (port.issue_free > now()) {
-      if (port.wake_cycle != port.issue_free)
-        wheel_.add(port.issue_free, {EventKind::kMemory, static_cast<uint32_t>(t), 1});
-      port.wake_cycle = port.issue_free;
+    // The ports ask for as much as they could take.
+    const int64_t free = port.issued / port.bytes_per_cycle;
+    if (free > now()) {
+      if (port.wake_cycle != free) wheel_.add(free, {EventKind::kMemory, static_cast<uint32_t>(t), 1});
+      port.wake_cycle = free;
       return;
     }
     const StreamUnit::Request request = (*best)->next_request();
     port.path->request(request.address, request.bytes, request.write, request.piece, now());
     port.under_way += request.bytes;
-    port.issue_free = now() + (request.bytes + port.bytes_per_cycle - 1) / port.bytes_per_cycle;
+    port.issued = std::max(port.issued, now() * port.bytes_per_cycle) + request.bytes;
     if (!port.ticking)
       wheel_.add(now() + port.path->step_cycles(), {EventKind::kMemory, static_cast<uint32_t>(t), 0});
     port.ticking = true;
