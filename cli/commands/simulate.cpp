@@ -76,7 +76,8 @@ Result<int> run(Session& session, const Options& options) {
   RDU_CHECK_OK(check_overrides_used(session.config));
   if (!session.trace_path.empty() && options.fidelity != "event") {
     return Error{ErrorCode::kInvalidInput, "--trace",
-                 fmt::format("the {} fidelity has no timeline", options.fidelity), "--fidelity event has one"};
+                 fmt::format("the {} fidelity has no timeline", options.fidelity),
+                 "--fidelity event has one"};
   }
   Progress progress("compiling " + options.what, session.quiet);
   RDU_ASSIGN(const Program program, program_to_run(session, options, chosen));
@@ -120,7 +121,8 @@ void add_simulate(CLI::App& app, Session& session) {
   add_pass_options(*command, options->pass);
   add_compile_options(*command, options->compile);
   command
-      ->add_option("--fidelity", options->fidelity, "analytic: closed form; event: token by token (default); cycle: vector by vector")
+      ->add_option("--fidelity", options->fidelity,
+                   "analytic: closed form; event: token by token (default); cycle: vector by vector")
       ->check(CLI::IsMember({"analytic", "event", "cycle"}));
   command->add_flag("--no-fast-forward", options->no_fast_forward,
                     "simulate every token of every launch, also where they repeat (same result, slower)");

@@ -71,11 +71,11 @@ class BurstNetwork {
   };
   struct Fifo {
     Ring<Item> items;
-    int64_t read_free = 0;   // cycle from which its port can be read again
-    uint32_t pending = 0;    // outputs that the front burst still has to take
-    int64_t room = 0;        // vectors
-    Ring<Return> returns;    // of room, by cycle
-    uint32_t link = kNone;   // that fills it
+    int64_t read_free = 0;  // cycle from which its port can be read again
+    uint32_t pending = 0;   // outputs that the front burst still has to take
+    int64_t room = 0;       // vectors
+    Ring<Return> returns;   // of room, by cycle
+    uint32_t link = kNone;  // that fills it
   };
   struct Request {
     uint32_t fifo = 0;

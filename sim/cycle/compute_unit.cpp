@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "sim/cycle/accumulator.h"
 #include "sim/cycle/engine.h"
 #include "sim/pcu/pcu_model.h"
 
@@ -60,11 +61,6 @@ struct Firing {
   int64_t freed = 0;
 };
 
-struct Accumulator {
-  Extent tile;
-  bool filled = false;
-};
-
 class ComputeUnit : public CycleUnit {
  public:
   ComputeUnit(Engine& engine, size_t index)
@@ -83,9 +79,7 @@ class ComputeUnit : public CycleUnit {
     go_on();
   }
 
-  void operand(CycleChannel&, Read&, int64_t) override {
-    advance();
-  }
+  void operand(CycleChannel&, Read&, int64_t) override { advance(); }
 
   // Results have left the tail.
   void event(uint32_t) override {
@@ -121,6 +115,9 @@ class ComputeUnit : public CycleUnit {
     }
   }
 
+  [[nodiscard]] Error misfit() const {
+    return {ErrorCode::kInvalidInput, "unit " + unit_.name, "a token does not fit its accumulator", ""};
+  }
   bool failed(const Error& error) {
     engine_.fail(error);
     return false;
@@ -144,7 +141,7 @@ class ComputeUnit : public CycleUnit {
     Firing firing;
     firing.number = f;
     for (size_t o = 0; o < outputs_.size(); ++o) {
-      if (!accumulate(o, f, (*cost)->sources[o])) return false;
+      if (!sums_[o].add(unit_.outputs[o], f, (*cost)->sources[o])) return failed(misfit());
       firing.tiles.push_back(sums_[o].tile);
       if ((activity.outputs_active >> o & 1U) == 0) continue;
       for (CycleChannel* c : outputs_[o]) firing.outs.push_back({c});
@@ -170,33 +167,15 @@ class ComputeUnit : public CycleUnit {
       firing.reads.push_back(reads);
       firing.vectors.push_back(0);
       firing.consumed.push_back(0);
-      if (reads) firing.vectors[i] = engine_.start_read(*inputs_[i], tokens_[i], needed[i], last).vectors;
+      if (!reads) continue;
+      const bool fresh = (activity.inputs_taken >> i & 1U) != 0 || !engine_.held_stay();
+      // Where steps are fewer than a way's vectors, a FIFO holds at least what a step takes.
+      CycleChannel& c = *inputs_[i];
+      const int64_t vectors = c.token(tokens_[i]).vectors;
+      c.window = std::max(c.window, 2 * (vectors / firing.shape->steps + kBurstVectors));
+      firing.vectors[i] = engine_.start_read(c, tokens_[i], needed[i] && fresh, last).vectors;
       if (last) held_[i] = kNoToken;
     }
-  }
-
-  bool accumulate(size_t o, int64_t f, const Extent& source) {
-    const OutputPort& port = unit_.outputs[o];
-    Accumulator& sum = sums_[o];
-    const Extent shape{source.rows, source.cols, 0, 0};
-    if (port.accumulate == Accumulate::kNone) {
-      if (port.phases.active(f)) sum.tile = shape;
-      return true;
-    }
-    if (f % port.reset_period == 0) sum.filled = false;
-    if (!sum.filled) {
-      sum.filled = true;
-      sum.tile = {0, shape.cols, 0, 0};
-      if (port.keep_rows == 0 || shape.rows <= port.keep_rows) {
-        sum.tile = shape;
-        return true;
-      }
-    }
-    if (!accumulate_fits(port.accumulate, sum.tile, shape))
-      return failed({ErrorCode::kInvalidInput, "unit " + unit_.name, "a token does not fit its accumulator", ""});
-    sum.tile = accumulate_extent(port.accumulate, sum.tile, shape, port.keep_rows);
-    sum.tile.row0 = 0;
-    return true;
   }
 
   Result<const Shape*> shape_of(FiringActivity activity, int64_t f) {
@@ -367,170 +346,10 @@ class ComputeUnit : public CycleUnit {
   size_t making_ = 0;    // ... whose results are next
 };
 
-class BufferUnit : public CycleUnit {
- public:
-  BufferUnit(Engine& engine, size_t index)
-      : CycleUnit(engine, index),
-        cost_(engine.section(), unit_, engine.context().node.chip, engine.context().channel_causes),
-        held_(unit_.inputs.size(), kNoToken),
-        sums_(unit_.outputs.size()) {}
-
-  void advance() override {
-    while (begun_ < unit_.firings && firings_.size() < kAhead && tokens_there(begun_)) {
-      if (!admit()) return;
-    }
-    complete();
-  }
-
-  // A burst has come: its lines are written.
-  void operand(CycleChannel& c, Read&, int64_t vectors) override {
-    std::vector<PmuPorts>& pmus = engine_.unit_pmus(index_);
-    PmuPorts& pmu = pmus[static_cast<size_t>(writes_++) % pmus.size()];
-    const auto grant =
-        pmu.access(true, now() + 1, writes_ / static_cast<int64_t>(pmus.size()) * kBurstVectors, vectors);
-    counters_.busy += vectors;
-    engine_.consume(c, vectors, grant.last_cycle);
-    ready_cycle_ = std::max(ready_cycle_, grant.last_cycle + 1);
-    complete();
-  }
-
-  void event(uint32_t) override {
-    waiting_ = false;
-    advance();
-  }
-
-  [[nodiscard]] UnitCounters counters() const override {
-    UnitCounters counters = counters_;
-    counters.work = cost_.total();
-    counters.busy /= std::max<int64_t>(1, unit_.pmus);
-    return counters;
-  }
-
- private:
-  struct Move {
-    int64_t number = 0;
-    std::vector<bool> reads{};
-    std::vector<Extent> tiles{};
-  };
-
-  bool admit() {
-    FiringActivity activity;
-    Move move;
-    move.number = begun_;
-    for (size_t i = 0; i < inputs_.size(); ++i) {
-      const bool taken = unit_.inputs[i].phases.active(begun_);
-      move.reads.push_back(taken);
-      if (!taken) continue;
-      const int64_t token = engine_.take(*inputs_[i]);
-      held_[i] = {inputs_[i]->token(token).rows, inputs_[i]->token(token).cols, 0, 0};
-      activity.inputs_taken |= 1U << i;
-      engine_.start_read(*inputs_[i], token, true, true);
-    }
-    for (size_t o = 0; o < outputs_.size(); ++o) {
-      if (unit_.outputs[o].phases.active(begun_)) activity.outputs_active |= 1U << o;
-    }
-    auto cost = cost_.at(held_, activity, begun_);
-    if (!cost.ok()) {
-      engine_.fail(cost.error());
-      return false;
-    }
-    for (size_t o = 0; o < outputs_.size(); ++o) {
-      if (!accumulate(o, (*cost)->sources[o])) return false;
-      move.tiles.push_back(sums_[o].tile);
-    }
-    for (size_t i = 0; i < inputs_.size(); ++i) {
-      const Phases& phases = unit_.inputs[i].phases;
-      if ((begun_ + 1) % phases.period == 0 || phases.active(begun_ + 1)) held_[i] = kNoToken;
-    }
-    ++begun_;
-    firings_.push_back(std::move(move));
-    return true;
-  }
-
-  bool accumulate(size_t o, const Extent& source) {
-    const OutputPort& port = unit_.outputs[o];
-    Accumulator& sum = sums_[o];
-    const Extent shape{source.rows, source.cols, 0, 0};
-    if (port.accumulate == Accumulate::kNone) {
-      if (port.phases.active(begun_)) sum.tile = shape;
-      return true;
-    }
-    if (begun_ % port.reset_period == 0) sum.filled = false;
-    if (!sum.filled) {
-      sum.filled = true;
-      sum.tile = {0, shape.cols, 0, 0};
-      if (port.keep_rows == 0 || shape.rows <= port.keep_rows) {
-        sum.tile = shape;
-        return true;
-      }
-    }
-    if (!accumulate_fits(port.accumulate, sum.tile, shape)) {
-      engine_.fail({ErrorCode::kInvalidInput, "unit " + unit_.name, "a token does not fit its accumulator", ""});
-      return false;
-    }
-    sum.tile = accumulate_extent(port.accumulate, sum.tile, shape, port.keep_rows);
-    sum.tile.row0 = 0;
-    return true;
-  }
-
-  void complete() {
-    while (!firings_.empty()) {
-      const Move& move = firings_.front();
-      for (size_t i = 0; i < inputs_.size(); ++i) {
-        if (!move.reads[i]) continue;
-        const Read& read = inputs_[i]->reads.front();
-        if (read.arrived < read.bursts || inputs_[i]->active == 0) return;
-      }
-      if (ready_cycle_ > now()) {
-        if (!waiting_) engine_.add_event(ready_cycle_, EventKind::kUnit, static_cast<uint32_t>(index_), 0);
-        waiting_ = true;
-        return;
-      }
-      if (!space_there(move.number)) return;
-      give(move);
-      for (size_t i = 0; i < inputs_.size(); ++i) {
-        if (move.reads[i]) engine_.end_read(*inputs_[i]);
-      }
-      firings_.pop_front();
-      finish_firing();
-      while (begun_ < unit_.firings && firings_.size() < kAhead && tokens_there(begun_)) {
-        if (!admit()) return;
-      }
-    }
-  }
-
-  void give(const Move& move) {
-    for (size_t o = 0; o < outputs_.size(); ++o) {
-      if (!unit_.outputs[o].phases.active(move.number)) continue;
-      for (CycleChannel* c : outputs_[o]) {
-        const int64_t token = engine_.open_token(*c, move.tiles[o].rows, move.tiles[o].cols);
-        const int64_t bursts = c->token(token).bursts;
-        if (c->view) {
-          if (bursts > 0) engine_.token_there(*c, token, now() + 1);
-        } else {
-          for (int64_t k = 0; k < bursts; ++k) engine_.put(*c, token, k);
-        }
-      }
-    }
-  }
-
-  FiringCost cost_;
-  std::vector<Extent> held_;
-  std::vector<Accumulator> sums_;
-  std::deque<Move> firings_;
-  int64_t writes_ = 0;
-  int64_t ready_cycle_ = 0;
-  bool waiting_ = false;
-};
-
 }  // namespace
 
 std::unique_ptr<CycleUnit> make_compute_unit(Engine& engine, size_t index) {
   return std::make_unique<ComputeUnit>(engine, index);
-}
-
-std::unique_ptr<CycleUnit> make_buffer_unit(Engine& engine, size_t index) {
-  return std::make_unique<BufferUnit>(engine, index);
 }
 
 }  // namespace rdusim::sim::cycle

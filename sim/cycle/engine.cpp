@@ -182,8 +182,8 @@ void Engine::pump_read(CycleChannel& c) {
       Burst burst{c.number * 2 + 1, number, static_cast<uint16_t>(k), static_cast<uint16_t>(vectors), 1};
       if (way) burst.copies = c.read_leg.copies[route];
       add_injection(grant.first_cycle + PmuPorts::kAccessLatencyCycles,
-                    way ? c.read_leg.sources[route] : BurstNetwork::kNone,
-                    way ? c.read_leg.roots[route] : 0, burst);
+                    way ? c.read_leg.sources[route] : BurstNetwork::kNone, way ? c.read_leg.roots[route] : 0,
+                    burst);
     }
     if (read.last && read.bursts > 0) wheel_.add(last + c.credit_cycles, {EventKind::kCredit, c.number, 0});
   }
@@ -243,16 +243,19 @@ void Engine::pump_tier(Tier t) {
     const auto best = std::find_if(port.streams.begin(), port.streams.end(),
                                    [](const StreamUnit* s) { return s->has_request(); });
     if (best == port.streams.end()) return;
-    if (port.issue_free > now()) {
-      if (port.wake_cycle != port.issue_free) wheel_.add(port.issue_free, {EventKind::kMemory, static_cast<uint32_t>(t), 1});
-      port.wake_cycle = port.issue_free;
+    // The ports ask for as much as they could take.
+    const int64_t free = port.issued / port.bytes_per_cycle;
+    if (free > now()) {
+      if (port.wake_cycle != free) wheel_.add(free, {EventKind::kMemory, static_cast<uint32_t>(t), 1});
+      port.wake_cycle = free;
       return;
     }
     const StreamUnit::Request request = (*best)->next_request();
     port.path->request(request.address, request.bytes, request.write, request.piece, now());
     port.under_way += request.bytes;
-    port.issue_free = now() + (request.bytes + port.bytes_per_cycle - 1) / port.bytes_per_cycle;
-    if (!port.ticking) wheel_.add(now() + port.path->step_cycles(), {EventKind::kMemory, static_cast<uint32_t>(t), 0});
+    port.issued = std::max(port.issued, now() * port.bytes_per_cycle) + request.bytes;
+    if (!port.ticking)
+      wheel_.add(now() + port.path->step_cycles(), {EventKind::kMemory, static_cast<uint32_t>(t), 0});
     port.ticking = true;
   }
 }
@@ -264,13 +267,22 @@ void Engine::advance_memory(Tier t) {
     wheel_.add(done.cycle, {EventKind::kData, pieces_[done.tag].unit, done.tag});
   port.path->completions.clear();
   port.ticking = !port.path->idle();
-  if (port.ticking) wheel_.add(now() + port.path->step_cycles(), {EventKind::kMemory, static_cast<uint32_t>(t), 0});
+  if (port.ticking)
+    wheel_.add(now() + port.path->step_cycles(), {EventKind::kMemory, static_cast<uint32_t>(t), 0});
 }
 
 // ---------------------------------------------------------------------------------------------- results
 
 Error Engine::deadlock() const {
   std::string what = fmt::format("nothing moves after cycle {}:", wheel_.now());
+  if (network_.bursts_under_way() > 0)
+    what += fmt::format("\n  {} bursts stand in the network", network_.bursts_under_way());
+  for (const CycleChannel& c : channels_) {
+    if (c.ready == c.opened) continue;
+    const Token& token = c.tokens[static_cast<size_t>(c.ready) % c.tokens.size()];
+    what += fmt::format("\n  channel {}: {} of {} bursts of token {} are written", c.spec->name,
+                        token.written, token.bursts, c.ready);
+  }
   for (const auto& unit : units_) {
     if (!unit->finished()) what += "\n  " + unit->waits_for();
   }
@@ -293,8 +305,7 @@ SectionOutcome Engine::outcome() const {
     unit->add_bytes(bytes);
   }
   std::vector<int64_t> elements;
-  for (const CycleChannel& c : channels_)
-    elements.push_back(c.elements_written * dtype_bytes(c.spec->dtype));
+  for (const CycleChannel& c : channels_) elements.push_back(c.elements_written * dtype_bytes(c.spec->dtype));
   count_channel_bytes(section_, context_.node.chip, elements, context_.channel_causes, out);
   const auto busy = [&](Tier t) {
     const auto& path = tiers_[static_cast<size_t>(t)].path;

@@ -83,7 +83,7 @@ struct CycleChannel {
   uint32_t number = 0;
   size_t producer = 0;
   size_t consumer = 0;
-  size_t input = 0;  // port of the consumer
+  size_t input = 0;                       // port of the consumer
   std::vector<PmuPorts>* pmus = nullptr;  // where its tokens lie; null: at the consumer
   bool view = false;                      // they lie in the PMUs of the buffer that made them
   int64_t slot_lines = 0;
@@ -105,9 +105,7 @@ struct CycleChannel {
   int64_t under_way = 0;    // vectors
   int64_t window = 0;       // vectors
 
-  [[nodiscard]] bool has_space() const {
-    return opened - released < static_cast<int64_t>(tokens.size());
-  }
+  [[nodiscard]] bool has_space() const { return opened - released < static_cast<int64_t>(tokens.size()); }
   [[nodiscard]] bool has_token() const { return ready > taken; }
   Token& token(int64_t n) { return tokens[static_cast<size_t>(n) % tokens.size()]; }
   Read& read(uint32_t n) { return reads[n - first_read]; }
@@ -123,9 +121,7 @@ class CycleUnit {
   // Does what can be done now: called at the start and when a token or a slot has come.
   virtual void advance() = 0;
   // A burst of a read of input channel `c` has come.
-  virtual void operand(CycleChannel& c, Read& read, int64_t vectors) {
-    (void)c, (void)read, (void)vectors;
-  }
+  virtual void operand(CycleChannel& c, Read& read, int64_t vectors) { (void)c, (void)read, (void)vectors; }
   virtual void event(uint32_t what) { (void)what; }
   // A request to memory is complete.
   virtual void data(uint32_t piece) { (void)piece; }
@@ -178,7 +174,7 @@ struct TierPort {
   std::unique_ptr<MemoryPath> path;
   std::vector<StreamUnit*> streams;  // by priority, then rank
   int64_t under_way = 0;             // bytes
-  int64_t issue_free = 0;            // cycle of the next request
+  int64_t issued = 0;                // bytes that the ports would have asked for since the begin, idle ones too
   int64_t bytes_per_cycle = 64;      // of the AGCU ports together
   int64_t wake_cycle = -1;
   bool ticking = false;
@@ -187,11 +183,12 @@ struct TierPort {
 class Engine {
  public:
   // `memories` [HBM, DDR]: null where no stream goes there.
-  Engine(const SectionContext& context, const MemoryDevices& memories);
+  Engine(const SectionContext& context, const MemoryDevices& memories, bool held_stay);
   Result<SectionOutcome> run();
 
   // --- what units use
   [[nodiscard]] int64_t now() const { return wheel_.now(); }
+  [[nodiscard]] bool held_stay() const { return held_stay_; }
   [[nodiscard]] const SectionContext& context() const { return context_; }
   [[nodiscard]] const Section& section() const { return section_; }
   [[nodiscard]] CycleChannel& channel(ChannelId c) { return channels_[c.value]; }
@@ -257,11 +254,12 @@ class Engine {
 
   const SectionContext& context_;
   const MemoryDevices& memories_;
+  bool held_stay_;
   Section section_;
   EventWheel wheel_;
   BurstNetwork network_;
-  std::vector<uint32_t> links_;                 // network's number of a link of the mesh
-  std::vector<uint32_t> agcu_sources_;          // by port
+  std::vector<uint32_t> links_;         // network's number of a link of the mesh
+  std::vector<uint32_t> agcu_sources_;  // by port
   std::vector<uint32_t> agcu_sinks_;
   std::vector<CycleChannel> channels_;
   std::vector<std::vector<PmuPorts>> channel_pmus_;

@@ -30,8 +30,8 @@ int64_t ceil_div(int64_t a, int64_t b) {
 
 }  // namespace
 
-Engine::Engine(const SectionContext& context, const MemoryDevices& memories)
-    : context_(context), memories_(memories), network_(wheel_) {}
+Engine::Engine(const SectionContext& context, const MemoryDevices& memories, bool held_stay)
+    : context_(context), memories_(memories), held_stay_(held_stay), network_(wheel_) {}
 
 Status Engine::build() {
   const ChipSpec& chip = context_.node.chip;
@@ -191,8 +191,7 @@ Status Engine::build_tiers() {
                                device->peak_bytes_per_s(), tier_name(t), rate),
                    "at cycle fidelity the bandwidth is the device's: change its timings or channels"};
     }
-    RDU_ASSIGN(port.path,
-               MemoryPath::make(*device, clock_hz(chip), sim::memory_latency_cycles(chip, t)));
+    RDU_ASSIGN(port.path, MemoryPath::make(*device, clock_hz(chip), sim::memory_latency_cycles(chip, t)));
     port.bytes_per_cycle = chip.agcu_ports * chip.agcu_port_bytes_per_cycle;
   }
   return {};

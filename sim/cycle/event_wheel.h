@@ -10,7 +10,18 @@
 
 namespace rdusim::sim::cycle {
 
-enum class EventKind : uint32_t { kArrive, kExpose, kServe, kInject, kMemory, kPump, kUnit, kData, kToken, kCredit };
+enum class EventKind : uint32_t {
+  kArrive,
+  kExpose,
+  kServe,
+  kInject,
+  kMemory,
+  kPump,
+  kUnit,
+  kData,
+  kToken,
+  kCredit
+};
 
 struct Event {
   EventKind kind = EventKind::kUnit;

@@ -77,7 +77,8 @@ class ReceiveUnit : public CycleUnit {
     if (!space_there(done_)) return;
     Extent result{read.rows, read.cols, 0, 0};
     const CycleChannel& first = *outputs_[0][0];
-    if (unit_.exchange->combine != Combine::kSum) result.cols = std::min(result.cols * sockets, first.spec->cols);
+    if (unit_.exchange->combine != Combine::kSum)
+      result.cols = std::min(result.cols * sockets, first.spec->cols);
     for (CycleChannel* c : outputs_[0]) {
       const int64_t token = engine_.open_token(*c, result.rows, result.cols);
       for (int64_t k = 0; k < c->token(token).bursts; ++k) engine_.put(*c, token, k);

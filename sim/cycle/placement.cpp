@@ -12,8 +12,9 @@ namespace rdusim::sim::cycle {
 namespace {
 
 bool is_placed(const Section& section) {
-  return std::all_of(section.units.begin(), section.units.end(),
-                     [](const Unit& u) { return !u.tiles.empty() || !u.agcus.empty() || u.pcus + u.pmus == 0; }) &&
+  return std::all_of(
+             section.units.begin(), section.units.end(),
+             [](const Unit& u) { return !u.tiles.empty() || !u.agcus.empty() || u.pcus + u.pmus == 0; }) &&
          std::any_of(section.units.begin(), section.units.end(),
                      [](const Unit& u) { return !u.tiles.empty() || !u.agcus.empty(); });
 }
@@ -25,7 +26,8 @@ class RowMajor {
   Result<std::vector<TileId>> take(TileKind kind, int64_t count) {
     std::vector<TileId> tiles;
     size_t& next = next_[static_cast<size_t>(kind)];
-    for (; next < static_cast<size_t>(fabric_.tiles()) && static_cast<int64_t>(tiles.size()) < count; ++next) {
+    for (; next < static_cast<size_t>(fabric_.tiles()) && static_cast<int64_t>(tiles.size()) < count;
+         ++next) {
       if (fabric_.kind(TileId(next)) == kind) tiles.emplace_back(next);
     }
     if (static_cast<int64_t>(tiles.size()) == count) return tiles;

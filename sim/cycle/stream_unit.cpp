@@ -18,8 +18,8 @@ StreamUnit::StreamUnit(Engine& engine, size_t index)
       symbol_(engine.context().symbol(stream_.argument)),
       store_(unit_.kind == UnitKind::kStore),
       tier_(symbol_.tier),
-      moves_(engine.context().program, engine.context().section, stream_, symbol_,
-             engine.context().node.chip, 0),
+      moves_(engine.context().program, engine.context().section, stream_, symbol_, engine.context().node.chip,
+             0),
       rows_(stream_),
       rank_(engine.context().turn_ranks[index]) {
   wire_ = moves_.wire;
@@ -115,7 +115,8 @@ int64_t StreamUnit::piece_bytes(const Transfer& t) const {
 uint64_t StreamUnit::address(const Transfer& t, int64_t at) const {
   const int64_t row_bytes = moves_.cols * moves_.element_bytes;
   int64_t row = at / row_bytes;
-  row = stream_.gather ? (t.row + row) * kGatherStride % std::max<int64_t>(1, moves_.shard_rows) : t.row + row;
+  row =
+      stream_.gather ? (t.row + row) * kGatherStride % std::max<int64_t>(1, moves_.shard_rows) : t.row + row;
   const int64_t pitch = moves_.symbol_cols * moves_.element_bytes;
   return static_cast<uint64_t>(symbol_.offset_bytes + row * pitch + stream_.col_begin * moves_.element_bytes +
                                at % row_bytes);

@@ -41,10 +41,10 @@ class StreamUnit : public CycleUnit {
     int64_t row = 0;  // first
     int64_t rows = 0;
     int64_t bytes = 0;
-    int64_t asked = 0;    // bytes, in order
-    int64_t arrived = 0;  // bytes at the AGCU: from memory, or from the channel
-    int64_t done = 0;     // bytes
-    int64_t consumed = 0;             // vectors of a store's read
+    int64_t asked = 0;              // bytes, in order
+    int64_t arrived = 0;            // bytes at the AGCU: from memory, or from the channel
+    int64_t done = 0;               // bytes
+    int64_t consumed = 0;           // vectors of a store's read
     std::vector<int64_t> tokens{};  // by output channel
     std::vector<int64_t> sent{};    // bursts
   };
