@@ -174,8 +174,8 @@ struct TierPort {
   std::unique_ptr<MemoryPath> path;
   std::vector<StreamUnit*> streams;  // by priority, then rank
   int64_t under_way = 0;             // bytes
-  int64_t issued = 0;                // bytes that the ports would have asked for since the begin, idle ones too
-  int64_t bytes_per_cycle = 64;      // of the AGCU ports together
+  int64_t issued = 0;            // bytes that the ports would have asked for since the begin, idle ones too
+  int64_t bytes_per_cycle = 64;  // of the AGCU ports together
   int64_t wake_cycle = -1;
   bool ticking = false;
 };
