@@ -3,3 +3,8 @@ foreach(check includes format sizes)
   add_test(NAME check_${check} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/check_${check}" "${CMAKE_SOURCE_DIR}")
   set_tests_properties(check_${check} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 endforeach()
+
+# The tutorial's commands, run as its reader would, and their output compared.
+add_test(NAME check_tutorial COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/check_tutorial"
+  "${CMAKE_SOURCE_DIR}/docs/tutorial.md" "$<TARGET_FILE:rdusim>")
+set_tests_properties(check_tutorial PROPERTIES TIMEOUT 300)

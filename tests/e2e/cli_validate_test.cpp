@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "tests/e2e/cli_run.h"
 
@@ -61,14 +62,36 @@ TEST(CliValidate, AnUnreadablePointNamesItsLine) {
   EXPECT_NE(run.err.find("p.csv:2:1: error: latency_s is 'fast'"), std::string::npos) << run.err;
 }
 
-TEST(CliCrosscheck, TheFidelitiesAgreeWithinTenPercent) {
-  const CommandRun run = Scratch().run("crosscheck --json - -q");
+TEST(CliCrosscheck, TheClosedFormAgreesWithEventWithinTenPercent) {
+  const CommandRun run = Scratch().run("crosscheck --skip-cycle --json - -q");
   ASSERT_EQ(run.code, 0) << run.err;
   const auto json = run.json();
   EXPECT_EQ(json["workloads"].size(), 10U);
   for (const auto& row : json["workloads"])
     EXPECT_LE(std::abs(row["difference_percent"].get<double>()), 10) << row.dump();
   EXPECT_NE(json["largest"].get<std::string>().find("section "), std::string::npos);
+}
+
+// Four rows are known to be short (docs/sim.md says why); the others must stay within the bounds, and the
+// exit code must say that some are not.
+TEST(CliCrosscheckSlow, EventIsWithinFivePercentOfCycleWhereItIsKnownToBe) {
+  const CommandRun run = Scratch().run("crosscheck --json - -q");
+  const auto json = run.json();
+  const auto& rows = json["cycle"]["workloads"];
+  ASSERT_EQ(rows.size(), 10U);
+  const std::set<std::string> known_short{"gemm 512x512x512", "norm 512x2048",
+                                          "mamba-130m prefill context 128",
+                                          "llama-3.2-1b prefill context 128"};
+  bool all_within = true;
+  for (const auto& row : rows) {
+    const bool within = row["within"].get<bool>();
+    all_within = all_within && within;
+    EXPECT_TRUE(within || known_short.contains(row["workload"].get<std::string>())) << row.dump();
+    EXPECT_NEAR(row["analytic_s"].get<double>(), row["event_s"].get<double>(),
+                0.1 * row["event_s"].get<double>())
+        << row.dump();
+  }
+  EXPECT_EQ(run.code, all_within ? 0 : 1);
 }
 
 TEST(CliServe, AnExpertLargerThanHbmIsBadInput) {
