@@ -56,8 +56,10 @@ std::vector<std::string> known_words(const CLI::App& app) {
   return words;
 }
 
-// Help texts end with a line end.
+// Help texts end with a line end. A subcommand without a footer inherits rdusim's, whose examples are not its
+// own.
 void end_footers(CLI::App& app) {
+  if (app.get_parent() != nullptr && app.get_footer() == kFooter) app.footer("");
   if (!app.get_footer().empty()) app.footer(app.get_footer() + "\n");
   for (auto* command : app.get_subcommands([](const CLI::App*) { return true; })) end_footers(*command);
 }

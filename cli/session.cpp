@@ -1,5 +1,6 @@
 #include "cli/session.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -34,9 +35,11 @@ std::string shell_quoted(const std::string& argument) {
 
 std::string command_line(const std::vector<std::string>& arguments) {
   std::string line = "rdusim";
+  // `cache replay` reads the file of --trace; elsewhere it is where a timeline is written.
+  const bool trace_is_read = std::find(arguments.begin(), arguments.end(), "cache") != arguments.end();
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string name = arguments[i].substr(0, arguments[i].find('='));
-    if (options_without_effect().contains(name)) {
+    if (options_without_effect().contains(name) && !(trace_is_read && name == "--trace")) {
       const bool takes_value = name != "--quiet" && name != "-q";
       if (takes_value && name == arguments[i]) ++i;
       continue;

@@ -139,7 +139,7 @@ Result<int> run(Session& session, const Options& options) {
     }
   }
   RDU_CHECK_OK(check_overrides_used(session.config));
-  RDU_CHECK_OK(write_file_atomically(options.output, report::table_csv(table)));
+  RDU_CHECK_OK(session.write_csv(options.output, report::table_csv(table)));
   session.print(report::table_text(table));
   session.print(fmt::format("\n{}\n", options.output));
   RDU_CHECK_OK(session.write_json({{"columns", table.header}, {"rows", table.rows}}));

@@ -1,0 +1,75 @@
+// plan, workload, cache and study as a user calls them: what they print, and how they refuse.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/e2e/cli_run.h"
+
+namespace rdusim {
+namespace {
+
+using test::CommandRun;
+using test::Scratch;
+
+TEST(CliPlan, FindsTheFewestNodesAndSaysWhatToBuyNext) {
+  const CommandRun run = Scratch().run(
+      "plan --composition llama2-7b-x150 --requests synthetic:poisson,n=100,rate=20,popularity=zipf:0.9 "
+      "--objective 'p95 ttft < 0.5 s' --json - -q");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto tried = run.json()["tried"];
+  ASSERT_GE(tried.size(), 2U);
+  // One node misses by far (twenty requests a second against some ten that it serves), the last one meets.
+  EXPECT_FALSE(tried.front()["met"].get<bool>());
+  EXPECT_GT(tried.front()["clauses"][0]["value_s"].get<double>(), 0.5);
+  EXPECT_TRUE(
+      std::any_of(tried.begin(), tried.end(), [](const auto& t) { return t["met"].template get<bool>(); }));
+}
+
+TEST(CliPlan, AnUnknownMetricIsRefusedWithItsPlace) {
+  const CommandRun run = Scratch().run(
+      "plan --composition llama2-7b-x150 --requests synthetic:poisson,n=10 --objective 'p95 ttfx < 0.5 s'");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.err.find("objective:1:5: error: 'ttfx' is no metric"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("did you mean 'ttft'?"), std::string::npos) << run.err;
+}
+
+TEST(CliWorkload, WhatIsGeneratedIsReadBackAsTheSameRequests) {
+  const Scratch scratch;
+  const CommandRun made =
+      scratch.run("workload generate synthetic:gamma,n=100,rate=2,cv=3 --output requests.csv");
+  ASSERT_EQ(made.code, 0) << made.err;
+  const std::string csv = test::read_all(scratch.path("requests.csv"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 101);
+  ASSERT_EQ(scratch.run("workload generate synthetic:gamma,n=100,rate=2,cv=3 --output again.csv").code, 0);
+  EXPECT_EQ(csv, test::read_all(scratch.path("again.csv")));
+  const CommandRun shown = scratch.run("workload show requests.csv --json -");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("100"), std::string::npos) << shown.out;
+}
+
+TEST(CliCache, ReplayCountsALoopThatNeverFits) {
+  // 48 experts in turn through room for four: LRU misses every time. The manifest names the trace.
+  const CommandRun run = Scratch().run(std::string("cache replay --trace ") + RDUSIM_SOURCE_DIR +
+                                       "/tests/fixtures/runtime/cache/traces/loop48_eq.csv.gz --policy lru "
+                                       "--capacity-bytes 54000000000 --json -");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto json = run.json();
+  EXPECT_EQ(json["requests"], 20000);
+  EXPECT_EQ(json["misses"], 20000);
+  EXPECT_EQ(json["hits"], 0);
+  EXPECT_EQ(json["bytes_missed"], json["bytes_requested"]);
+  EXPECT_NE(json["manifest"]["command"].get<std::string>().find("--trace"), std::string::npos);
+}
+
+TEST(CliStudy, SwitchingWritesOneRowAMechanism) {
+  const Scratch scratch;
+  const CommandRun run = scratch.run(
+      "study switching --experts 60 --batch 1 --popularity zipf:0.9 --requests 200 -o study.csv -q");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const std::string csv = test::read_all(scratch.path("study.csv"));
+  EXPECT_GE(std::count(csv.begin(), csv.end(), '\n'), 4) << csv;
+  EXPECT_NE(csv.find("layerwise"), std::string::npos) << csv;
+}
+
+}  // namespace
+}  // namespace rdusim
