@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/program/verify.h"
 #include "sim/accounting.h"
 #include "sim/analytic.h"
 #include "sim/cycle/engine.h"
@@ -33,7 +34,11 @@ Status check_fits(const Program& program, const NodeSpec& node, const RunOptions
         fmt::format("needs {} sockets, node {} has {}", program.sockets, node.name, node.sockets),
         "compile it for fewer sockets");
   }
-  RDU_CHECK_OK(verify_program(program, chip.pcu.count, chip.pmu.count));
+  // Only cycle follows routes. Whoever compiles or reads a program checks them once; here that would cost
+  // each of many runs more than the closed form itself.
+  RDU_CHECK_OK(options.fidelity == Fidelity::kCycle
+                   ? verify_program(program, chip.pcu.count, chip.pmu.count)
+                   : verify_structure(program, chip.pcu.count, chip.pmu.count));
   const std::array<int64_t, kTierCount> capacity = {chip.pmu.count * chip.pmu.capacity_bytes,
                                                     chip.hbm.capacity_bytes, chip.ddr.capacity_bytes};
   for (size_t t = 0; t < kTierCount; ++t) {

@@ -9,6 +9,7 @@
 #include "base/program/program.h"
 #include "base/program/route.h"
 #include "base/program/topology.h"
+#include "base/program/verify.h"
 
 namespace rdusim {
 
@@ -385,12 +386,16 @@ int64_t program_steps(const Program& program) {
   return steps;
 }
 
-Status verify_program(const Program& program, int64_t pcus, int64_t pmus) {
+Status verify_structure(const Program& program, int64_t pcus, int64_t pmus) {
   if (program.sockets < 1) return program_error("program " + program.name, "needs a socket");
   for (const Section& section : program.sections) RDU_CHECK_OK(SectionVerifier(section, pcus, pmus).verify());
-  RDU_CHECK_OK(verify_placement(program, pcus, pmus));
   RDU_CHECK_OK(verify_memory(program));
   return verify_launches(program);
+}
+
+Status verify_program(const Program& program, int64_t pcus, int64_t pmus) {
+  RDU_CHECK_OK(verify_structure(program, pcus, pmus));
+  return verify_placement(program, pcus, pmus);
 }
 
 }  // namespace rdusim

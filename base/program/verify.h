@@ -1,0 +1,15 @@
+// The rules of a program without those of its placement, which cost most to check and which only a fidelity
+// that follows routes depends on. verify_program (program.h) checks all.
+#pragma once
+
+#include <cstdint>
+
+#include "base/program/program.h"
+#include "base/result.h"
+
+namespace rdusim {
+
+// All of verify_program but tiles and routes.
+Status verify_structure(const Program& program, int64_t pcus, int64_t pmus);
+
+}  // namespace rdusim
