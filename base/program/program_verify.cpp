@@ -7,7 +7,6 @@
 #include <span>
 
 #include "base/program/program.h"
-#include "base/program/route.h"
 #include "base/program/topology.h"
 #include "base/program/verify.h"
 
@@ -391,11 +390,6 @@ Status verify_structure(const Program& program, int64_t pcus, int64_t pmus) {
   for (const Section& section : program.sections) RDU_CHECK_OK(SectionVerifier(section, pcus, pmus).verify());
   RDU_CHECK_OK(verify_memory(program));
   return verify_launches(program);
-}
-
-Status verify_program(const Program& program, int64_t pcus, int64_t pmus) {
-  RDU_CHECK_OK(verify_structure(program, pcus, pmus));
-  return verify_placement(program, pcus, pmus);
 }
 
 }  // namespace rdusim

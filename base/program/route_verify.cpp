@@ -7,6 +7,7 @@
 
 #include "base/program/route.h"
 #include "base/program/topology.h"
+#include "base/program/verify.h"
 
 namespace rdusim {
 
@@ -215,6 +216,11 @@ Status verify_placement(const Program& program, int64_t pcus, int64_t pmus) {
   const Fabric fabric(mesh, pcus, pmus);
   for (const Section& section : program.sections) RDU_CHECK_OK(PlacementVerifier(section, fabric).verify());
   return {};
+}
+
+Status verify_program(const Program& program, int64_t pcus, int64_t pmus) {
+  RDU_CHECK_OK(verify_structure(program, pcus, pmus));
+  return verify_placement(program, pcus, pmus);
 }
 
 }  // namespace rdusim
