@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
-#include "compiler/passes/lowering.h"
 
 namespace rdusim::compiler {
 namespace {
@@ -27,17 +27,10 @@ Tensor reference(const ReferenceContext& context) {
 }
 
 Status lower(Lowering& l, const Node& node) {
-  const Flow flow = l.flow(node.inputs[0]);
-  const Stream x = l.activation(node.inputs[0]);
-  const Value& result = l.value(node.outputs[0]);
-  UnitBuilder u = l.unit(UnitKind::kSimd, node);
-  u.fire(flow.tokens());
-  const Register in = u.take(x, kEach);
   const double limit = node.real("limit");
-  const Register y =
-      u.scalar_op(TileOpKind::kMinScalar, u.scalar_op(TileOpKind::kMaxScalar, in, -limit), limit);
-  l.define(node.outputs[0], u.emit(y, flow.rows, result.shape.cols(), result.dtype), flow);
-  return {};
+  return lower_elementwise(l, node, [limit](UnitBuilder& u, Register x) {
+    return u.scalar_op(TileOpKind::kMinScalar, u.scalar_op(TileOpKind::kMaxScalar, x, -limit), limit);
+  });
 }
 
 }  // namespace

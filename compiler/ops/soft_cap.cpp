@@ -3,8 +3,8 @@
 
 #include <cmath>
 
+#include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
-#include "compiler/passes/lowering.h"
 
 namespace rdusim::compiler {
 namespace {
@@ -27,17 +27,11 @@ Tensor reference(const ReferenceContext& context) {
 }
 
 Status lower(Lowering& l, const Node& node) {
-  const Flow flow = l.flow(node.inputs[0]);
-  const Stream x = l.activation(node.inputs[0]);
-  const Value& result = l.value(node.outputs[0]);
-  UnitBuilder u = l.unit(UnitKind::kSimd, node);
-  u.fire(flow.tokens());
-  const Register in = u.take(x, kEach);
   const double cap = node.real("cap");
-  const Register t = u.op(TileOpKind::kTanh, {u.scalar_op(TileOpKind::kMulScalar, in, 1.0 / cap)});
-  const Register y = u.scalar_op(TileOpKind::kMulScalar, t, cap);
-  l.define(node.outputs[0], u.emit(y, flow.rows, result.shape.cols(), result.dtype), flow);
-  return {};
+  return lower_elementwise(l, node, [cap](UnitBuilder& u, Register x) {
+    const Register t = u.op(TileOpKind::kTanh, {u.scalar_op(TileOpKind::kMulScalar, x, 1.0 / cap)});
+    return u.scalar_op(TileOpKind::kMulScalar, t, cap);
+  });
 }
 
 }  // namespace

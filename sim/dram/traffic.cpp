@@ -179,7 +179,10 @@ void add(DramStats& sum, const DramStats& s) {
   }
 }
 
-// What holds the bandwidth down: the fullest resource if it is nearly full outside refresh.
+// What holds the bandwidth down: the fullest resource if it is nearly full outside refresh. A word for the
+// reader, which no number depends on. assumed: "nearly full" is 85 % of the open time; a tenth of it in
+// turnarounds counts as their doing; a source that keeps less than half of the read queue filled is what is
+// too slow.
 std::string bound_of(const DramSpec& spec, const DramResult& r, double turnaround_share) {
   const double open = 1 - r.refresh_share;
   const double nearly_full = 0.85 * open;
