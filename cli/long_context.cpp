@@ -37,13 +37,12 @@ Result<std::unique_ptr<runtime::ExecutionModel>> make_execution(Session& session
 }
 
 // `repeats` passes of this cost.
-LongContextPoint point(const runtime::ExecutionModel& execution, const std::string& model,
-                       const char* phase, int64_t tokens, int64_t batch, const runtime::PassCost& cost,
-                       int64_t repeats) {
+LongContextPoint point(const runtime::ExecutionModel& execution, const std::string& model, const char* phase,
+                       int64_t tokens, int64_t batch, const runtime::PassCost& cost, int64_t repeats) {
   const auto n = static_cast<double>(repeats);
   int64_t bytes = 0;
   for (const int64_t of_cause : cost.bytes[static_cast<size_t>(Wire::kHbm)]) bytes += of_cause;
-  return {execution.node_name(), model, phase, tokens, batch, n * seconds(cost.time),
+  return {execution.node_name(),         model, phase, tokens, batch, n * seconds(cost.time),
           n * static_cast<double>(bytes)};
 }
 
@@ -97,8 +96,8 @@ Result<const LongContextPoint*> find_point(const std::vector<LongContextPoint>& 
   for (const LongContextPoint& p : points) {
     if (p.node == node && p.model == model && p.phase == phase && p.tokens == tokens) return &p;
   }
-  return Error{ErrorCode::kNotFound, node, fmt::format("no {} point of {} at {} tokens", phase, model, tokens),
-               ""};
+  return Error{ErrorCode::kNotFound, node,
+               fmt::format("no {} point of {} at {} tokens", phase, model, tokens), ""};
 }
 
 }  // namespace rdusim::cli

@@ -27,7 +27,7 @@ struct LongContextChoice {
 struct LongContextPoint {
   std::string node;
   std::string model;
-  std::string phase;  // "prefill", "decode"
+  std::string phase;   // "prefill", "decode"
   int64_t tokens = 0;  // of each prompt, of each answer
   int64_t batch = 0;
   double seconds = 0;    // of all sequences' tokens together

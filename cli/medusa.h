@@ -1,11 +1,11 @@
-// Speculative decoding with Medusa heads on a node: tokens a step from the heads' accuracies, the time of a step
-// that verifies a tree of candidates from the simulator, and what both make of it.
+// Speculative decoding with Medusa heads on a node: tokens a step from the heads' accuracies, the time of a
+// step that verifies a tree of candidates from the simulator, and what both make of it.
 //
 //   speed-up = tokens a step / overhead      overhead = step with the tree and the heads / plain decode step
 //
-// (Cai et al., arXiv 2401.10774). A step runs the base model on all nodes of the tree, then all heads on all of
-// them, as the published code does. Leaves out: choosing candidates and accepting a path (host, a few hundred
-// comparisons) and moving the accepted rows of the cache (at most five rows a layer).
+// (Cai et al., arXiv 2401.10774). A step runs the base model on all nodes of the tree, then all heads on all
+// of them, as the published code does. Leaves out: choosing candidates and accepting a path (host, a few
+// hundred comparisons) and moving the accepted rows of the cache (at most five rows a layer).
 #pragma once
 
 #include <cstdint>

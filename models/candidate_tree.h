@@ -1,10 +1,11 @@
-// Candidate trees of speculative decoding (Medusa): several continuations of a sequence, verified in one pass.
+// Candidate trees of speculative decoding (Medusa): several continuations of a sequence, verified in one
+// pass.
 //
 // Node 0 is the token that the base model chose; every other node is one more token after its parent, the
-// rank-th most likely of the head of its depth (head 0 at depth 1). The pass takes all nodes as the new rows of
-// a sequence: a node stands at position past + depth and sees the cache, its ancestors and itself. Accepted is
-// the longest path whose every node is what the model chooses after its parent (greedy; Cai et al., arXiv
-// 2401.10774, Sec 2.3.1 with temperature 0).
+// rank-th most likely of the head of its depth (head 0 at depth 1). The pass takes all nodes as the new rows
+// of a sequence: a node stands at position past + depth and sees the cache, its ancestors and itself.
+// Accepted is the longest path whose every node is what the model chooses after its parent (greedy; Cai et
+// al., arXiv 2401.10774, Sec 2.3.1 with temperature 0).
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ class CandidateTree {
   };
 
   CandidateTree() : nodes_(1) {}
-  // Paths of ranks from below node 0, each after all its beginnings: {{0}, {0, 0}, {1}}. Fails on a path that is
-  // empty, occurs twice, has a rank below 0 or comes before its beginning.
+  // Paths of ranks from below node 0, each after all its beginnings: {{0}, {0, 0}, {1}}. Fails on a path that
+  // is empty, occurs twice, has a rank below 0 or comes before its beginning.
   static Result<CandidateTree> from_paths(const std::vector<std::vector<int64_t>>& paths);
   // A line a path, ranks with blanks between; '#' begins a comment line. `where` is the file's name.
   static Result<CandidateTree> from_text(const std::string& text, const std::string& where);
@@ -36,8 +37,8 @@ class CandidateTree {
   [[nodiscard]] int64_t max_rank() const;  // candidates that a head must give, less one
 
   // Tokens a step under independence: 1 and, for each node below 0, the probability that it is accepted.
-  // top[head][k]: probability that the right token is among the head's k + 1 most likely. Ranks and heads beyond
-  // it count as never right, so the result is a lower bound. Never fewer than 1.
+  // top[head][k]: probability that the right token is among the head's k + 1 most likely. Ranks and heads
+  // beyond it count as never right, so the result is a lower bound. Never fewer than 1.
   [[nodiscard]] double expected_tokens(const std::vector<std::vector<double>>& top) const;
 
   // Token of every node: `root`, then by rank from the heads' rows. candidates[head][rank].

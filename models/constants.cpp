@@ -110,8 +110,8 @@ Result<std::vector<int64_t>> parse_parents(const std::map<std::string, std::stri
     text.remove_prefix(std::min(text.size(), word.size() + 1));
   }
   if (text.empty() && !parents.empty()) return parents;
-  return Error{ErrorCode::kInvalidInput, fmt::format("constant {}", source),
-               "parents are no tree", "a number a node, -1 first, then each before its node"};
+  return Error{ErrorCode::kInvalidInput, fmt::format("constant {}", source), "parents are no tree",
+               "a number a node, -1 first, then each before its node"};
 }
 
 // Position of each row: 0, 1, 2 ..., or those of a tree of candidates.

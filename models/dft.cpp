@@ -14,7 +14,8 @@ using Complex = std::complex<double>;
 
 // e^(-2 pi i k / period); k is reduced first, so that large products stay exact.
 Complex root(int64_t k, int64_t period) {
-  return std::polar(1.0, -2 * std::numbers::pi * static_cast<double>(k % period) / static_cast<double>(period));
+  return std::polar(1.0,
+                    -2 * std::numbers::pi * static_cast<double>(k % period) / static_cast<double>(period));
 }
 
 float part_of(Complex value, ComplexPart part) {

@@ -1,5 +1,5 @@
-// Tables of the discrete Fourier transform of length N = n^2 in two steps of length n (the Monarch decomposition
-// of order two; Fu et al., FlashFFTConv, arXiv 2311.05908): for x as a matrix [n, n] by rows,
+// Tables of the discrete Fourier transform of length N = n^2 in two steps of length n (the Monarch
+// decomposition of order two; Fu et al., FlashFFTConv, arXiv 2311.05908): for x as a matrix [n, n] by rows,
 //
 //   X[p + n q] = sum_c W_N^(c p) W_n^(c q) sum_r x[r n + c] W_n^(r p),   W_k = e^(-2 pi i / k)
 //
@@ -24,8 +24,8 @@ std::string spectrum_source(const std::string& tensor, int64_t n, ComplexPart pa
 Tensor dft_matrix(int64_t n, ComplexPart part, bool inverse);
 // [n, n]: W_N^(j k), or its conjugate.
 Tensor twiddles(int64_t n, ComplexPart part, bool inverse);
-// Of real filters [channels, up to n^2], zeros after their end: [channels n, n], row p and column q of a channel
-// hold X[p + n q].
+// Of real filters [channels, up to n^2], zeros after their end: [channels n, n], row p and column q of a
+// channel hold X[p + n q].
 Tensor spectrum(const Tensor& filters, int64_t n, ComplexPart part);
 
 }  // namespace rdusim::models

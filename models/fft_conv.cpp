@@ -1,13 +1,13 @@
-// FlashFFTConv (model_type fft_conv): the circular convolution of real sequences of length N = n^2, each with a
-// filter of its channel, by Fourier transforms that are matrix products (dft.h). A sequence is n rows of n numbers
-// as it lies in memory.
+// FlashFFTConv (model_type fft_conv): the circular convolution of real sequences of length N = n^2, each with
+// a filter of its channel, by Fourier transforms that are matrix products (dft.h). A sequence is n rows of n
+// numbers as it lies in memory.
 //
 //   transpose ─ F ─ twiddle ─ transpose ─ F ─ ⊙ spectrum ─ F⁻¹ ─ twiddle ─ transpose ─ F⁻¹ ─ transpose
 //
 // Complex numbers are two real tensors, and every step is the real operators that a framework would launch: a
 // complex product of matrices is four linears, a difference and a sum; an elementwise one four products, a
-// difference and a sum. 41 operators. Filters are given in the time domain ("filters" [channels, length]); their
-// spectrum is a derived tensor. Pad with zeros to N >= sequence + filter for a causal convolution.
+// difference and a sum. 41 operators. Filters are given in the time domain ("filters" [channels, length]);
+// their spectrum is a derived tensor. Pad with zeros to N >= sequence + filter for a causal convolution.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -48,7 +48,8 @@ class FftConv : public Model {
   // The request's batch is the number of sequences a channel; its token counts do not matter.
   [[nodiscard]] Result<compiler::Graph> build(const GraphRequest& wanted) const override {
     RDU_CHECK_OK(check_request(*this, wanted));
-    RDU_CHECK_OK(check_work(static_cast<double>(wanted.batch) * static_cast<double>(facts().flops_per_token)));
+    RDU_CHECK_OK(
+        check_work(static_cast<double>(wanted.batch) * static_cast<double>(facts().flops_per_token)));
     if (wanted.batch != 1) {
       return Error{ErrorCode::kUnsupported, "graph request",
                    fmt::format("batch {} of a convolution", wanted.batch),
@@ -98,7 +99,8 @@ class FftConv : public Model {
     return complex_product(net, OpKind::kMul, name, a, b);
   }
   static Complex turned(Net& net, const std::string& name, Complex a) {
-    return {net.op(OpKind::kTranspose, name + ".re", {a.re}), net.op(OpKind::kTranspose, name + ".im", {a.im})};
+    return {net.op(OpKind::kTranspose, name + ".re", {a.re}),
+            net.op(OpKind::kTranspose, name + ".im", {a.im})};
   }
 
   [[nodiscard]] Complex transform(Net& net, ValueId u) const {

@@ -7,7 +7,8 @@
 // Keys are those of the project's own fixtures: cosine similarity (0 for a zero vector), neighbours by
 // similarity descending then index ascending, one vote each, entropy in nats, fallback when it exceeds the
 // threshold. In two steps (arXiv 2412.01868): with category_experts, what is voted for are categories, and a
-// table gives each category's expert (embedding: one row of the table a query). Everything in FP32 over vectors stored in BF16. Weights file: embeddings [N, d], labels [N].
+// table gives each category's expert (embedding: one row of the table a query). Everything in FP32 over
+// vectors stored in BF16. Weights file: embeddings [N, d], labels [N].
 #include <fmt/format.h>
 
 #include "models/blocks/decoder.h"
@@ -28,7 +29,7 @@ struct KnnConfig {
   int64_t k = 0;
   int64_t experts = 0;
   int64_t fallback_expert = 0;
-  double entropy_threshold = 0;  // nats
+  double entropy_threshold = 0;                // nats
   std::vector<int64_t> category_experts = {};  // empty: labels are experts
 };
 
@@ -82,9 +83,10 @@ class KnnRouter : public Model {
                                                 {{"classes", config_.experts}, {"k", config_.k}}));
     RDU_ASSIGN(const ValueId entropy, builder.add(OpKind::kEntropy, "entropy", {votes}));
     const bool two_steps = !config_.category_experts.empty();
-    RDU_ASSIGN(const ValueId chosen,
-               builder.add(OpKind::kRoute, two_steps ? "category" : "expert", {votes, entropy},
-                           {{"fallback", config_.fallback_expert}, {"threshold", config_.entropy_threshold}}));
+    RDU_ASSIGN(
+        const ValueId chosen,
+        builder.add(OpKind::kRoute, two_steps ? "category" : "expert", {votes, entropy},
+                    {{"fallback", config_.fallback_expert}, {"threshold", config_.entropy_threshold}}));
     for (const ValueId value : {topk, votes, entropy, chosen}) builder.set_role(value, SymbolRole::kOutput);
     return two_steps ? add_table(builder, chosen) : Status();
   }

@@ -159,14 +159,14 @@ class Step {
       return source(w + name, shape.rows(), shape.cols(), DType::kFp32, SymbolRole::kState);
     };
     const AdamW& a = c_.optimiser;
-    const ValueId next = op(OpKind::kAdamW, w + ".next",
-                            {gradient, state(".master"), state(".mean"), state(".square")},
-                            {{"beta1", a.beta1},
-                             {"beta2", a.beta2},
-                             {"decay", a.decay},
-                             {"eps", a.eps},
-                             {"rate", a.rate},
-                             {"step", a.step}});
+    const ValueId next =
+        op(OpKind::kAdamW, w + ".next", {gradient, state(".master"), state(".mean"), state(".square")},
+           {{"beta1", a.beta1},
+            {"beta2", a.beta2},
+            {"decay", a.decay},
+            {"eps", a.eps},
+            {"rate", a.rate},
+            {"step", a.step}});
     builder_.set_dtype(next, c_.weights);
     builder_.set_role(next, SymbolRole::kOutput);
   }

@@ -1,7 +1,7 @@
-// One step of training a Llama-like decoder, as one graph: forward with the loss, backward, and AdamW on every
-// weight. What the forward pass makes and the backward pass needs is kept (no recomputation but that of the
-// attention's probabilities). Weights are of the request's type; their FP32 copies and the optimiser's two moments
-// are states.
+// One step of training a Llama-like decoder, as one graph: forward with the loss, backward, and AdamW on
+// every weight. What the forward pass makes and the backward pass needs is kept (no recomputation but that of
+// the attention's probabilities). Weights are of the request's type; their FP32 copies and the optimiser's
+// two moments are states.
 //
 // Leaves out: the embedding table's gradient (a scatter of rows; the table stays as it is), biases, windows,
 // caches, dropout, clipping of gradients, several micro-batches.
@@ -44,8 +44,8 @@ struct TrainingConfig {
   AdamW optimiser;
 };
 
-// Inputs "token_ids" and "targets" [sequences * tokens, 1]. Results: "loss" of each row; for every weight W its
-// gradient "W.grad" (FP32) and the new weight "W.next". States of W: "W.master", "W.mean", "W.square".
+// Inputs "token_ids" and "targets" [sequences * tokens, 1]. Results: "loss" of each row; for every weight W
+// its gradient "W.grad" (FP32) and the new weight "W.next". States of W: "W.master", "W.mean", "W.square".
 Result<compiler::Graph> training_step(const std::string& name, const TrainingConfig& config);
 
 }  // namespace rdusim::models

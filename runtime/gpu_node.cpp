@@ -82,8 +82,8 @@ Result<PassCost> GpuNode::decode(const std::string& model, int64_t batch, int64_
     const double flops =
         rows * (static_cast<double>(m->flops_per_token) +
                 static_cast<double>(cached) * static_cast<double>(m->attention_flops_per_pair));
-    cost.time += roofline(flops, static_cast<double>(m->streamed_weight_bytes + kv_bytes + state_bytes),
-                          m->layers);
+    cost.time +=
+        roofline(flops, static_cast<double>(m->streamed_weight_bytes + kv_bytes + state_bytes), m->layers);
     cell(cost, Wire::kHbm, Cause::kWeights) += m->streamed_weight_bytes;
     cell(cost, Wire::kHbm, Cause::kState) += state_bytes;
     cell(cost, Wire::kHbm, Cause::kKvCache) += kv_bytes;

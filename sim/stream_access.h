@@ -52,8 +52,8 @@ struct StreamAccess {
     return {rows.begin, std::clamp<int64_t>(shard_rows - rows.begin, 0, rows.size)};
   }
   [[nodiscard]] int64_t contiguous_runs(int64_t rows) const { return cols == symbol_cols ? 1 : rows; }
-  // On the memory channel: each of `runs` contiguous runs is rounded up to bursts. APPROX: a token over the end
-  // of a ring counts as one run; it is one burst more at most.
+  // On the memory channel: each of `runs` contiguous runs is rounded up to bursts. APPROX: a token over the
+  // end of a ring counts as one run; it is one burst more at most.
   [[nodiscard]] int64_t channel_bytes(int64_t bytes, int64_t runs) const {
     if (burst_bytes <= 0) return bytes;
     return (bytes / runs + burst_bytes - 1) / burst_bytes * burst_bytes * runs;

@@ -98,7 +98,8 @@ Result<Extent> TokenShapes::computed(size_t unit, size_t output, int64_t number)
 }
 
 // What the port's register brings in firings [begin, end), put together. Pieces whose ends and middle are
-// alike are alike throughout: a ragged piece is the last of its run, and one with cached rows before it the first.
+// alike are alike throughout: a ragged piece is the last of its run, and one with cached rows before it the
+// first.
 Result<Extent> TokenShapes::collected(size_t unit, size_t output, int64_t begin, int64_t end) {
   const bool by_rows = section_.units[unit].outputs[output].accumulate == Accumulate::kConcatRows;
   RDU_ASSIGN(const FiringCost::Entry* first, firing(unit, begin));

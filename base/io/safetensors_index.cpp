@@ -1,6 +1,6 @@
-// Sharded safetensors: an index {"metadata": {...}, "weight_map": {tensor: file}} beside the files it names. Every
-// tensor is in the file that the index says and in no other, and the files hold no tensor beside. File names are
-// plain names: nothing outside the index's folder is opened.
+// Sharded safetensors: an index {"metadata": {...}, "weight_map": {tensor: file}} beside the files it names.
+// Every tensor is in the file that the index says and in no other, and the files hold no tensor beside. File
+// names are plain names: nothing outside the index's folder is opened.
 #include <fmt/format.h>
 
 #include <algorithm>

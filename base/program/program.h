@@ -136,8 +136,8 @@ std::string_view cause_name(Cause cause);
 
 // What a load or store unit touches: `segments` row ranges of `rows` rows, the i-th starting at row
 // begin + i * stride, cut into tokens of at most rows_per_token rows (a token never spans two segments); the
-// whole `repeats` times. ring > 0: row r of a segment lies at r mod ring after the segment's first row, which is
-// then at i * stride (a cache that keeps the last `ring` rows); coordinates of tiles count on without it.
+// whole `repeats` times. ring > 0: row r of a segment lies at r mod ring after the segment's first row, which
+// is then at i * stride (a cache that keeps the last `ring` rows); coordinates of tiles count on without it.
 // Columns [col_begin, col_begin + cols) of the symbol. A load with an input port is a
 // gather: each input token [m,1] of row numbers gives one token [m, cols] (segments and rows_per_token are
 // unused).

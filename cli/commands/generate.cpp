@@ -124,7 +124,9 @@ Result<int> run(Session& session, const Options& options) {
 void add_generate(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("generate", "greedy decoding with real weights on the simulated chip");
-  command->add_option("MODEL_DIR", options->folder, "folder with config.json and model.safetensors, or its shards with their index")
+  command
+      ->add_option("MODEL_DIR", options->folder,
+                   "folder with config.json and model.safetensors, or its shards with their index")
       ->required()
       ->check(CLI::ExistingDirectory);
   command->add_option("--prompt-ids", options->prompt, "token ids of the prompt, separated by commas")

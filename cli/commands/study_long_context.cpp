@@ -1,4 +1,5 @@
-// rdusim study long-context: prefill throughput over the prompt's length, decode throughput over the answer's.
+// rdusim study long-context: prefill throughput over the prompt's length, decode throughput over the
+// answer's.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -50,7 +51,8 @@ void add_study_long_context(CLI::App& study, Session& session) {
   auto* command =
       study.add_subcommand("long-context", "throughput over the length of prompt and answer, of two models");
   command->add_option("--node", choice.nodes, "RDU and GPU nodes (default sn40l-8,a100)")->delimiter(',');
-  command->add_option("--models", choice.models, "the last is the baseline (default SAMBA 1.7B, Llama-3 1.6B)")
+  command
+      ->add_option("--models", choice.models, "the last is the baseline (default SAMBA 1.7B, Llama-3 1.6B)")
       ->delimiter(',');
   const auto lengths = CLI::Range(1, 1 << 24);
   command->add_option("--prompts", choice.prompts, "tokens of a prompt (default 1K to 128K)")
@@ -66,7 +68,8 @@ void add_study_long_context(CLI::App& study, Session& session) {
   command->add_option("-o,--output", options->output, "CSV file (default out/study-long-context.csv)")
       ->type_name("FILE");
   command->footer(
-      "A prefill row has as many prompts as make 131072 tokens, one sequence a pass. A decode row is all steps of\n"
+      "A prefill row has as many prompts as make 131072 tokens, one sequence a pass. A decode row is all "
+      "steps of\n"
       "the answer, after one token.\n\n"
       "Examples:\n"
       "  rdusim study long-context\n"

@@ -50,7 +50,8 @@ void add_study_medusa(CLI::App& study, Session& session) {
   command->add_option("--heads", choice.heads, "its heads (default medusa-vicuna-7b)");
   command->add_option("--tree", choice.tree, "paths of ranks, a line each (default: the published 63 paths)")
       ->type_name("FILE");
-  command->add_option("--accuracies", choice.accuracies, "CSV: model, head, top1, top2 ... (default: published)")
+  command
+      ->add_option("--accuracies", choice.accuracies, "CSV: model, head, top1, top2 ... (default: published)")
       ->type_name("FILE");
   command->add_option("--accuracy-model", choice.accuracy_model, "its rows (default vicuna-7b-v1.3)");
   command->add_option("--context", choice.contexts, "cached tokens (default 128 to 4096)")
@@ -61,7 +62,8 @@ void add_study_medusa(CLI::App& study, Session& session) {
   command->add_option("-o,--output", options->output, "CSV file (default out/study-medusa.csv)")
       ->type_name("FILE");
   command->footer(
-      "overhead: a step with tree and heads over a plain one; speed_up: tokens a step over it. Ranks that the\n"
+      "overhead: a step with tree and heads over a plain one; speed_up: tokens a step over it. Ranks that "
+      "the\n"
       "accuracies do not cover count as never right.\n\n"
       "Example:\n"
       "  rdusim study medusa --context 1024,4096");

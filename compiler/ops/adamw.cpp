@@ -3,8 +3,8 @@
 //   m = b1 m + (1 - b1) g      v = b2 v + (1 - b2) g^2
 //   w = w - rate (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay w)
 //
-// g: the gradient; w, m and v are states: read, updated and left; the result is the new w in the result's type. The
-// step t counts from 1.
+// g: the gradient; w, m and v are states: read, updated and left; the result is the new w in the result's
+// type. The step t counts from 1.
 #include "compiler/ops/op.h"
 
 #include <algorithm>
@@ -59,8 +59,8 @@ Tensor reference(const ReferenceContext& context) {
   for (size_t i = 0; i < g.values.size(); ++i) {
     m.values[i] = f(r.beta1) * m.values[i] + f(1 - r.beta1) * g.values[i];
     v.values[i] = f(r.beta2) * v.values[i] + f(1 - r.beta2) * (g.values[i] * g.values[i]);
-    const float step = m.values[i] * f(r.mean_unbias) /
-                       (std::sqrt(v.values[i] * f(r.square_unbias)) + f(r.eps));
+    const float step =
+        m.values[i] * f(r.mean_unbias) / (std::sqrt(v.values[i] * f(r.square_unbias)) + f(r.eps));
     w.values[i] -= f(r.rate) * (step + f(r.decay) * w.values[i]);
   }
   Tensor result = w;
@@ -114,7 +114,8 @@ Status lower(Lowering& l, const Node& node) {
 }  // namespace
 
 const OpRecord kAdamWRecord = {
-    .doc = "gradient [n,k]; weight, mean, square [n,k] (states) -> [n,k]: an AdamW step; leaves the new states",
+    .doc =
+        "gradient [n,k]; weight, mean, square [n,k] (states) -> [n,k]: an AdamW step; leaves the new states",
     .attributes = {"beta1", "beta2", "decay", "eps", "rate", "step"},
     .min_inputs = 4,
     .max_inputs = 4,

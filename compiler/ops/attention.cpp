@@ -236,8 +236,8 @@ Status append_to_cache(Lowering& l, const Node& node, size_t cache, const Stream
   return {};
 }
 
-// Keys or values of the sequence so far, after the cached ones if these are given: each block adds its rows; a
-// window forgets what no later row sees. Without causality all of the sequence at once, when its last block
+// Keys or values of the sequence so far, after the cached ones if these are given: each block adds its rows;
+// a window forgets what no later row sees. Without causality all of the sequence at once, when its last block
 // has come. `passed`: the blocks themselves, which leave only after the cached rows have come, so that what
 // writes them to a ring does not overwrite a row before it is read.
 struct RowsSoFar {
@@ -284,7 +284,8 @@ Status check_supported(const Lowering& l, const Node& node, const AttentionShape
   return {};
 }
 
-// Gives the stages their keys and values: cached ones, the sequence's so far; appends the new ones to the cache.
+// Gives the stages their keys and values: cached ones, the sequence's so far; appends the new ones to the
+// cache.
 Status add_cached(Lowering& l, const Node& node, const AttentionShape& a, const Stream& k, const Stream& v,
                   AttentionStages& stages) {
   const Flow& flow = stages.flow;

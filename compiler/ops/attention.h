@@ -57,7 +57,7 @@ struct AttentionStages {
   Stream q = {};
   Stream keys = {};
   Stream values = {};
-  Phases new_phases = kEach;            // of keys and values
+  Phases new_phases = kEach;  // of keys and values
   // Of the cache, one token a sequence; absent when `keys` and `values` begin with them.
   std::optional<Stream> old_keys = {};
   std::optional<Stream> old_values = {};
@@ -80,7 +80,8 @@ struct AttentionStages {
   Stream values_stage(const Stream& probabilities);
 };
 
-// Cached rows of every sequence, one token a sequence: positions [begin, begin + rows) of a ring of `capacity`.
+// Cached rows of every sequence, one token a sequence: positions [begin, begin + rows) of a ring of
+// `capacity`.
 Stream cached_rows(Lowering& l, const Node& node, ValueId cache, int64_t begin, int64_t rows,
                    int64_t capacity, int64_t sequences);
 // One token a sequence from a token that holds a row of each, and back.

@@ -1,5 +1,5 @@
-// attention_back: the gradients of an attention's queries, keys and values (training: no cache, no window), side by
-// side. For each head, with the probabilities p computed again:
+// attention_back: the gradients of an attention's queries, keys and values (training: no cache, no window),
+// side by side. For each head, with the probabilities p computed again:
 //
 //   dv_u = sum_t p_tu dy_t      dp_tu = dy_t v_u      ds_tu = scale p_tu (dp_tu - sum_w p_tw dp_tw)
 //   dq_t = sum_u ds_tu k_u      dk_u = sum_t ds_tu q_t
@@ -164,8 +164,7 @@ class BackStages {
           u.scalar_op(TileOpKind::kMulScalar, u.scalar_op(TileOpKind::kAddScalar, seen, -1.0), 1e30);
       s = u.op(TileOpKind::kAdd, {s, penalty});
     }
-    const Register e =
-        u.op(TileOpKind::kExp, {u.op(TileOpKind::kSub, {s, u.op(TileOpKind::kRowMax, {s})})});
+    const Register e = u.op(TileOpKind::kExp, {u.op(TileOpKind::kSub, {s, u.op(TileOpKind::kRowMax, {s})})});
     const Register p =
         u.op(TileOpKind::kMul, {e, u.op(TileOpKind::kReciprocal, {u.op(TileOpKind::kRowSum, {e})})});
     return u.emit(p, scores.rows, scores.cols, DType::kFp32);
@@ -187,8 +186,8 @@ class BackStages {
     const Register pairs = u.matmul(r, a, false, d_.heads, d_.group());
     return u.emit(u.op(TileOpKind::kReshape, {pairs}, d_.q_cols()), flow_.rows, d_.q_cols(), DType::kFp32);
   }
-  // Sum over the queries and over the heads of a group: of each head's [rows, tokens], turned, times its part of
-  // `rows`. [tokens, kv_heads dim], complete with a sequence's last block.
+  // Sum over the queries and over the heads of a group: of each head's [rows, tokens], turned, times its part
+  // of `rows`. [tokens, kv_heads dim], complete with a sequence's last block.
   Stream turned_product(const char* name, const Stream& pairs, const Stream& rows) {
     UnitBuilder u = l_.unit(UnitKind::kGemm, node_, name);
     u.fire(flow_.tokens());
@@ -246,7 +245,8 @@ Status lower(Lowering& l, const Node& node) {
 
 const OpRecord kAttentionBackRecord = {
     .doc =
-        "q, dy [B*T,H*d], k, v [B*T,K*d] -> [B*T,(H+2K)*d]: the gradients of an attention's queries, keys and "
+        "q, dy [B*T,H*d], k, v [B*T,K*d] -> [B*T,(H+2K)*d]: the gradients of an attention's queries, keys "
+        "and "
         "values",
     .attributes = {"causal", "head_dim", "heads", "kv_heads", "query_tokens", "scale"},
     .min_inputs = 4,

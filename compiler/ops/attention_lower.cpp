@@ -68,8 +68,7 @@ Register AttentionStages::visible(UnitBuilder& u, Register scores, Mask mask,
     return u.op(TileOpKind::kLookup, {rows, u.op(TileOpKind::kAdd, {zero, key})});
   }
   Register row = u.op(TileOpKind::kRowIndex, {scores}, shape.heads);
-  if (first_position > 0)
-    row = u.scalar_op(TileOpKind::kAddScalar, row, static_cast<double>(first_position));
+  if (first_position > 0) row = u.scalar_op(TileOpKind::kAddScalar, row, static_cast<double>(first_position));
   Register seen = u.op(TileOpKind::kCmpLessEqual, {col, row});
   if (shape.window > 0) {
     const Register oldest = u.scalar_op(TileOpKind::kAddScalar, row, -static_cast<double>(shape.window));

@@ -49,14 +49,12 @@ Status lower(Lowering& l, const Node& node) {
   const Register target = u.take(targets, kEach);
   const auto op = [&](TileOpKind kind, std::initializer_list<Register> r) { return u.op(kind, r); };
   const Register e = op(TileOpKind::kExp, {op(TileOpKind::kSub, {x, op(TileOpKind::kRowMax, {x})})});
-  const Register p =
-      op(TileOpKind::kMul, {e, op(TileOpKind::kReciprocal, {op(TileOpKind::kRowSum, {e})})});
+  const Register p = op(TileOpKind::kMul, {e, op(TileOpKind::kReciprocal, {op(TileOpKind::kRowSum, {e})})});
   // A row of columns and a column of targets: 1 at the target, [rows, V] through the sum with p's zeros.
-  const Register columns = op(TileOpKind::kAdd, {u.scalar_op(TileOpKind::kMulScalar, p, 0.0),
-                                                 op(TileOpKind::kColIndex, {x})});
+  const Register columns =
+      op(TileOpKind::kAdd, {u.scalar_op(TileOpKind::kMulScalar, p, 0.0), op(TileOpKind::kColIndex, {x})});
   const Register at = op(TileOpKind::kCmpEqual, {columns, target});
-  const Register y =
-      u.scalar_op(TileOpKind::kMulScalar, op(TileOpKind::kSub, {p, at}), node.real("scale"));
+  const Register y = u.scalar_op(TileOpKind::kMulScalar, op(TileOpKind::kSub, {p, at}), node.real("scale"));
   const Value& result = l.value(node.outputs[0]);
   l.define(node.outputs[0], u.emit(y, flow.rows, result.shape.cols(), result.dtype), flow);
   return {};

@@ -1,7 +1,7 @@
 // linear_grad: the gradient of a linear's weight: dW = dy^T x, summed over all rows in FP32.
 //
-// Lowering: blocks of rows are turned in PMUs, multiplied, and added up in the accumulator of the output port, so
-// the whole gradient lies on chip until the last row has come.
+// Lowering: blocks of rows are turned in PMUs, multiplied, and added up in the accumulator of the output
+// port, so the whole gradient lies on chip until the last row has come.
 #include "compiler/ops/op.h"
 
 #include "compiler/ops/operands.h"
@@ -41,8 +41,7 @@ Status lower(Lowering& l, const Node& node) {
   UnitBuilder turn = l.unit(UnitKind::kBuffer, node, "turned");
   turn.fire(tokens);
   const Register taken = turn.take(dy, kEach);
-  const Stream turned =
-      turn.emit(turn.op(TileOpKind::kTranspose, {taken}), dy.cols, flow.rows, dy.dtype);
+  const Stream turned = turn.emit(turn.op(TileOpKind::kTranspose, {taken}), dy.cols, flow.rows, dy.dtype);
   UnitBuilder gemm = l.unit(UnitKind::kGemm, node);
   gemm.fire(tokens);
   const Register rd = gemm.take(turned, kEach);

@@ -41,8 +41,8 @@ Tensor reference(const ReferenceContext& context) {
   return rounded(context, std::move(result));
 }
 
-// The second operand is a value of the same rows, or a source that is kept on chip for all tokens: a row, or a
-// table of a sequence's rows.
+// The second operand is a value of the same rows, or a source that is kept on chip for all tokens: a row, or
+// a table of a sequence's rows.
 Status lower(Lowering& l, const Node& node) {
   const Flow flow = l.flow(node.inputs[0]);
   const Value& second = l.value(node.inputs[1]);

@@ -24,8 +24,8 @@ constexpr int64_t kMaxInteger = int64_t{1} << 31;
 
 // A list in words: attribute types cannot be told from the record, so the one exception is named here.
 bool is_real_attribute(std::string_view name) {
-  constexpr std::string_view kReal[] = {"eps",   "scale", "threshold", "cap",  "limit",
-                                       "rate",  "beta1", "beta2",     "decay"};
+  constexpr std::string_view kReal[] = {"eps",  "scale", "threshold", "cap",  "limit",
+                                        "rate", "beta1", "beta2",     "decay"};
   return std::find(std::begin(kReal), std::end(kReal), name) != std::end(kReal);
 }
 

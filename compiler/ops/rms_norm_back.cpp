@@ -62,12 +62,10 @@ Status lower(Lowering& l, const Node& node) {
   };
   const Register g = op(TileOpKind::kMul, {rd, rg});
   const Register squares = row_mean(op(TileOpKind::kMul, {rx, rx}));
-  const Register r =
-      op(TileOpKind::kRsqrt, {u.scalar_op(TileOpKind::kAddScalar, squares, node.real("eps"))});
+  const Register r = op(TileOpKind::kRsqrt, {u.scalar_op(TileOpKind::kAddScalar, squares, node.real("eps"))});
   const Register cube = op(TileOpKind::kMul, {r, op(TileOpKind::kMul, {r, r})});
   const Register along = op(TileOpKind::kMul, {cube, row_mean(op(TileOpKind::kMul, {g, rx}))});
-  const Register dx =
-      op(TileOpKind::kSub, {op(TileOpKind::kMul, {g, r}), op(TileOpKind::kMul, {rx, along})});
+  const Register dx = op(TileOpKind::kSub, {op(TileOpKind::kMul, {g, r}), op(TileOpKind::kMul, {rx, along})});
   l.define(node.outputs[0], u.emit(dx, flow.rows, result.shape.cols(), result.dtype), flow);
   return {};
 }

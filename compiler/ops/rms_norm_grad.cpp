@@ -45,8 +45,7 @@ Status lower(Lowering& l, const Node& node) {
   const Register sum = u.op(TileOpKind::kRowSum, {u.op(TileOpKind::kMul, {rx, rx})});
   const Register mean =
       u.scalar_op(TileOpKind::kMulScalar, sum, 1.0 / static_cast<double>(result.shape.cols()));
-  const Register r =
-      u.op(TileOpKind::kRsqrt, {u.scalar_op(TileOpKind::kAddScalar, mean, node.real("eps"))});
+  const Register r = u.op(TileOpKind::kRsqrt, {u.scalar_op(TileOpKind::kAddScalar, mean, node.real("eps"))});
   const Register part = u.op(TileOpKind::kMul, {u.op(TileOpKind::kMul, {rd, rx}), r});
   const Stream all = u.emit(u.op(TileOpKind::kColSum, {part}), 1, result.shape.cols(), result.dtype,
                             {last_of(flow.tokens()), Accumulate::kSum, flow.tokens(), 0});

@@ -8,8 +8,8 @@
 //
 // Lowering in blocks of rows (operators.md: the chunked form): every block is summarised as a map of the
 // state, the maps compose in the accumulator of an output port, and the scan of a block starts from what the
-// blocks before it, applied to the state in memory if the sequence has begun earlier, left. Both the summary and the scan take each exponential, so a prefill has twice the
-// definition's.
+// blocks before it, applied to the state in memory if the sequence has begun earlier, left. Both the summary
+// and the scan take each exponential, so a prefill has twice the definition's.
 #include "compiler/ops/op.h"
 
 #include <fmt/format.h>

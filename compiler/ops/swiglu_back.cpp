@@ -1,4 +1,5 @@
-// swiglu_back: the gradients of a SwiGLU's operands, of the gate in the left half and of the other in the right:
+// swiglu_back: the gradients of a SwiGLU's operands, of the gate in the left half and of the other in the
+// right:
 //
 //   s = sigmoid(gate):  d gate = dy up s (1 + gate (1 - s)),  d up = dy gate s
 #include "compiler/ops/op.h"
@@ -53,8 +54,7 @@ Status lower(Lowering& l, const Node& node) {
   const Register s = u.op(TileOpKind::kSigmoid, {z});
   const Register rest = u.scalar_op(TileOpKind::kAddScalar, u.op(TileOpKind::kNeg, {s}), 1.0);
   const Register slope = mul(s, u.scalar_op(TileOpKind::kAddScalar, mul(z, rest), 1.0));
-  const Register both =
-      u.op(TileOpKind::kConcatCols, {mul(mul(rd, ru), slope), mul(rd, mul(z, s))});
+  const Register both = u.op(TileOpKind::kConcatCols, {mul(mul(rd, ru), slope), mul(rd, mul(z, s))});
   const Value& result = l.value(node.outputs[0]);
   l.define(node.outputs[0], u.emit(both, flow.rows, result.shape.cols(), result.dtype), flow);
   return {};

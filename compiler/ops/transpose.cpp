@@ -1,8 +1,8 @@
 // transpose: every sequence's square block of rows is transposed.
 //
-// Lowering: a sequence's rows are collected in PMUs; when the last has come, blocks of columns leave as blocks of
-// rows. So what follows starts a sequence later: with many sequences the stages before and after work on
-// neighbours.
+// Lowering: a sequence's rows are collected in PMUs; when the last has come, blocks of columns leave as
+// blocks of rows. So what follows starts a sequence later: with many sequences the stages before and after
+// work on neighbours.
 #include "compiler/ops/op.h"
 
 #include <fmt/format.h>

@@ -135,13 +135,10 @@ ValueId Net::scale(const std::string& name, ValueId x, double by) {
 
 ValueId Net::rotate(const std::string& name, ValueId x, int64_t head_dim, const RopeParameters& rope) {
   if (!request_.tree.empty()) {
-    const ValueId rows =
-        constant("rope_tree", this->rows(), head_dim,
-                 tree_rope_source(rope, head_dim, request_.past_tokens, request_.tree));
+    const ValueId rows = constant("rope_tree", this->rows(), head_dim,
+                                  tree_rope_source(rope, head_dim, request_.past_tokens, request_.tree));
     return op(OpKind::kRope, name, {x, rows},
-              {{"head_dim", head_dim},
-               {"past_tokens", int64_t{0}},
-               {"query_tokens", request_.query_tokens}});
+              {{"head_dim", head_dim}, {"past_tokens", int64_t{0}}, {"query_tokens", request_.query_tokens}});
   }
   // The table covers the whole cache, so prefill and every decode step of a sequence name the same constant.
   const ValueId table =

@@ -1,5 +1,5 @@
-// A step that verifies a tree of candidates must change nothing but the speed: every node's logits are those of
-// its path alone, and greedy decoding by trees gives the tokens of greedy decoding one by one. Through the
+// A step that verifies a tree of candidates must change nothing but the speed: every node's logits are those
+// of its path alone, and greedy decoding by trees gives the tokens of greedy decoding one by one. Through the
 // reference interpreter and through the chip, FP32 activations.
 #include <gtest/gtest.h>
 
@@ -99,7 +99,8 @@ class CandidateTreeStep : public ::testing::TestWithParam<std::tuple<const char*
   models::GraphExecutor executor_;
 };
 
-const std::vector<std::vector<int64_t>> kPaths = {{0}, {0, 0}, {1}, {0, 1}, {0, 0, 0}, {1, 0}, {2}, {0, 0, 1}};
+const std::vector<std::vector<int64_t>> kPaths = {{0},       {0, 0}, {1}, {0, 1},
+                                                  {0, 0, 0}, {1, 0}, {2}, {0, 0, 1}};
 
 TEST_P(CandidateTreeStep, EveryNodeHasTheLogitsOfItsPath) {
   auto tree = CandidateTree::from_paths(kPaths);
@@ -110,8 +111,8 @@ TEST_P(CandidateTreeStep, EveryNodeHasTheLogitsOfItsPath) {
   models::TensorMap caches;
   run(request(0, past), prompt, caches);
   models::TensorMap tree_caches = caches;
-  const auto step = run(request(past, static_cast<int64_t>(candidates.size()), tree->parents()), candidates,
-                        tree_caches);
+  const auto step =
+      run(request(past, static_cast<int64_t>(candidates.size()), tree->parents()), candidates, tree_caches);
   for (size_t node = 0; node < candidates.size(); ++node) {
     std::vector<int64_t> path;
     for (auto at = static_cast<int64_t>(node); at >= 0; at = tree->nodes()[static_cast<size_t>(at)].parent)
@@ -122,8 +123,8 @@ TEST_P(CandidateTreeStep, EveryNodeHasTheLogitsOfItsPath) {
       const Tensor& got = step.at(name);
       float worst = 0;
       for (int64_t c = 0; c < expected.cols(); ++c) {
-        worst = std::max(worst, std::abs(got.at(static_cast<int64_t>(node), c) -
-                                         expected.at(expected.rows() - 1, c)));
+        worst = std::max(
+            worst, std::abs(got.at(static_cast<int64_t>(node), c) - expected.at(expected.rows() - 1, c)));
       }
       EXPECT_LT(worst, 5e-4F) << name << ", node " << node;
     }

@@ -1,5 +1,5 @@
-// FlashFFTConv through the reference interpreter and through the chip, fused and unfused, against the convolution
-// by its definition.
+// FlashFFTConv through the reference interpreter and through the chip, fused and unfused, against the
+// convolution by its definition.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -26,8 +26,9 @@ struct Problem {
 
 std::vector<uint8_t> weights_file(const Tensor& filters) {
   const size_t bytes = filters.values.size() * sizeof(float);
-  const std::string header = fmt::format(R"({{"filters":{{"dtype":"F32","shape":[{},{}],"data_offsets":[0,{}]}}}})",
-                                         filters.rows(), filters.cols(), bytes);
+  const std::string header =
+      fmt::format(R"({{"filters":{{"dtype":"F32","shape":[{},{}],"data_offsets":[0,{}]}}}})", filters.rows(),
+                  filters.cols(), bytes);
   std::vector<uint8_t> file(8 + header.size() + bytes);
   const uint64_t length = header.size();
   std::memcpy(file.data(), &length, 8);
@@ -42,7 +43,8 @@ Problem make_problem(int64_t n, int64_t channels, int64_t filter, uint64_t seed)
   for (float& v : p.filters.values) v = static_cast<float>(random.uniform() * 2 - 1);
   for (float& v : p.sequences.values) v = static_cast<float>(random.uniform() * 2 - 1);
   const auto config = read_json_text(
-      fmt::format(R"({{"model_type": "fft_conv", "length": {}, "channels": {}}})", n * n, channels), "config");
+      fmt::format(R"({{"model_type": "fft_conv", "length": {}, "channels": {}}})", n * n, channels),
+      "config");
   EXPECT_TRUE(config.ok());
   auto model = models::make_model("conv", *config);
   EXPECT_TRUE(model.ok()) << (model.ok() ? "" : model.error().to_string());

@@ -1,6 +1,6 @@
 // A long sequence in pieces: prefill in chunks and single steps, with caches of the window's rows (rings) and
-// recurrent states between them, must give at every position what one prefill of the whole sequence gives on the
-// reference interpreter. FP32 activations: the order of summation is all that differs.
+// recurrent states between them, must give at every position what one prefill of the whole sequence gives on
+// the reference interpreter. FP32 activations: the order of summation is all that differs.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -109,8 +109,7 @@ TEST_P(LongContext, PiecesEqualTheWholeOnTheInterpreter) {
 
 TEST_P(LongContext, PiecesEqualTheWholeOnTheChip) {
   for (const int64_t sockets : {1, 2}) {
-    for (const auto fusion :
-         {compiler::Fusion::kNone, compiler::Fusion::kLayer, compiler::Fusion::kAuto}) {
+    for (const auto fusion : {compiler::Fusion::kNone, compiler::Fusion::kLayer, compiler::Fusion::kAuto}) {
       const std::vector<int64_t> pieces = random_pieces(random_);
       SCOPED_TRACE(fmt::format("{} sockets, fusion {}", sockets, compiler::fusion_name(fusion)));
       compiler::CompileOptions options;

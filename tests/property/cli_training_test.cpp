@@ -1,5 +1,6 @@
-// A training step of a small decoder layer with its loss: the gradients against finite differences of the loss, in
-// FP32 by the reference interpreter; and every value of the step through the chip against the interpreter.
+// A training step of a small decoder layer with its loss: the gradients against finite differences of the
+// loss, in FP32 by the reference interpreter; and every value of the step through the chip against the
+// interpreter.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -87,7 +88,8 @@ Result<Outputs> interpret(const compiler::Graph& graph, const std::map<std::stri
   return out;
 }
 
-std::vector<uint8_t> weights_file(const compiler::Graph& graph, const std::map<std::string, Tensor>& sources) {
+std::vector<uint8_t> weights_file(const compiler::Graph& graph,
+                                  const std::map<std::string, Tensor>& sources) {
   std::string header;
   std::vector<uint8_t> data;
   for (const compiler::Value& v : graph.values) {
@@ -155,7 +157,8 @@ TEST(TrainingStep, GradientsAreThoseOfTheLoss) {
         ASSERT_TRUE(run.ok());
         loss[side] = mean_loss(run->values.at("loss"));
       }
-      // FP32 losses near 3 are known to 1e-7: 1e-5 of a difference over 0.04, and the third derivative's part.
+      // FP32 losses near 3 are known to 1e-7: 1e-5 of a difference over 0.04, and the third derivative's
+      // part.
       const double difference = (loss[1] - loss[0]) / (2 * kStep);
       EXPECT_NEAR(static_cast<double>(gradient.values[at]), difference, 2e-4 + 0.02 * std::abs(difference))
           << weight.name << " at " << at;
@@ -214,7 +217,8 @@ TEST_P(TrainingOnChip, EqualsTheInterpreter) {
     EXPECT_LT(worst, 1e-4) << name;
     ++compared;
   }
-  EXPECT_EQ(compared, 1 + (2 * 9 + 2) * 4);  // the loss; of each weight: the new one, its copy, mean and square
+  EXPECT_EQ(compared,
+            1 + (2 * 9 + 2) * 4);  // the loss; of each weight: the new one, its copy, mean and square
 }
 
 INSTANTIATE_TEST_SUITE_P(Fusions, TrainingOnChip,

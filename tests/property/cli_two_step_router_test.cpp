@@ -1,5 +1,5 @@
-// The router in two steps gives each query the expert of the category that the router in one step votes for, through
-// the reference interpreter and through the chip.
+// The router in two steps gives each query the expert of the category that the router in one step votes for,
+// through the reference interpreter and through the chip.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>

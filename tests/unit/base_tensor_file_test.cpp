@@ -97,8 +97,9 @@ TEST(Safetensors, FromDiskEqualsFromMemory) {
 class ShardedSafetensors : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(::testing::TempDir()) /
-              (std::string("rdusim_shards_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder_ =
+        std::filesystem::path(::testing::TempDir()) /
+        (std::string("rdusim_shards_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::create_directories(folder_);
     write("one.safetensors", shard("a", 1.5F));
     write("two.safetensors", shard("b", -2.0F));
@@ -129,8 +130,8 @@ TEST_F(ShardedSafetensors, AreReadAsOneFile) {
   const auto file = SafetensorsFile::open_model(folder_.string());
   ASSERT_TRUE(file.ok()) << file.error().to_string();
   EXPECT_EQ(file->entries().size(), 2U);
-  EXPECT_THAT(file->files(), ElementsAre((folder_ / "one.safetensors").string(),
-                                         (folder_ / "two.safetensors").string()));
+  EXPECT_THAT(file->files(),
+              ElementsAre((folder_ / "one.safetensors").string(), (folder_ / "two.safetensors").string()));
   EXPECT_THAT(file->read("a")->values, ElementsAre(1.5F));
   EXPECT_THAT(file->read("b")->values, ElementsAre(-2.0F));
   EXPECT_THAT(file->read("c").error().to_string(), HasSubstr("no tensor `c`"));

@@ -354,8 +354,9 @@ TEST(EveryOperator, NameGoesBackToTheKind) {
 TEST(Transpose, TurnsTheRowsOfEachSequence) {
   expect_near(OpCase().input(tensor(4, 2, {1, 2, 3, 4, 5, 6, 7, 8})).run(OpKind::kTranspose), 4, 2,
               {1, 3, 2, 4, 5, 7, 6, 8});
-  EXPECT_NE(OpCase().input(tensor(3, 2, {1, 2, 3, 4, 5, 6})).error(OpKind::kTranspose).find("whole sequences"),
-            std::string::npos);
+  EXPECT_NE(
+      OpCase().input(tensor(3, 2, {1, 2, 3, 4, 5, 6})).error(OpKind::kTranspose).find("whole sequences"),
+      std::string::npos);
 }
 
 TEST(Mul, ATableRepeats) {
