@@ -56,15 +56,9 @@ Result<ValidationRows> training_rows(ValidationContext& context) {
                          {},
                          command("auto", "software"),
                          ""},
-                        {"training-orchestration-gain",
-                         "the same, launched by the chip over by the host",
-                         "P Fig 10",
-                         Published::at_most(1.1),
-                         host.latency_s() / chip.latency_s(),
-                         "x",
-                         {},
-                         command("auto", "hardware"),
-                         ""}};
+                        {"training-orchestration-gain", "the same, launched by the chip over by the host",
+                         "P Fig 10", Published::at_most(1.1), host.latency_s() / chip.latency_s(), "x", 0,
+                         command("auto", "hardware"), ""}};
 }
 
 }  // namespace rdusim::cli
