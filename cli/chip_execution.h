@@ -59,7 +59,9 @@ class ChipExecution : public runtime::ExecutionModel {
  private:
   using Shape = std::tuple<std::string, models::Phase, int64_t, int64_t>;  // model, phase, batch, tokens
 
+  // For as many of the node's sockets as the model's heads divide over: all, or half, a quarter, ...
   Result<Program> compile(const models::Model& model, const models::GraphRequest& request) const;
+  Result<Bytes> graph_weights(const models::Model& model, const models::GraphRequest& request) const;
   Result<runtime::PassCost> simulate(const models::Model& model, const std::string& name,
                                      const models::GraphRequest& request) const;
   Result<runtime::PassCost> cost(const std::string& model, models::Phase phase, int64_t batch,

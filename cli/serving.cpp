@@ -13,6 +13,7 @@
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
 #include "runtime/gpu_node.h"
+#include "runtime/plan_requests.h"
 #include "runtime/router/train.h"
 #include "runtime/serving/serve.h"
 
@@ -247,6 +248,11 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
 
   RDU_ASSIGN(runtime::ServeOptions options, serve_options(serving.composition, choice));
   options.router = router.get();
+  runtime::RequestPlans plans;
+  if (!serving.composition.flows.empty()) {
+    RDU_ASSIGN(plans, runtime::plan_requests(serving.workload, serving.composition, session.seed));
+    options.plans = &plans;
+  }
   for (const ServingNode& serving_node : nodes) {
     options.progress = [&](int64_t done, int64_t all) {
       progress.note(fmt::format("{}: {} of {} requests", serving_node.name, done, all));

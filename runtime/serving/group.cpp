@@ -164,7 +164,7 @@ void Group::enqueue(uint32_t request, Picoseconds now) {
   asked_since_prediction_ = true;
   changed(expert);
   if (pass_.kind != Activity::kDecode || !iterates()) return;
-  const bool joins = expert == pass_.expert && static_cast<int64_t>(w.running.size()) < options_.max_running;
+  const bool joins = expert == pass_.expert && sequences(w.running) < options_.max_running;
   cut_wanted_ |=
       joins || (traits_.preempts && expert != pass_.expert && scheduler_->takes_over(expert, view(now)));
 }

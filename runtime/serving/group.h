@@ -96,7 +96,8 @@ class Group {
     Activity kind = Activity::kIdle;
     ExpertId expert;
     std::vector<uint32_t> requests;
-    int64_t work_ps = 0;  // left, at full speed
+    int64_t sequences = 0;  // of decode: requests, each as often as it has copies
+    int64_t work_ps = 0;    // left, at full speed
     int64_t whole_ps = 0;
     int64_t speed = kFullSpeed;
     int64_t steps = 0;  // of decode
@@ -113,6 +114,8 @@ class Group {
   [[nodiscard]] uint32_t model_of(ExpertId e) const { return state_.roster.experts[e.value].model; }
   [[nodiscard]] bool iterates() const { return !traits_.pairs; }
   [[nodiscard]] StreamView view(Picoseconds now) const;
+  [[nodiscard]] int64_t sequences(const std::vector<uint32_t>& requests) const;
+  [[nodiscard]] Bytes kv_bytes(uint32_t request, int64_t outputs) const;
   void changed(ExpertId expert);
   void set_activity(Activity activity, Picoseconds now);
 

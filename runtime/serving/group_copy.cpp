@@ -296,14 +296,15 @@ void Group::push_kv_copy(CopyKind kind, uint32_t request) {
 bool Group::page_in(ExpertId expert) {
   Work& w = work_[expert.value];
   bool moving = false;
-  auto running = static_cast<int64_t>(w.running.size());
+  int64_t running = sequences(w.running);
   for (const uint32_t r : w.paged) {
     RequestState& s = state_.states[r];
     const bool fits = kv_.fits(s.kv_bytes + growth_reserve(expert));
-    if (s.phase == Phase::kPagedOut && running < options_.max_running && fits && kv_.take(s.kv_bytes)) {
+    const bool joins = running == 0 || running + state_.jobs.copies(r) <= options_.max_running;
+    if (s.phase == Phase::kPagedOut && joins && fits && kv_.take(s.kv_bytes)) {
       s.phase = Phase::kPagingIn;
       push_kv_copy(CopyKind::kKvIn, r);
-      ++running;
+      running += state_.jobs.copies(r);
     }
     moving |= s.phase != Phase::kPagedOut;
   }
