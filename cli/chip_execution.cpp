@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
 #include "base/io/document.h"
 #include "runtime/memo_execution.h"
+#include "sim/energy.h"
 #include "sim/simulator.h"
 
 namespace rdusim::cli {
@@ -92,12 +94,20 @@ Result<runtime::ModelShape> model_shape(const models::Model& model) {
 }
 
 ChipExecution::ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library,
-                             Note note)
+                             Note note, std::optional<EnergySpec> energy)
     : node_(std::move(node)),
       stack_(std::move(stack)),
       fidelity_(fidelity),
       library_(library),
-      note_(std::move(note)) {}
+      note_(std::move(note)),
+      energy_(std::move(energy)) {}
+
+std::optional<runtime::EnergyRates> ChipExecution::energy() const {
+  if (!energy_) return std::nullopt;
+  return runtime::EnergyRates{energy_->ddr_pj_per_byte * 1e-12, energy_->hbm_pj_per_byte * 1e-12,
+                              energy_->pmu_write_pj_per_byte * 1e-12,
+                              energy_->static_w_per_socket * static_cast<double>(node_.sockets)};
+}
 
 runtime::NodeMemory ChipExecution::memory() const {
   const ChipSpec& chip = node_.chip;
@@ -154,7 +164,12 @@ Result<PassCost> ChipExecution::simulate(const models::Model& model, const std::
   NodeSpec used = node_;
   used.sockets = program.sockets;
   RDU_ASSIGN(const RunResult result, sim::run(program, used, stack_, options));
-  return PassCost{picoseconds_from_seconds(result.latency_s()), result.bytes};
+  PassCost cost{picoseconds_from_seconds(result.latency_s()), result.bytes};
+  if (energy_) {
+    const sim::Energy energy = sim::energy_of(result, *energy_);
+    cost.energy_nj = std::llround((energy.total() - energy.of_part(sim::EnergyPart::kStatic)) * 1e9);
+  }
+  return cost;
 }
 
 Result<PassCost> ChipExecution::cost(const std::string& name, models::Phase phase, int64_t batch,

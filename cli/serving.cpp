@@ -133,9 +133,13 @@ Result<std::unique_ptr<runtime::ExecutionModel>> chip_execution(Session& session
   }
   if (sockets > 0) chosen.node.sockets = sockets;
   const Fidelity fidelity = choice.fidelity == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
+  std::optional<EnergySpec> energy;
+  if (!choice.energy.empty()) {
+    RDU_ASSIGN(energy, load_energy(session.config, choice.energy));
+  }
   return std::unique_ptr<runtime::ExecutionModel>(std::make_unique<ChipExecution>(
       std::move(chosen.node), std::move(chosen.stack), fidelity, library,
-      [&progress](const std::string& what) { progress.note("simulating " + what); }));
+      [&progress](const std::string& what) { progress.note("simulating " + what); }, std::move(energy)));
 }
 
 // The composition's way of serving, with what the command line says over it.

@@ -36,6 +36,7 @@ struct RequestRecord {
   // Flows: tokens of the steps before the one that answers, on the path that the request waited for. The
   // other parts are sums over that path.
   Picoseconds earlier{};
+  int64_t energy_nj = 0;  // its share of the passes that it was in, failed or not
 
   [[nodiscard]] Picoseconds time_to_first_token() const {
     return queueing + routing + switching + prefill + earlier;
@@ -106,6 +107,27 @@ struct ExpertResult {
       0;  // store to HBM or SRAM: switches x what one copies, and what was given up on the way
   Distribution time_to_first_token;  // of its finished requests
   double longest_wait_s = 0;         // queueing and switching of one request
+  int64_t sram_bytes = 0;            // part of copied_bytes
+  int64_t pass_energy_nj = 0;
+  double switch_energy_j = 0;  // of copied_bytes
+};
+
+// Joules of a node, by cause; their sum is the total. Passes: operations and bytes of those that ended.
+// Copies: a byte read where it lies and written where it goes. Static power goes by time, over the makespan.
+struct ServingEnergy {
+  double routing_j = 0;
+  double prefill_j = 0;
+  double decode_j = 0;
+  double switching_j = 0;
+  double kv_paging_j = 0;
+  double scrubbing_j = 0;  // and compaction
+  double static_working_j = 0;
+  double static_idle_j = 0;
+
+  [[nodiscard]] double total_j() const {
+    return routing_j + prefill_j + decode_j + switching_j + kv_paging_j + scrubbing_j + static_working_j +
+           static_idle_j;
+  }
 };
 
 // What a tenant got.
@@ -201,12 +223,13 @@ struct NodeResult {
   std::vector<TierBytes> bytes;  // by pair of tiers
   ByteCounts pass_bytes{};       // of all passes, by wire and cause
   MemoryUse memory;
-  std::vector<ExpertResult> experts;   // by ExpertId
-  std::vector<Residency> timeline;     // by load_begin
-  std::vector<RequestRecord> records;  // by request
-  std::vector<RequestRecord> steps;    // invocations, request by request; empty where each request is one
-  std::vector<FlowResult> flows;       // with steps: the plain one first
-  int64_t shapes_priced = 0;           // distinct shapes that the execution model was asked for
+  std::vector<ExpertResult> experts;    // by ExpertId
+  std::vector<Residency> timeline;      // by load_begin
+  std::vector<RequestRecord> records;   // by request
+  std::vector<RequestRecord> steps;     // invocations, request by request; empty where each request is one
+  std::vector<FlowResult> flows;        // with steps: the plain one first
+  std::optional<ServingEnergy> energy;  // absent: the node's is not known, or was not asked for
+  int64_t shapes_priced = 0;            // distinct shapes that the execution model was asked for
 
   // What ran: experts' requests and hits count these.
   [[nodiscard]] const std::vector<RequestRecord>& invocations() const {

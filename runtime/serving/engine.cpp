@@ -364,6 +364,38 @@ void Engine::fill_counters() {
     }
   }
   for (const auto& memo : memos_) result_.shapes_priced += memo->priced();
+  fill_energy();
+}
+
+void Engine::fill_energy() {
+  ServingEnergy energy;
+  EnergyRates rates;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const auto of_group = nodes_[g].execution->energy();
+    if (!of_group) return;
+    rates = *of_group;  // a byte costs the same in all groups
+    const Picoseconds idle = groups_[g]->activity_times()[static_cast<size_t>(Activity::kIdle)];
+    const double idle_s = std::min(seconds(idle), result_.makespan_s);
+    energy.static_idle_j += rates.static_w * idle_s;
+    energy.static_working_j += rates.static_w * (result_.makespan_s - idle_s);
+  }
+  const auto passes_j = [&](Activity a) {
+    return static_cast<double>(state_.counters.pass_energy_nj[static_cast<size_t>(a)]) * 1e-9;
+  };
+  energy.routing_j = passes_j(Activity::kRouting);
+  energy.prefill_j = passes_j(Activity::kPrefill);
+  energy.decode_j = passes_j(Activity::kDecode);
+  const double to_hbm = rates.store_j_per_byte + rates.hbm_j_per_byte;
+  const double to_sram = rates.store_j_per_byte + rates.sram_j_per_byte;
+  for (ExpertResult& e : result_.experts) {
+    e.switch_energy_j = static_cast<double>(e.copied_bytes - e.sram_bytes) * to_hbm +
+                        static_cast<double>(e.sram_bytes) * to_sram;
+    energy.switching_j += e.switch_energy_j;
+  }
+  energy.kv_paging_j = static_cast<double>(result_.kv_out_bytes + result_.kv_in_bytes) * to_hbm;
+  energy.scrubbing_j =
+      static_cast<double>(result_.scrubbed_bytes + 2 * result_.compacted_bytes) * rates.hbm_j_per_byte;
+  result_.energy = energy;
 }
 
 }  // namespace rdusim::runtime

@@ -65,6 +65,7 @@ class Engine final : private Dispatch {
   void check_conservation() const;
   void fill_memory(NodeResult& result) const;
   void fill_counters();
+  void fill_energy();
 
   std::vector<GroupNode> nodes_;
   const ServeOptions& options_;

@@ -197,6 +197,9 @@ Status Engine::set_up_requests() {
                               0,
                               0,
                               {},
+                              0,
+                              0,
+                              0,
                               0});
   }
   RDU_ASSIGN(faults_, fault_schedule(engine_, state_.roster, nodes_.size(),

@@ -27,9 +27,6 @@
 
 namespace rdusim::runtime {
 
-enum class Activity : uint8_t { kIdle, kRouting, kSwitching, kPrefill, kDecode };
-inline constexpr size_t kActivities = 5;
-
 struct GroupSetup {
   uint16_t number = 0;
   NodeMemory memory;
@@ -108,6 +105,7 @@ class Group {
     bool was_gated = false;  // at its start
     Picoseconds started;
     Bandwidths demand{};
+    int64_t energy_nj = 0;
     [[nodiscard]] bool busy() const { return kind != Activity::kIdle; }
   };
 
@@ -125,6 +123,7 @@ class Group {
   [[nodiscard]] std::optional<Picoseconds> pass_event() const;
   [[nodiscard]] int64_t last_layer_ps() const;
   Status finish_pass(Picoseconds now);
+  void share_energy();
   Status choose(Picoseconds now);
 
   // group_run.cpp: the stream.

@@ -213,7 +213,10 @@ void Group::finish_expert_copy(const Copy& copy, Picoseconds now) {
   ExpertResult& result = state_.experts[expert.value];
   state_.counters.switched += copy.bytes;
   result.copied_bytes += copy.bytes.value;
-  if (copy.kind == CopyKind::kExpertToSram) state_.counters.to_sram += copy.bytes;
+  if (copy.kind == CopyKind::kExpertToSram) {
+    state_.counters.to_sram += copy.bytes;
+    result.sram_bytes += copy.bytes.value;
+  }
   if (copy.ahead) state_.counters.prefetched += copy.bytes;
   if (corrupt_copies_ > 0 && (!corrupt_expert_ || *corrupt_expert_ == expert)) {
     --corrupt_copies_;

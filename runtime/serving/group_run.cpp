@@ -77,6 +77,7 @@ void Group::start_pass(Activity kind, ExpertId expert, const StreamCost& cost, i
   pass_.whole_ps = pass_.work_ps = cost.time_ps + host_ps;
   pass_.started = now;
   pass_.gated = pass_.stalled = false;
+  pass_.energy_nj = cost.energy_nj;
   StreamCost average = cost;
   average.time_ps = pass_.whole_ps;
   if (kind != Activity::kRouting) {
@@ -290,6 +291,7 @@ Status Group::cut_decode(Picoseconds) {
   RDU_ASSIGN(const StreamCost cost, decode_cost(low));
   pass_.steps = low;
   pass_.whole_ps = cost.time_ps;
+  pass_.energy_nj = cost.energy_nj;
   pass_.work_ps = std::max<int64_t>(0, cost.time_ps - done);
   return {};
 }

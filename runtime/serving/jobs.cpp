@@ -122,9 +122,11 @@ void fold_records(const Jobs& jobs, NodeResult& result) {
     const Request& request = jobs.requests->requests[r];
     const uint32_t begin = plans.begin[r];
     const auto of_request = std::span(result.steps).subspan(begin, plans.of(r).size());
+    int64_t energy_nj = 0;
     for (uint32_t n = 0; n < of_request.size(); ++n) {
       of_request[n].request = RequestId(r);
       of_request[n].step = n;
+      energy_nj += of_request[n].energy_nj;
       of_request[n].flow = plans.flow_of[r];
       of_request[n].copies = plans.nodes[begin + n].copies;
     }
@@ -133,6 +135,7 @@ void fold_records(const Jobs& jobs, NodeResult& result) {
     record.expert = *request.expert;
     record.tenant = request.tenant;
     record.flow = plans.flow_of[r];
+    record.energy_nj = energy_nj;
     record.prompt_tokens = request.prompt_tokens;
     record.output_tokens = request.output_tokens;
     record.arrival = of_request[0].arrival;

@@ -2,6 +2,7 @@
 // request number; the records; the counters of the run.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -30,6 +31,9 @@ enum class Phase : uint8_t {
 };
 
 inline constexpr uint32_t kEndOfList = std::numeric_limits<uint32_t>::max();
+
+enum class Activity : uint8_t { kIdle, kRouting, kSwitching, kPrefill, kDecode };
+inline constexpr size_t kActivities = 5;
 
 struct RequestState {
   uint32_t next = kEndOfList;  // in its expert's queue
@@ -67,6 +71,7 @@ struct Counters {
   Bytes scrubbed;
   Bytes compacted;
   int64_t reused_prompt_tokens = 0;
+  std::array<int64_t, kActivities> pass_energy_nj{};  // by Activity
 };
 
 // All numbers of requests below are of jobs (serving/jobs.h).
