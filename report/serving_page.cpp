@@ -23,7 +23,9 @@ const std::vector<std::string>& part_names() {
 }
 
 StackedBar bar_of(const std::string& label, const LatencySplit& split) {
-  return {label, {split.queueing_s, split.routing_s, split.switching_s, split.prefill_s, split.decode_s}};
+  return {label,
+          {split.queueing_s, split.routing_s, split.switching_s, split.prefill_s,
+           split.decode_s + split.earlier_s}};  // of all steps
 }
 
 Picoseconds run_begin(const runtime::RequestRecord& record) {
@@ -59,7 +61,7 @@ Figure residency_figure(const NodeResult& node) {
     spans.push_back({row->second, 0, at(stay.load_begin), stay.evicted ? at(*stay.evicted) : end_s});
     spans.push_back({row->second, 1, at(stay.load_begin), at(stay.ready)});
   }
-  for (const auto& record : node.records) {
+  for (const auto& record : node.invocations()) {
     const auto row = rows.find(record.expert.value);
     if (row == rows.end() || record.failed) continue;
     spans.push_back(
@@ -162,7 +164,7 @@ std::vector<TraceSpan> serving_timeline(const NodeResults& nodes) {
                          Picoseconds duration) {
       if (duration.value > 0) spans.push_back({node.node, track, name, begin.value, duration.value, {}});
     };
-    for (const auto& record : node.records) {
+    for (const auto& record : node.invocations()) {
       if (record.failed) continue;
       const std::string request = fmt::format("request {}", record.request.value);
       const std::string& expert = node.experts[record.expert.value].name;
