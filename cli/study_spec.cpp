@@ -22,10 +22,7 @@ report::FormatNumber format_of(const std::string& unit) {
   if (unit == "bytes") return report::format_bytes;
   if (unit == "bytes/s") return report::format_bandwidth;
   if (unit == "share") return report::format_percent;
-  return [](double value) {
-    const bool whole = value == static_cast<double>(static_cast<int64_t>(value));
-    return whole ? report::format_count(static_cast<int64_t>(value)) : report::format_number(value);
-  };
+  return report::format_amount;
 }
 
 const Fields<StudyAxis>& axis_fields() {

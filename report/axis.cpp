@@ -17,6 +17,18 @@ double legend_entry_width(const LegendEntry& entry) {
   return 30 + text_width(entry.name);
 }
 
+// "2.00 s" is "2 s" at an axis, "0.50" "0.5".
+std::string without_zeros(std::string text) {
+  const size_t point = text.find('.');
+  if (point == std::string::npos) return text;
+  size_t end = point + 1;
+  while (end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
+  size_t keep = end;
+  while (keep > point + 1 && text[keep - 1] == '0') --keep;
+  if (keep == point + 1) keep = point;
+  return text.erase(keep, end - keep);
+}
+
 }  // namespace
 
 std::vector<double> round_ticks(double top) {
@@ -94,14 +106,14 @@ void draw_x_axis(Svg& svg, const Scale& scale, double top, double bottom, const 
   for (const double tick : scale.ticks()) {
     const double x = scale.at(tick);
     svg.line(x, top, x, bottom, "grid");
-    const std::string text = format(tick);
+    const std::string text = without_zeros(format(tick));
     const double half = text_width(text) / 2 + 3;
     if (x - half < taken) continue;
-    svg.text(x, bottom + 14, Anchor::kMiddle, text, "axis");
+    svg.text(x, bottom + 16, Anchor::kMiddle, text, "axis");
     taken = x + half;
   }
   const double middle = (scale.at(scale.low()) + scale.at(scale.high())) / 2;
-  if (!label.empty()) svg.text(middle, bottom + 30, Anchor::kMiddle, label, "axis");
+  if (!label.empty()) svg.text(middle, bottom + 31, Anchor::kMiddle, label, "axis");
 }
 
 void draw_y_axis(Svg& svg, const Scale& scale, double left, double right, const FormatNumber& format,
@@ -111,7 +123,7 @@ void draw_y_axis(Svg& svg, const Scale& scale, double left, double right, const 
     const double y = scale.at(tick);
     svg.line(left, y, right, y, "grid");
     if (y + 7 > taken) continue;
-    svg.text(left - 8, y + 4, Anchor::kEnd, format(tick), "axis");
+    svg.text(left - 8, y + 3, Anchor::kEnd, without_zeros(format(tick)), "axis");
     taken = y - 7;
   }
   const double middle = (scale.at(scale.low()) + scale.at(scale.high())) / 2;

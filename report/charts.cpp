@@ -188,7 +188,7 @@ std::string distribution(const std::string& title, const std::vector<Distributio
   for (const double share : {0.0, 0.5, 0.95, 1.0}) {
     const double y = plot_top + kHeight * (1 - share);
     svg.line(kLeft, y, Svg::kWidth - 30, y, "grid");
-    if (share != 0.95) svg.text(kLeft - 8, y + 4, Anchor::kEnd, fmt::format("{:.0f} %", share * 100), "axis");
+    if (share != 0.95) svg.text(kLeft - 8, y + 3, Anchor::kEnd, fmt::format("{:.0f} %", share * 100), "axis");
   }
   svg.text(kLeft - 8, plot_top + kHeight * 0.05 + 8, Anchor::kEnd, "95 %", "axis");
   for (size_t s = 0; s < series.size(); ++s) {

@@ -61,8 +61,8 @@ std::string share_text(double part, double whole) {
 }
 
 std::string size_text(const RunView& run) {
-  return fmt::format("{} of batch {}, context {}, {} socket{}", run.phase, format_number(run.batch),
-                     format_count(static_cast<int64_t>(run.context)), format_number(run.sockets),
+  return fmt::format("{} of batch {}, context {}, {} socket{}", run.phase, format_amount(run.batch),
+                     format_amount(run.context), format_amount(run.sockets),
                      run.sockets == 1 ? "" : "s");
 }
 
@@ -247,10 +247,10 @@ Figure memory_figure(const RunView& run) {
 Figure sections_table(const RunView& run) {
   Table table{{"section", "launches", "time", "share", "launch cost", "bound by", "HBM", "PCU", "PMU"}, {}};
   for (const auto* section : by_time(run)) {
-    table.add({section->name, format_count(static_cast<int64_t>(section->launches)),
+    table.add({section->name, format_amount(section->launches),
                format_time(section->time_s), format_percent(section->share), format_time(section->launch_s),
-               section->bound_by, format_bandwidth(section->hbm_bytes_per_s), format_number(section->pcus),
-               format_number(section->pmus)});
+               section->bound_by, format_bandwidth(section->hbm_bytes_per_s), format_amount(section->pcus),
+               format_amount(section->pmus)});
   }
   return table_figure(
       fmt::format("All {} sections, longest first; HBM is the rate of one socket while the section runs.",
@@ -273,7 +273,7 @@ PageSection floorplan_section(const RunView& run) {
                                           [](const auto& a, const auto& b) { return a.level < b.level; });
     std::string sentence = fmt::format("Section {} ({} of the time) uses {} PCUs and {} PMUs", section->name,
                                        share_text(section->time_s, run.latency_s),
-                                       format_number(section->pcus), format_number(section->pmus));
+                                       format_amount(section->pcus), format_amount(section->pmus));
     if (busiest != plan->units.end())
       sentence += fmt::format("; {} is the busiest stage, {} of the section's time", busiest->name,
                               format_percent(busiest->level));

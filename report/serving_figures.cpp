@@ -124,8 +124,8 @@ Figure residency_figure(const NodeView& node) {
       "On {}, {} experts were asked for; {} switches moved {} into HBM, {} pushed another expert out; {} of "
       "requests "
       "found theirs there.",
-      node.name, node.experts.size(), format_number(node.switches), format_bytes(copied),
-      format_number(node.evictions), format_percent(node.hit_rate));
+      node.name, node.experts.size(), format_amount(node.switches), format_bytes(copied),
+      format_amount(node.evictions), format_percent(node.hit_rate));
   if (node.experts.size() > rows.size())
     sentence += fmt::format(" The {} most asked are drawn.", rows.size());
   return {sentence + window_text(window, node),
@@ -162,9 +162,9 @@ Figure occupancy_figure(const NodeView& node) {
 }
 
 Figure traffic_figure(const NodeView& node) {
-  // Columns: where it is kept, HBM, where it goes.
+  // Columns: where experts are kept, what passes read from, where it goes.
   std::vector<SankeyPlace> places = {{"store (DDR or host)", 0, 2},
-                                     {"other sockets", 0, 5},
+                                     {"other sockets", 1, 5},
                                      {"HBM", 1, 3},
                                      {"chip", 2, 4},
                                      {"sockets", 2, 5}};

@@ -67,7 +67,7 @@ std::string why(const NodeView& node) {
       fmt::format("On {}, {} is {} of the work and {} {}", node.name, parts[0].name,
                   share_text(parts[0].amount, whole), parts[1].name, share_text(parts[1].amount, whole));
   if (node.switches > 0) {
-    text += fmt::format("; {} switches of experts copy {} and take {}", format_number(node.switches),
+    text += fmt::format("; {} switches of experts copy {} and take {}", format_amount(node.switches),
                         format_bytes(moved_bytes(node, "store_to_hbm")),
                         share_text(node.per_request().switching_s, whole));
   } else {
@@ -118,8 +118,9 @@ Figure waiting_figure(const ServingView& serving) {
   std::string sentence = "Waiting is";
   for (const auto& node : serving.nodes) {
     if (!node.served) continue;
-    sentence += fmt::format("{} {} of the mean latency on {}", bars.empty() ? "" : ",",
-                            share_text(node.split.queueing_s, node.latency.mean_s), node.name);
+    sentence += fmt::format("{} {} {}on {}", bars.empty() ? "" : ",",
+                            share_text(node.split.queueing_s, node.latency.mean_s),
+                            bars.empty() ? "of the mean latency " : "", node.name);
     bars.push_back(bar_of(node.name, node.split));
   }
   return {sentence + ".", stacked_bars("Mean latency of a request", part_names(), bars, format_time)};
@@ -153,10 +154,10 @@ Figure latency_table(const ServingView& serving) {
               {}};
   for (const auto& node : serving.nodes) {
     if (!node.served) {
-      table.add({node.name, format_number(node.requests), format_number(node.failed), node.reason});
+      table.add({node.name, format_amount(node.requests), format_amount(node.failed), node.reason});
       continue;
     }
-    table.add({node.name, format_number(node.requests), format_number(node.failed),
+    table.add({node.name, format_amount(node.requests), format_amount(node.failed),
                format_time(node.latency.mean_s), format_time(node.latency.p50_s),
                format_time(node.latency.p95_s), format_time(node.latency.p99_s), format_time(node.ttft.p50_s),
                format_time(node.ttft.p95_s), format_time(node.time_per_output_token_s),
@@ -177,7 +178,7 @@ Figure work_table(const ServingView& serving) {
     const SplitView each = node.per_request();
     table.add({node.name, format_time(each.working_s()), format_time(each.routing_s),
                format_time(each.switching_s), format_time(each.prefill_s), format_time(each.decode_s),
-               format_time(node.node_time.queueing_s), format_number(node.switches),
+               format_time(node.node_time.queueing_s), format_amount(node.switches),
                node.switches > 0 ? format_time(node.node_time.switching_s / node.switches) : "–"});
   }
   return table_figure("The same as numbers, per request.", table, "work.csv");
@@ -219,13 +220,13 @@ Figure expert_table(const NodeView& node) {
   Table table{{"expert", "model", "weights", "requests", "hits", "switches"}, {}};
   for (const auto* expert : experts) {
     table.add({expert->name, expert->model, format_bytes(expert->weight_bytes),
-               format_number(expert->requests), format_number(expert->hits),
-               format_number(expert->switches)});
+               format_amount(expert->requests), format_amount(expert->hits),
+               format_amount(expert->switches)});
   }
   return table_figure(
       fmt::format("Requests, hits and switches of each expert on {}; the {} most asked for has {} of {}.",
-                  node.name, experts.front()->name, format_number(experts.front()->requests),
-                  format_number(node.requests)),
+                  node.name, experts.front()->name, format_amount(experts.front()->requests),
+                  format_amount(node.requests)),
       table, "experts.csv");
 }
 
@@ -242,7 +243,7 @@ PagePart serving_part(const ServingView& serving) {
     part.sections.push_back({"Requests", {latency_table(serving)}});
     return part;
   }
-  part.summary = fmt::format("{} requests, {} node{}.", format_number(first->requests), serving.nodes.size(),
+  part.summary = fmt::format("{} requests, {} node{}.", format_amount(first->requests), serving.nodes.size(),
                              serving.nodes.size() == 1 ? "" : "s");
   part.answers.push_back({"Why?", why(*first)});
   part.answers.push_back({"What would help?", what_would_help(*first)});
