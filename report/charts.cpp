@@ -42,10 +42,12 @@ double below(const std::vector<LegendEntry>& legend) {
 }  // namespace
 
 std::string stacked_bars(const std::string& title, const std::vector<std::string>& part_names,
-                         const std::vector<StackedBar>& bars, const FormatNumber& format) {
+                         const std::vector<StackedBar>& bars, const FormatNumber& format,
+                         const std::vector<size_t>& colours) {
   constexpr double kPitch = 34;
   constexpr double kThickness = 22;
-  const auto legend = in_order(part_names);
+  auto legend = in_order(part_names);
+  for (size_t p = 0; p < std::min(legend.size(), colours.size()); ++p) legend[p].css = fill(colours[p]);
   const double plot_top = below(legend);
   const double bottom = plot_top + kPitch * static_cast<double>(bars.size());
   double top = 0;
@@ -62,11 +64,11 @@ std::string stacked_bars(const std::string& title, const std::vector<std::string
     for (size_t p = 0; p < bars[b].parts.size(); ++p) {
       const double part = bars[b].parts[p];
       if (part <= 0) continue;
-      svg.rect(scale.at(total), y, scale.at(part) - kLabelWidth, kThickness, fill(p),
+      svg.rect(scale.at(total), y, scale.at(part) - kLabelWidth, kThickness, legend[p].css,
                part_names[p] + ": " + format(part));
       total += part;
     }
-    svg.text(scale.at(total) + 6, y + kThickness * 0.7, Anchor::kStart, format(total));
+    svg.text(scale.at(total) + 6, y + kThickness * 0.7, Anchor::kStart, format(total), "over");
   }
   return svg.finish();
 }
@@ -77,21 +79,13 @@ std::string plain_bars(const std::string& title, const std::vector<PlainBar>& ba
   constexpr double kThickness = 15;
   constexpr double kTop = 10;
   constexpr double kNotes = 150;  // values and notes behind the bars
-  double low = 0;
   double high = 0;
-  for (const auto& bar : bars) {
-    if (bar.value <= 0) continue;
-    low = low > 0 ? std::min(low, bar.value) : bar.value;
-    high = std::max(high, bar.value);
-  }
+  for (const auto& bar : bars) high = std::max(high, bar.value);
   const double bottom = kTop + kPitch * static_cast<double>(bars.size());
-  const bool logarithmic = low > 0 && high / low > 300;
-  Svg svg(title, bottom + (logarithmic ? 38 : 22));
+  Svg svg(title, bottom + 22);
   if (high <= 0) return svg.finish();
-  const double end = Svg::kWidth - kNotes;
-  const Scale scale =
-      logarithmic ? Scale::logarithmic(low, high, kLabelWidth, end) : Scale::linear(high, kLabelWidth, end);
-  draw_x_axis(svg, scale, kTop, bottom, format, logarithmic ? "logarithmic scale" : "");
+  const Scale scale = Scale::linear(high, kLabelWidth, Svg::kWidth - kNotes);
+  draw_x_axis(svg, scale, kTop, bottom, format, "");
   for (size_t b = 0; b < bars.size(); ++b) {
     const PlainBar& bar = bars[b];
     const double y = kTop + kPitch * static_cast<double>(b) + (kPitch - kThickness) / 2;
@@ -100,7 +94,7 @@ std::string plain_bars(const std::string& title, const std::vector<PlainBar>& ba
     const std::string value = bar.value > 0 ? format(bar.value) : "none";
     svg.rect(kLabelWidth, y, x - kLabelWidth, kThickness, fill(bar.colour), bar.label + ": " + value);
     svg.text(x + 6, y + kThickness * 0.8, Anchor::kStart,
-             fitted(bar.note.empty() ? value : value + ", " + bar.note, Svg::kWidth - x - 8));
+             fitted(bar.note.empty() ? value : value + ", " + bar.note, Svg::kWidth - x - 8), "over");
   }
   return svg.finish();
 }

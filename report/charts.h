@@ -15,9 +15,11 @@ struct StackedBar {
   std::string label;
   std::vector<double> parts;  // not negative, as many as the chart has part names
 };
-// Horizontal bars on one scale, with a legend; the total stands at the end of each bar.
+// Horizontal bars on one scale, with a legend; the total stands at the end of each bar. `colours`: of the
+// parts, class f<colour>; by default their positions.
 std::string stacked_bars(const std::string& title, const std::vector<std::string>& part_names,
-                         const std::vector<StackedBar>& bars, const FormatNumber& format);
+                         const std::vector<StackedBar>& bars, const FormatNumber& format,
+                         const std::vector<size_t>& colours = {});
 
 // Bars beside each other, one value each, its colour by class f<colour>.
 struct PlainBar {
@@ -26,7 +28,7 @@ struct PlainBar {
   size_t colour = 3;
   std::string note{};  // stands behind the value
 };
-// Linear from 0, or logarithmic where the positive values span more than a factor of 300 (said at the axis).
+// Linear from 0: a bar is read by its length. What is too small to see has its number beside it.
 std::string plain_bars(const std::string& title, const std::vector<PlainBar>& bars,
                        const FormatNumber& format);
 

@@ -16,7 +16,8 @@ namespace {
 
 constexpr size_t kDrawnSections = 30;   // bars
 constexpr size_t kDrawnFloorplans = 6;  // those that take the most time
-constexpr double kMore = 1.1;           // "10 % more" of a resource
+constexpr const char* kLaunching = "launching sections";
+constexpr double kMore = 1.1;  // "10 % more" of a resource
 
 double total_bytes(const RunView& run, const std::string& wire) {
   for (const auto& bytes : run.bytes) {
@@ -30,7 +31,7 @@ std::vector<NamedAmount> time_by_bound(const RunView& run) {
   std::map<std::string, double> times;
   for (const auto& section : run.sections) {
     times[bound_name(section.bound_by)] += section.time_s - section.launch_s;
-    times["launching sections"] += section.launch_s;
+    times[kLaunching] += section.launch_s;
   }
   std::vector<NamedAmount> parts;
   for (const auto& [name, time_s] : times) {
@@ -47,7 +48,7 @@ std::vector<NamedAmount> ladder(const RunView& run) {
   const HardwareView& hardware = *run.hardware;
   std::vector<NamedAmount> rungs;
   const auto add = [&](const char* name, double amount, double rate) {
-    if (rate > 0 && run.sockets > 0) rungs.push_back({name, amount / (rate * run.sockets)});
+    if (rate > 0 && run.sockets > 0 && amount > 0) rungs.push_back({name, amount / (rate * run.sockets)});
   };
   add("PCUs at their peak", run.flops_per_s * run.latency_s, hardware.flops_per_s);
   add("HBM at its peak", total_bytes(run, "hbm"), hardware.hbm_bytes_per_s);
@@ -62,8 +63,14 @@ std::string share_text(double part, double whole) {
 
 std::string size_text(const RunView& run) {
   return fmt::format("{} of batch {}, context {}, {} socket{}", run.phase, format_amount(run.batch),
-                     format_amount(run.context), format_amount(run.sockets),
-                     run.sockets == 1 ? "" : "s");
+                     format_amount(run.context), format_amount(run.sockets), run.sockets == 1 ? "" : "s");
+}
+
+std::string remedy(const std::string& bound) {
+  if (bound == kLaunching) return "launches for free take";
+  if (bound == bound_name("latency")) return "10 % less latency takes";
+  if (bound.starts_with("PCUs of ")) return "PCUs 10 % faster in " + bound.substr(8) + " take";
+  return "10 % more " + bound + " takes";
 }
 
 std::vector<Answer> run_answers(const RunView& run) {
@@ -91,12 +98,10 @@ std::vector<Answer> run_answers(const RunView& run) {
   answers.push_back({"Why?", why});
   std::string help;
   for (size_t i = 0; i < parts.size() && i < 3; ++i) {
-    const bool launches = parts[i].name == "launching sections";
+    const bool launches = parts[i].name == kLaunching;
     const double most = launches ? parts[i].amount : parts[i].amount * (1 - 1 / kMore);
-    help += fmt::format(
-        "{}{} takes at most {} off ({})", i > 0 ? "; " : "",
-        launches ? std::string("fewer or free launches") : fmt::format("10 % more of {}", parts[i].name),
-        share_text(most, run.latency_s), format_time(most));
+    help += fmt::format("{}{} at most {} off ({})", i > 0 ? "; " : "", remedy(parts[i].name),
+                        share_text(most, run.latency_s), format_time(most));
   }
   answers.push_back({"What would help?", help + ". (Upper bounds: the next bound may come first.)"});
   return answers;
@@ -139,7 +144,8 @@ Figure sections_figure(const RunView& run) {
     sentence += fmt::format(" The longest {} of {} sections are drawn: {} of the time.", kDrawnSections,
                             sections.size(), share_text(drawn, run.latency_s));
   }
-  return {sentence, stacked_bars("Time by section", {"running", "being launched"}, bars, format_time)};
+  return {sentence,
+          stacked_bars("Time by section", {"running", "being launched"}, bars, format_time, {3, 5})};
 }
 
 Figure bound_figure(const RunView& run) {
@@ -169,7 +175,7 @@ Figure unit_cycles_figure(const RunView& run) {
           "PCUs and PMUs work {} of the time; starved ones wait for tokens, blocked ones for room, idle ones "
           "are not in the running section.",
           share_text(busy, total)),
-      stacked_bars("What the units do", names, {bar}, format_percent)};
+      stacked_bars("What the units do", names, {bar}, format_percent, {3, 5, 2, 1, 0})};
 }
 
 Figure roofline_figure(const RunView& run) {
@@ -247,9 +253,9 @@ Figure memory_figure(const RunView& run) {
 Figure sections_table(const RunView& run) {
   Table table{{"section", "launches", "time", "share", "launch cost", "bound by", "HBM", "PCU", "PMU"}, {}};
   for (const auto* section : by_time(run)) {
-    table.add({section->name, format_amount(section->launches),
-               format_time(section->time_s), format_percent(section->share), format_time(section->launch_s),
-               section->bound_by, format_bandwidth(section->hbm_bytes_per_s), format_amount(section->pcus),
+    table.add({section->name, format_amount(section->launches), format_time(section->time_s),
+               format_percent(section->share), format_time(section->launch_s), section->bound_by,
+               format_bandwidth(section->hbm_bytes_per_s), format_amount(section->pcus),
                format_amount(section->pmus)});
   }
   return table_figure(
@@ -290,7 +296,7 @@ std::string bound_name(const std::string& bound_by) {
   if (bound_by == "hbm") return "HBM bandwidth";
   if (bound_by == "ddr") return "DDR bandwidth";
   if (bound_by == "link") return "link bandwidth";
-  if (bound_by == "latency") return "latency (nothing is busy)";
+  if (bound_by == "latency") return "latency alone";
   if (bound_by.starts_with("unit ")) return "PCUs of " + bound_by.substr(5);
   return bound_by;
 }
