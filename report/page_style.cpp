@@ -6,16 +6,16 @@ namespace {
 // Colours: eight that stay apart for colour-blind readers (after Okabe and Ito), lighter ones in the dark.
 // Heat: one blue from pale to deep, turned round in the dark, so that lightness alone tells the order.
 constexpr const char* kStyle = R"(
-:root{--paper:#fff;--ink:#1b1f24;--faint:#5b6570;--rule:#d9dee4;--box:#f4f6f8;--ground:#eceff2;--c0:#8a93a0;
+:root{--paper:#fff;--ink:#1b1f24;--faint:#5b6570;--rule:#d9dee4;--box:#f4f6f8;--ground:#f1f1ef;--c0:#8a93a0;
 --c1:#b07cc6;--c2:#d55e00;--c3:#0072b2;--c4:#009e73;--c5:#e69f00;--c6:#56b4e9;--c7:#cc79a7;
---h0:#d7e6f4;--h1:#c0d9ed;--h2:#a4cae4;--h3:#83b7da;--h4:#63a2ce;--h5:#478cc0;--h6:#2f74af;--h7:#1c5d9b;--h8:#0d4680;
+--h0:#cadff2;--h1:#b5d2ea;--h2:#9cc4e2;--h3:#83b7da;--h4:#63a2ce;--h5:#478cc0;--h6:#2f74af;--h7:#1c5d9b;--h8:#0d4680;
 --h9:#072f60}
 @media (prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e6e9ed;--faint:#9aa4af;--rule:#333a42;--box:#1d2227;
 --ground:#22272d;--c0:#7d8794;--c1:#c99ada;--c2:#f0803c;--c3:#4aa3dc;--c4:#35c496;--c5:#f0b840;--c6:#8ccdf2;--c7:#e09cc0;
 --h0:#1f3a56;--h1:#24476a;--h2:#2a567f;--h3:#326795;--h4:#3d7aab;--h5:#4e8fc0;--h6:#67a5d2;--h7:#87bce1;--h8:#add3ee;
 --h9:#d9edfa}}
-@media print{:root{--paper:#fff;--ink:#000;--faint:#444;--rule:#ccd;--box:#fff;--ground:#eceff2;--c0:#8a93a0;--c1:#b07cc6;
---c2:#d55e00;--c3:#0072b2;--c4:#009e73;--c5:#e69f00;--c6:#56b4e9;--c7:#cc79a7;--h0:#d7e6f4;--h1:#c0d9ed;--h2:#a4cae4;
+@media print{:root{--paper:#fff;--ink:#000;--faint:#444;--rule:#ccd;--box:#fff;--ground:#f1f1ef;--c0:#8a93a0;--c1:#b07cc6;
+--c2:#d55e00;--c3:#0072b2;--c4:#009e73;--c5:#e69f00;--c6:#56b4e9;--c7:#cc79a7;--h0:#cadff2;--h1:#b5d2ea;--h2:#9cc4e2;
 --h3:#83b7da;--h4:#63a2ce;--h5:#478cc0;--h6:#2f74af;--h7:#1c5d9b;--h8:#0d4680;--h9:#072f60}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}body{font-size:10pt;padding:0;max-width:none}
 figure{break-inside:avoid}figure.table{break-inside:auto}h2{break-after:avoid}tr{break-inside:avoid}a.save{display:none}

@@ -66,9 +66,17 @@ std::string size_text(const RunView& run) {
                      format_amount(run.context), format_amount(run.sockets), run.sockets == 1 ? "" : "s");
 }
 
+std::vector<const SectionView*> by_time(const RunView& run) {
+  std::vector<const SectionView*> sections;
+  for (const auto& section : run.sections) sections.push_back(&section);
+  std::stable_sort(sections.begin(), sections.end(),
+                   [](const auto* a, const auto* b) { return a->time_s > b->time_s; });
+  return sections;
+}
+
 std::string remedy(const std::string& bound) {
   if (bound == kLaunching) return "launches for free take";
-  if (bound == bound_name("latency")) return "10 % less latency takes";
+  if (bound == bound_name("latency")) return "10 % less waiting between stages takes";
   if (bound.starts_with("PCUs of ")) return "PCUs 10 % faster in " + bound.substr(8) + " take";
   return "10 % more " + bound + " takes";
 }
@@ -87,6 +95,12 @@ std::vector<Answer> run_answers(const RunView& run) {
                        share_text(parts[i].amount, run.latency_s));
   }
   why += ".";
+  const SectionView& longest = *by_time(run).front();
+  if (run.hardware && run.hardware->hbm_bytes_per_s > 0) {
+    why += fmt::format(" Section {}, {} of the time, keeps HBM at {} of its rate.", longest.name,
+                       share_text(longest.time_s, run.latency_s),
+                       format_percent(longest.hbm_bytes_per_s / run.hardware->hbm_bytes_per_s));
+  }
   const auto rungs = ladder(run);
   const auto highest = std::max_element(rungs.begin(), rungs.end(),
                                         [](const auto& a, const auto& b) { return a.amount < b.amount; });
@@ -119,14 +133,6 @@ Figure ladder_figure(const RunView& run) {
                       "the run's {}.",
                       highest->name, share_text(highest->amount, run.latency_s), format_time(run.latency_s)),
           plain_bars("Bounds of the run", bars, format_time)};
-}
-
-std::vector<const SectionView*> by_time(const RunView& run) {
-  std::vector<const SectionView*> sections;
-  for (const auto& section : run.sections) sections.push_back(&section);
-  std::stable_sort(sections.begin(), sections.end(),
-                   [](const auto* a, const auto* b) { return a->time_s > b->time_s; });
-  return sections;
 }
 
 Figure sections_figure(const RunView& run) {
@@ -296,7 +302,7 @@ std::string bound_name(const std::string& bound_by) {
   if (bound_by == "hbm") return "HBM bandwidth";
   if (bound_by == "ddr") return "DDR bandwidth";
   if (bound_by == "link") return "link bandwidth";
-  if (bound_by == "latency") return "latency alone";
+  if (bound_by == "latency") return "no single resource";
   if (bound_by.starts_with("unit ")) return "PCUs of " + bound_by.substr(5);
   return bound_by;
 }
