@@ -9,6 +9,7 @@
 #include "cli/commands/commands.h"
 #include "cli/progress.h"
 #include "cli/serving.h"
+#include "cli/study_codesign.h"
 #include "report/table.h"
 
 namespace rdusim::cli {
@@ -152,6 +153,7 @@ void add_study(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   auto* study = app.add_subcommand("study", "grids of serving runs that answer one question");
   study->require_subcommand(1);
+  add_study_codesign(*study, session);
   auto* command = study->add_subcommand("switching", "what each mechanism takes off the time of a switch");
   command->add_option("--composition", options->composition,
                       "whose first expert is replicated (default llama2-7b-x150)");
