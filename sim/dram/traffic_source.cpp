@@ -26,25 +26,14 @@ DramTrafficSource::DramTrafficSource(const DramSpec& spec, const DramTraffic& tr
   stream_ = streams - 1;
 }
 
-bool DramTrafficSource::writes(uint64_t turn) const {
-  if (direction_ == DramDirection::kTwoReadsOneWrite) return turn % 3 == 2;
-  return direction_ == DramDirection::kWrite;
-}
-
-DramBurst DramTrafficSource::next() {
-  if (left_ == 0) {
-    stream_ = stream_ + 1 == at_.size() ? 0 : stream_ + 1;
-    left_ = granule_bytes_;
-    write_ = writes(turn_++);
-    if (pattern_ == DramPattern::kRandom)
-      at_[0] = random_() % (capacity_bytes_ / granule_bytes_) * granule_bytes_;
-  }
-  uint64_t& at = at_[stream_];
-  const DramBurst burst{at, write_};
-  at += burst_bytes_;
-  if (at >= capacity_bytes_) at = 0;
-  left_ -= burst_bytes_;
-  return burst;
+void DramTrafficSource::next_turn() {
+  stream_ = stream_ + 1 == at_.size() ? 0 : stream_ + 1;
+  left_ = granule_bytes_;
+  if (pattern_ == DramPattern::kRandom)
+    at_[0] = random_() % (capacity_bytes_ / granule_bytes_) * granule_bytes_;
+  third_ = third_ == 2 ? 0 : third_ + 1;
+  write_ =
+      direction_ == DramDirection::kWrite || (direction_ == DramDirection::kTwoReadsOneWrite && third_ == 2);
 }
 
 }  // namespace rdusim::sim

@@ -21,10 +21,18 @@ struct DramBurst {
 class DramTrafficSource {
  public:
   DramTrafficSource(const DramSpec& spec, const DramTraffic& traffic);
-  DramBurst next();
+  DramBurst next() {
+    if (left_ == 0) next_turn();
+    uint64_t& at = at_[stream_];
+    const DramBurst burst{at, write_};
+    at += burst_bytes_;
+    if (at >= capacity_bytes_) at = 0;
+    left_ -= burst_bytes_;
+    return burst;
+  }
 
  private:
-  [[nodiscard]] bool writes(uint64_t turn) const;
+  void next_turn();
 
   DramPattern pattern_;
   DramDirection direction_;
@@ -34,7 +42,7 @@ class DramTrafficSource {
   std::mt19937_64 random_;    // fully specified by the standard; no distribution is used
   std::vector<uint64_t> at_;  // next address of each stream
   size_t stream_ = 0;
-  uint64_t turn_ = 0;  // turns begun
+  int third_ = 2;      // turn, modulo three
   uint64_t left_ = 0;  // bytes of this turn
   bool write_ = false;
 };
