@@ -71,6 +71,7 @@ AnalyticSection::AnalyticSection(const Program& program, const Section& section,
       section_(section),
       launch_(launch),
       node_(node),
+      memory_bytes_per_s_(memory_rates(program, section, launch, node.chip)),
       turn_ranks_(turn_ranks(section)),
       flows_(section.channels.size()),
       models_(section.units.size()) {}

@@ -12,6 +12,7 @@
 #include "base/program/program.h"
 #include "base/program/topology.h"
 #include "base/result.h"
+#include "sim/memory_pattern.h"
 #include "sim/section_outcome.h"
 #include "sim/stream_schedule.h"
 #include "sim/token_shapes.h"
@@ -108,6 +109,7 @@ class AnalyticSection {
   const Section& section_;
   const Launch& launch_;
   const NodeSpec& node_;
+  std::array<int64_t, kTierCount> memory_bytes_per_s_;  // for this section's pattern
   std::vector<ChannelEnds> ends_;
   std::vector<int64_t> turn_ranks_;
   std::optional<TokenShapes> shapes_;

@@ -115,8 +115,8 @@ void AnalyticSection::characterise_stream(size_t u) {
   m.tier = symbol.tier;
   if (symbol.tier == Tier::kSram) return characterise_sram(m, x, symbol);
   const MemorySpec& spec = symbol.tier == Tier::kHbm ? chip().hbm : chip().ddr;
-  const auto ports = static_cast<double>(chip().agcu_ports * chip().agcu_port_bytes_per_cycle);
-  const double rate = std::min(ports, spec.achieved_bytes_per_s() / chip().clock_hz);
+  const double rate =
+      static_cast<double>(memory_bytes_per_s_[static_cast<size_t>(symbol.tier)]) / chip().clock_hz;
   const bool whole_rows = s.cols == symbol.cols && !s.gather;
   const auto runs = static_cast<double>(whole_rows ? x.firings : rows);
   const auto burst = static_cast<double>(std::max<int64_t>(1, spec.burst_bytes));

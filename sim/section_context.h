@@ -2,6 +2,7 @@
 // timeline.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/arch/chip.h"
 #include "base/program/program.h"
 #include "base/program/run_result.h"
+#include "sim/memory_pattern.h"
 #include "sim/section_outcome.h"
 #include "sim/simulator.h"
 
@@ -25,6 +27,7 @@ struct SectionContext {
   Hardware* hardware = nullptr;  // set when SystemC executes it
   std::vector<Cause> channel_causes = sim::channel_causes(section);
   std::vector<int64_t> turn_ranks = sim::turn_ranks(section);
+  std::array<int64_t, kTierCount> memory_bytes_per_s = sim::memory_rates(program, section, launch, node.chip);
   int64_t begin_cycle = 0;        // absolute cycle of the first firing
   int64_t simulated_sockets = 1;  // 1: socket 0 stands for all
   bool functional = false;

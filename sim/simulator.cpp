@@ -155,6 +155,7 @@ class ScheduleRun {
     Hardware& hardware = Hardware::instance();
     if (!hardware_configured_) hardware.configure(node_);
     hardware_configured_ = true;
+    hardware.configure_memory(node_.chip, context.memory_bytes_per_s);
     context.hardware = &hardware;
     // Units' clocks may have run ahead of the kernel's in the last section; they have drained, so start after
     // both.

@@ -13,7 +13,7 @@ StampEngine::StampEngine(const SectionContext& context, bool skip_periods)
   const NodeSpec& node = context.node;
   for (const Tier tier : {Tier::kHbm, Tier::kDdr}) {
     const auto t = static_cast<size_t>(tier);
-    fabric_.memory[t].clock.configure(memory_bytes_per_s(node.chip, tier), clock_hz(node.chip));
+    fabric_.memory[t].clock.configure(context.memory_bytes_per_s[t], clock_hz(node.chip));
     fabric_.memory_latency_cycles[t] = memory_latency_cycles(node.chip, tier);
   }
   fabric_.egress.clock.configure(link_bytes_per_s(node), clock_hz(node.chip));
