@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/arch/chip.h"
+#include "base/program/operand_reads.h"
 #include "base/program/program.h"
 #include "base/program/run_result.h"
 #include "sim/section_outcome.h"
@@ -24,6 +25,7 @@ struct SectionContext {
   const NodeSpec& node;
   Hardware* hardware = nullptr;  // set when SystemC executes it
   std::vector<Cause> channel_causes = sim::channel_causes(section);
+  std::vector<int64_t> operand_rates = rdusim::operand_rates(section, node.chip);
   std::vector<int64_t> turn_ranks = sim::turn_ranks(section);
   int64_t begin_cycle = 0;        // absolute cycle of the first firing
   int64_t simulated_sockets = 1;  // 1: socket 0 stands for all

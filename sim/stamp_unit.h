@@ -121,7 +121,8 @@ class StampCompute : public StampUnit {
   std::vector<Output> outputs_;
   std::vector<Extent> extents_;  // of the held tokens; rows -1: none
   FiringCost cost_;
-  int64_t latency_cycles_ = 0;       // of the firing whose results wait
+  int64_t latency_cycles_ = 0;  // of the firing whose results wait
+  int64_t result_cycles_ = 0;
   int64_t results_ready_cycle_ = 0;  // of the firing before: results leave in order
   bool fired_ = false;               // results wait for space
 };
@@ -141,6 +142,8 @@ class StampStream : public StampUnit {
     int64_t start_cycle = 0;
     int64_t finish_cycle = 0;
     int64_t done_cycle = 0;
+    // First byte has arrived.
+    [[nodiscard]] int64_t first_cycle() const { return done_cycle - (finish_cycle - start_cycle); }
   };
   bool ask();  // false: it has to wait
   bool take_input();
