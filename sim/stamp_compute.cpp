@@ -99,9 +99,9 @@ bool StampCompute::fire() {
   }
   starve_until(ready);
   const FiringCycles& cycles = (*found)->cycles;
-  const int64_t begin = time_;
-  work_until(begin + cycles.service_cycles);
-  starve_until(begin + cycles.operand_cycles);
+  begin_ = time_;
+  work_until(begin_ + cycles.service_cycles);
+  starve_until(begin_ + cycles.operand_cycles);
   latency_cycles_ = cycles.latency_cycles;
   result_cycles_ = cycles.result_cycles;
   release_inputs();
@@ -171,6 +171,7 @@ void StampCompute::walk_more(StateWalk& state) {
   state.same(fired_ ? 1 : 0);
   state.same(fired_ ? latency_cycles_ : 0);
   state.same(fired_ ? result_cycles_ : 0);
+  if (fired_) state.stamp(begin_);
   state.stamp(results_ready_cycle_, time_);
   state.same(counters_.firings % cost_.slice_period());
   for (size_t i = 0; i < inputs_.size(); ++i) {

@@ -95,6 +95,8 @@ class StampCompute : public StampUnit {
   StampCompute(const SectionContext& context, StampFabric& fabric, size_t index);
   void run() override;
   [[nodiscard]] UnitCounters counters() const override;
+  // Results leave while their firing works, so slots that came free meanwhile still count.
+  [[nodiscard]] int64_t floor() const override { return fired_ ? begin_ : time_; }
 
  private:
   struct Input {
@@ -123,6 +125,7 @@ class StampCompute : public StampUnit {
   FiringCost cost_;
   int64_t latency_cycles_ = 0;  // of the firing whose results wait
   int64_t result_cycles_ = 0;
+  int64_t begin_ = 0;  // of that firing
   int64_t results_ready_cycle_ = 0;  // of the firing before: results leave in order
   bool fired_ = false;               // results wait for space
 };
