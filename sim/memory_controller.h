@@ -60,6 +60,8 @@ struct Transfer {
   int64_t start_cycle = 0;   // first byte moves
   int64_t finish_cycle = 0;  // last byte has left the channel
   int64_t done_cycle = 0;    // last byte has arrived, latency included
+  // First byte has arrived.
+  [[nodiscard]] int64_t first_cycle() const { return done_cycle - (finish_cycle - start_cycle); }
 };
 
 class AgcuPort : public sc_core::sc_module {

@@ -26,9 +26,10 @@ StampEngine::StampEngine(const SectionContext& context, bool skip_periods)
 void StampEngine::build_channels() {
   const Section& section = context_.section;
   fabric_.channels.reserve(section.channels.size());
-  for (const Channel& c : section.channels) {
+  for (size_t i = 0; i < section.channels.size(); ++i) {
+    const Channel& c = section.channels[i];
     fabric_.channels.emplace_back(c.dtype, c.capacity_tokens, c.latency_cycles,
-                                  c.bytes_per_cycle(context_.node.chip.rdn.link_bytes_per_cycle),
+                                  write_rate(c, context_.operand_rates[i], context_.node.chip),
                                   fabric_.ready);
   }
   fabric_.mailboxes.resize(section.units.size());
