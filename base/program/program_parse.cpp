@@ -127,6 +127,7 @@ void read_stream(LineReader& r, MemoryStream& s) {
   const int64_t priority = r.integer("priority");
   if (priority < -kMaxIndex || priority > kMaxIndex) r.fail(fmt::format("priority {} is absurd", priority));
   s.priority = static_cast<int>(priority);
+  if (r.next_is("ring")) s.ring = r.integer("ring");
 }
 
 void read_op(LineReader& r, TileOp& op) {

@@ -47,9 +47,11 @@ void print_stream(Out out, const MemoryStream& s) {
   fmt::format_to(
       out,
       "    stream {} begin {} rows {} segments {} stride {} per_token {} col {} cols {} repeats {} "
-      "gather {} priority {}\n",
+      "gather {} priority {}",
       s.argument.value, s.begin, s.rows, s.segments, s.stride, s.rows_per_token, s.col_begin, s.cols,
       s.repeats, s.gather ? 1 : 0, s.priority);
+  if (s.ring > 0) fmt::format_to(out, " ring {}", s.ring);
+  fmt::format_to(out, "\n");
 }
 
 void print_tiles(Out out, const std::vector<TileId>& tiles) {
