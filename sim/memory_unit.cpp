@@ -93,7 +93,7 @@ void LoadUnit::load_rows(int64_t segment, ShardRange rows, int64_t space_cycle) 
   block_until(space_cycle);
   starve_until(transfer.start_cycle);
   work_until(transfer.finish_cycle);
-  emit(outputs_, tile, std::max(transfer.done_cycle, now_cycle()));
+  emit(outputs_, tile, transfer.first_cycle(), std::max(transfer.done_cycle, now_cycle()));
 }
 
 void LoadUnit::gather(int64_t space_cycle) {
@@ -125,7 +125,7 @@ void LoadUnit::gather(int64_t space_cycle) {
   starve_until(transfer.start_cycle);
   work_until(transfer.finish_cycle);
   input_->release(std::max(time_, now_cycle()));
-  emit(outputs_, tile, std::max(transfer.done_cycle, now_cycle()));
+  emit(outputs_, tile, transfer.first_cycle(), std::max(transfer.done_cycle, now_cycle()));
 }
 
 Values LoadUnit::read_rows(int64_t segment, ShardRange rows) {

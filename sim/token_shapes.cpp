@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/program/operand_reads.h"
 #include "sim/section_outcome.h"
 
 namespace rdusim::sim {
@@ -27,9 +28,11 @@ TokenShapes::TokenShapes(const Program& program, const Section& section, const L
       launch_(launch),
       ends_(ends),
       channel_causes_(channel_causes(section)),
+      operand_rates_(rdusim::operand_rates(section, chip)),
       firings_(section.units.size()) {
   costs_.reserve(section.units.size());
-  for (const Unit& unit : section.units) costs_.emplace_back(section, unit, chip, channel_causes_);
+  for (const Unit& unit : section.units)
+    costs_.emplace_back(section, unit, chip, channel_causes_, operand_rates_);
 }
 
 Result<Extent> TokenShapes::token(ChannelId channel, int64_t number) {

@@ -227,6 +227,9 @@ struct Channel {
   int64_t links = 0;
   // Of the links' rate, what the flows that cross the same links of the mesh leave to this channel.
   int64_t share_permille = 1000;
+  // Of what the ports of the PMUs that hold its tokens give, what their way to a gemm or simd unit lets
+  // through (operand_reads.h).
+  int64_t read_permille = 1000;
   std::vector<TileId> tiles{};  // of its PMUs; empty: not placed
   // Ways of its tokens, empty: not routed. legs[0]: from the producer to the channel's PMUs, or straight to
   // the consumer when it has none; legs[1]: from the PMUs to the consumer. Each route of a leg carries an

@@ -59,7 +59,8 @@ void read_channel(LineReader& r, Channel& c) {
   c.latency_cycles = r.integer("latency");
   c.pmus = r.integer("pmus");
   c.links = r.integer("links");
-  if (!r.failed() && !r.at_end()) c.share_permille = r.integer("share");
+  if (r.next_is("share")) c.share_permille = r.integer("share");
+  if (!r.failed() && !r.at_end()) c.read_permille = r.integer("read");
 }
 
 void read_tiles(LineReader& r, std::vector<TileId>& tiles) {

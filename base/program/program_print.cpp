@@ -90,6 +90,7 @@ void print_channel(Out out, const Channel& c) {
   fmt::format_to(out, "  channel {} {} {} x {} capacity {} latency {} pmus {} links {}", quoted(c.name),
                  dtype_name(c.dtype), c.rows, c.cols, c.capacity_tokens, c.latency_cycles, c.pmus, c.links);
   if (c.share_permille != 1000) fmt::format_to(out, " share {}", c.share_permille);
+  if (c.read_permille != 1000) fmt::format_to(out, " read {}", c.read_permille);
   fmt::format_to(out, "\n");
   print_tiles(out, c.tiles);
   for (size_t leg = 0; leg < c.legs.size(); ++leg) {

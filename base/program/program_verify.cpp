@@ -54,6 +54,8 @@ class SectionVerifier {
         return error("channel " + c.name, "latency, PMUs and links must not be negative");
       if (c.share_permille < 1 || c.share_permille > 1000)
         return error("channel " + c.name, "its share of the links must be 1 to 1000 thousandths");
+      if (c.read_permille < 1 || c.read_permille > 1000)
+        return error("channel " + c.name, "its share of the PMUs' ports must be 1 to 1000 thousandths");
     }
     return {};
   }

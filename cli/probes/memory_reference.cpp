@@ -25,26 +25,13 @@ struct Row {
   }
 };
 
-constexpr const char* kColumns[] = {"simulator",
-                                    "version",
-                                    "dram",
-                                    "config",
-                                    "channels_simulated",
-                                    "tx_bytes",
-                                    "read_queue",
-                                    "peak_GBps_simulated",
-                                    "write_queue",
-                                    "refresh",
-                                    "address_mapping",
-                                    "scheduler",
-                                    "row_policy",
-                                    "window_bytes_per_channel",
-                                    "pattern",
-                                    "direction",
-                                    "granule_bytes",
-                                    "n_transactions",
-                                    "achieved_GBps",
-                                    "avg_read_latency_ns_incl_source_queue"};
+constexpr const char* kColumns[] = {
+    "dram",           "config",        "channels_simulated",
+    "tx_bytes",       "read_queue",    "peak_GBps_simulated",
+    "write_queue",    "refresh",       "address_mapping",
+    "scheduler",      "row_policy",    "window_bytes_per_channel",
+    "pattern",        "direction",     "granule_bytes",
+    "n_transactions", "achieved_GBps", "avg_read_latency_ns_incl_source_queue"};
 
 Result<std::vector<Row>> read_rows(const std::string& path) {
   RDU_ASSIGN(const std::string text, read_text_file(path));

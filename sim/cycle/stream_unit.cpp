@@ -84,7 +84,8 @@ bool StreamUnit::begin() {
   ++begun_;
   transfers_.push_back(std::move(t));
   if (input != nullptr) {
-    const bool at_hand = engine_.start_read(*input, token, store_, true).bursts == 0;
+    const bool at_hand =
+        engine_.start_read(*input, token, store_ ? input->elements(token) : 0, true).bursts == 0;
     if (at_hand) transfers_.back().arrived = transfers_.back().bytes;
     if (!store_) engine_.end_read(*input);
   }
