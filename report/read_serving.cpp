@@ -16,7 +16,7 @@ SplitView read_split(ResultReader& reader, const DocumentNode& owner, const char
   if (node == nullptr || node->kind == DocumentNode::Kind::kNull) return {};
   return {reader.number(*node, "queueing_s"), reader.number(*node, "routing_s"),
           reader.number(*node, "switching_s"), reader.number(*node, "prefill_s"),
-          reader.number(*node, "decode_s")};
+          reader.number(*node, "decode_s") + reader.number(*node, "earlier_steps_s")};
 }
 
 void read_memory(ResultReader& reader, const DocumentNode& owner, NodeView& node) {
@@ -41,7 +41,8 @@ void read_lists(ResultReader& reader, const DocumentNode& json, NodeView& node) 
     const double begin = arrival + reader.number(item, "queueing_s") + reader.number(item, "routing_s") +
                          reader.number(item, "switching_s");
     node.records.push_back({reader.text(item, "expert"), reader.flag(item, "failed"), arrival, begin,
-                            begin + reader.number(item, "prefill_s") + reader.number(item, "decode_s")});
+                            begin + reader.number(item, "prefill_s") +
+                                reader.number(item, "earlier_steps_s") + reader.number(item, "decode_s")});
   }
   for (const DocumentNode& item : reader.items(json, "occupancy")) {
     node.occupancy.push_back(

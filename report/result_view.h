@@ -100,7 +100,7 @@ struct SplitView {
   double routing_s = 0;
   double switching_s = 0;
   double prefill_s = 0;
-  double decode_s = 0;
+  double decode_s = 0;  // earlier steps of a flow included
   [[nodiscard]] double working_s() const { return routing_s + switching_s + prefill_s + decode_s; }
 };
 struct QuantilesView {

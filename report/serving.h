@@ -33,6 +33,10 @@ Table serving_time_table(const NodeResults& nodes);
 Table serving_speedup_table(const NodeResults& nodes);
 // A row an expert that was asked for, most asked first.
 Table serving_expert_table(const runtime::NodeResult& node);
+// A row a flow and one a step of it; no rows where each request is one invocation.
+Table serving_flow_table(const runtime::NodeResult& node);
+// A row a node whose energies are known, joules by cause.
+Table serving_energy_table(const NodeResults& nodes);
 // One row a request and node, in seconds: for CSV.
 Table serving_records(const NodeResults& nodes);
 

@@ -46,8 +46,8 @@ class NodeTimeline {
     draw_stays();
     const size_t stride = stride_of(node_.records.size(), kTracedRequests);
     std::vector<const RequestRecord*> records;
-    for (size_t i = 0; i < node_.records.size(); i += stride) {
-      if (!node_.records[i].failed) records.push_back(&node_.records[i]);
+    for (const RequestRecord& record : node_.invocations()) {  // a drawn request's steps are all drawn
+      if (record.request.value % stride == 0 && !record.failed) records.push_back(&record);
     }
     std::stable_sort(records.begin(), records.end(), [](const auto* a, const auto* b) {
       return run_begin(*a) - a->switching < run_begin(*b) - b->switching;

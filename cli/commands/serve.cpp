@@ -59,6 +59,11 @@ void print_tables(const Session& session, const Serving& serving) {
   session.print(report::table_text(report::serving_time_table(serving.nodes)) + "\n");
   if (serving.nodes.size() > 1)
     session.print(report::table_text(report::serving_speedup_table(serving.nodes)) + "\n");
+  for (const auto& node : serving.nodes) {
+    if (!node.flows.empty()) session.print(report::table_text(report::serving_flow_table(node)) + "\n");
+  }
+  const auto energies = report::serving_energy_table(serving.nodes);
+  if (!energies.rows.empty()) session.print(report::table_text(energies) + "\n");
   session.print(fmt::format("{} {}\n", report::serving_sentence(serving.nodes),
                             report::switching_sentence(serving.nodes)));
 }
@@ -143,6 +148,9 @@ void add_serve(CLI::App& app, Session& session) {
       ->type_name("NAME");
   command->add_option("--fidelity", serving.fidelity, "how passes are simulated: analytic (default) or event")
       ->check(CLI::IsMember({"analytic", "event"}));
+  command->add_flag(
+      "--energy{public-7nm}", serving.energy,
+      "also joules by cause, expert and request, from --energy=NAME in configs/energy/ or a YAML file");
   command->add_option("--scheduler", serving.scheduler, schedulers_help())->type_name("NAME");
   command
       ->add_option("--eviction", serving.eviction, "which expert gives way (default: the composition's, lru)")

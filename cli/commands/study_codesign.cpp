@@ -1,4 +1,4 @@
-#include "cli/study_codesign.h"
+#include "cli/commands/commands.h"
 
 #include <fmt/format.h>
 
