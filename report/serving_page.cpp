@@ -154,7 +154,7 @@ Figure latency_table(const ServingView& serving) {
               {}};
   for (const auto& node : serving.nodes) {
     if (!node.served) {
-      table.add({node.name, format_amount(node.requests), format_amount(node.failed), node.reason});
+      table.add({node.name, format_amount(node.requests), format_amount(node.failed), "does not run"});
       continue;
     }
     table.add({node.name, format_amount(node.requests), format_amount(node.failed),
@@ -172,7 +172,7 @@ Figure work_table(const ServingView& serving) {
       {}};
   for (const auto& node : serving.nodes) {
     if (!node.served) {
-      table.add({node.name, node.reason});
+      table.add({node.name, "does not run"});
       continue;
     }
     const SplitView each = node.per_request();
@@ -199,7 +199,7 @@ Figure speedup_table(const ServingView& serving) {
   for (size_t n = 1; n < serving.nodes.size(); ++n) {
     const NodeView& node = serving.nodes[n];
     if (!node.served) {
-      table.add({node.name, node.reason, "–", "–"});
+      table.add({node.name, "does not run", "–", "–"});
       continue;
     }
     const SplitView other = node.per_request();
