@@ -272,15 +272,20 @@ PagePart serving_part(const ServingView& serving) {
         "Of the requests that had to switch, half wait for it at most", &NodeView::switching_values_s));
   }
   PageSection memory{"Memory", {}};
+  PageSection flows{"Flows", {}};
+  PageSection energy{"Energy", {}};
   for (const auto& node : serving.nodes) {
     if (!node.served) continue;
+    if (!node.flows.empty()) flows.figures.push_back(flow_figure(node));
+    if (!node.energy_j.empty()) energy.figures.push_back(energy_figure(node));
     switching.figures.push_back(residency_figure(node));
     memory.figures.push_back(occupancy_figure(node));
     if (!node.moved.empty()) memory.figures.push_back(traffic_figure(node));
   }
   memory.figures.push_back(tier_figure(*first));
-  part.sections.push_back(std::move(switching));
-  part.sections.push_back(std::move(memory));
+  for (PageSection* section : {&flows, &switching, &memory, &energy}) {
+    if (!section->figures.empty()) part.sections.push_back(std::move(*section));
+  }
   if (!first->experts.empty()) part.sections.push_back({"Experts", {expert_table(*first)}});
   return part;
 }
