@@ -12,6 +12,7 @@ namespace rdusim::runtime {
 namespace {
 
 constexpr int64_t kProgressEvery = 4096;
+constexpr uint32_t kDue = UINT32_MAX;  // in waits_for_: all it follows has ended
 
 }  // namespace
 
@@ -29,6 +30,7 @@ std::optional<Picoseconds> Engine::next_event() const {
 }
 
 Status Engine::run() {
+  next_checkpoint_ = std::max(next_checkpoint_, options_.checkpoint.every);
   while (true) {
     auto next = next_event();
     if (next_fault_ < faults_.size() && ended_ < static_cast<int64_t>(state_.records.size()) &&
@@ -52,6 +54,7 @@ Status Engine::run() {
     } while (settle_failures(now));
     sample(now);
     report_progress();
+    if (options_.checkpoint.every > 0) RDU_CHECK_OK(write_checkpoint());
   }
   check_conservation();
   return {};
@@ -148,6 +151,7 @@ void Engine::ended(uint32_t request, Picoseconds now) {
       continue;
     }
     if (--waits_for_[next.request] > 0) continue;
+    waits_for_[next.request] = kDue;  // its own arrival, if still to come, does not bring it a second time
     const Picoseconds own = state_.workload.requests[next.request].arrival;
     due_.emplace(std::max(own, now + next.delay).value, next.request);
   }
@@ -353,6 +357,7 @@ void Engine::fill_counters() {
   result_.prefetched_bytes = c.prefetched.value;
   result_.prefetch_wasted_bytes = c.prefetch_wasted.value;
   result_.scrubbed_bytes = c.scrubbed.value;
+  result_.kv_scrubbed_bytes = c.kv_scrubbed.value;
   result_.compacted_bytes = c.compacted.value;
   result_.sram_copied_bytes = c.to_sram.value;
   result_.kv_out_bytes = c.kv_out.value;
@@ -394,7 +399,8 @@ void Engine::fill_energy() {
   }
   energy.kv_paging_j = static_cast<double>(result_.kv_out_bytes + result_.kv_in_bytes) * to_hbm;
   energy.scrubbing_j =
-      static_cast<double>(result_.scrubbed_bytes + 2 * result_.compacted_bytes) * rates.hbm_j_per_byte;
+      static_cast<double>(result_.scrubbed_bytes + result_.kv_scrubbed_bytes + 2 * result_.compacted_bytes) *
+      rates.hbm_j_per_byte;
   result_.energy = energy;
 }
 

@@ -196,6 +196,16 @@ TEST(RuntimeServingFlows, AClosedLoopAsksWhenItHasItsAnswer) {
   EXPECT_EQ(off.finished, 1);
 }
 
+TEST(RuntimeServingFlows, AFollowerComesOnceAndNotBeforeItsOwnArrival) {
+  TableNode node;
+  Workload w = workload({{0, 0, 10, 1}, {5000, 0, 10, 1}});
+  w.follows = {{0, Follow::kNone, 0, {}}, {0, 0, 0, Picoseconds(50)}};
+  const NodeResult r = served(node, composition({}), w, {});
+  EXPECT_EQ(r.records[1].arrival.value, 5000);
+  EXPECT_EQ(r.finished, 2);
+  EXPECT_EQ(r.experts[0].requests, 2);
+}
+
 TEST(RuntimeServingFlows, ALaterTurnFindsTheConversationsPages) {
   TableNode node;
   Workload w = workload({{0, 0, 20, 1}, {1, 0, 44, 1}});
