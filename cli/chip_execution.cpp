@@ -83,6 +83,7 @@ Result<runtime::ModelShape> model_shape(const models::Model& model) {
   shape.flops_per_token = facts.flops_per_token;
   shape.streamed_weight_bytes = facts.flops_per_token;
   shape.kv_bytes_per_token = facts.kv_bytes_per_token;
+  shape.state_bytes = facts.state_bytes;
   RDU_ASSIGN(const auto graph, model.build(smallest_request(model)));
   for (const auto& node : graph.nodes) {
     if (node.op != compiler::OpKind::kAttention) continue;

@@ -1,4 +1,5 @@
 // JSON of a serving result. Field names are the contract that users' scripts rely on.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "report/run_json.h"
@@ -164,6 +165,44 @@ Json energy_json(const NodeResult& node) {
             {"static_idle", e.static_idle_j}}}};
 }
 
+// [load_begin, ready) it is copied, [ready, evicted) it can run; the first kJsonStays by load_begin.
+Json residency_json(const NodeResult& node) {
+  Json stays = Json::array();
+  for (size_t i = 0; i < node.timeline.size() && i < kJsonStays; ++i) {
+    const auto& stay = node.timeline[i];
+    stays.push_back({{"expert", node.experts[stay.expert.value].name},
+                     {"load_begin_s", seconds(stay.load_begin)},
+                     {"ready_s", seconds(stay.ready)},
+                     {"evicted_s", stay.evicted ? Json(seconds(*stay.evicted)) : Json(nullptr)}});
+  }
+  return {{"count", node.timeline.size()}, {"stays", std::move(stays)}};
+}
+
+// At most kJsonRanked of the values, evenly ranked, the largest among them: enough to draw their
+// distribution.
+Json ranked_json(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t points = std::min(values.size(), kJsonRanked);
+  Json ranked = Json::array();
+  for (size_t i = 1; i <= points; ++i) ranked.push_back(values[i * values.size() / points - 1]);
+  return ranked;
+}
+
+Json ranked_values_json(const NodeResult& node) {
+  std::vector<double> latency;
+  std::vector<double> ttft;
+  std::vector<double> switching;
+  for (const auto& record : node.records) {
+    if (record.failed) continue;
+    latency.push_back(seconds(record.end_to_end()));
+    ttft.push_back(seconds(record.time_to_first_token()));
+    if (record.switching.value > 0) switching.push_back(seconds(record.switching));
+  }
+  return {{"latency_s", ranked_json(std::move(latency))},
+          {"ttft_s", ranked_json(std::move(ttft))},
+          {"switching_s", ranked_json(std::move(switching))}};
+}
+
 Json node_json(const NodeResult& node) {
   const bool served = node.status == NodeStatus::kServed;
   Json json;
@@ -199,6 +238,8 @@ Json node_json(const NodeResult& node) {
   json["pass_bytes"] = byte_counts_json(node.pass_bytes);
   json["memory"] = memory_json(node.memory);
   json["experts"] = experts_json(node);
+  json["ranked"] = ranked_values_json(node);
+  json["residency"] = residency_json(node);
   json["failures"] = Json::array();
   for (const auto& failure : node.failures) {
     json["failures"].push_back({{"request", failure.request.value}, {"reason", failure.reason}});
