@@ -185,6 +185,7 @@ TEST(RuntimeServingFlows, AClosedLoopAsksWhenItHasItsAnswer) {
   ServeOptions options;
   FaultSpec fault;
   fault.kind = "cancel";
+  fault.at_s = 150e-12;  // while its prompt is read
   options.engine.faults = {fault};
   const NodeResult on = served(node, composition({}), w, options);
   EXPECT_EQ(on.failed, 1);
