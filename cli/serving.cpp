@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/io/file.h"
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
 #include "runtime/gpu_node.h"
@@ -155,6 +156,34 @@ Result<runtime::ServeOptions> serve_options(const runtime::Composition& composit
   return options;
 }
 
+// The bytes that are resumed from, which `options` refers to.
+Result<std::string> set_checkpoint(const Session& session, const ServingChoice& choice,
+                                   const runtime::Composition& composition, runtime::ServeOptions& options) {
+  std::string resumed;
+  if (choice.checkpoint.empty() && choice.resume.empty()) return resumed;
+  if (!choice.compare.empty()) {
+    return Error{ErrorCode::kInvalidInput, "--compare", "a checkpoint is of a serve on one node",
+                 "serve each node by itself"};
+  }
+  options.checkpoint.context =
+      fmt::format("{} {} {} {} {}", choice.node, choice.stack.empty() ? composition.stack : choice.stack,
+                  choice.fidelity, choice.energy, session.seed);
+  for (const auto& override : session.config.overrides)
+    options.checkpoint.context += fmt::format(" {}={}", override.path, override.value);
+  if (!choice.checkpoint.empty()) {
+    options.checkpoint.every = choice.checkpoint_every;
+    options.checkpoint.write = [path = choice.checkpoint](const std::string& file) {
+      return write_file_atomically(path, file);
+    };
+  }
+  if (!choice.resume.empty()) {
+    RDU_ASSIGN(const auto bytes, read_binary_file(choice.resume));
+    resumed.assign(bytes.begin(), bytes.end());
+    options.checkpoint.resume_name = choice.resume;
+  }
+  return resumed;
+}
+
 }  // namespace
 
 ModelLibrary model_library(Session& session) {
@@ -257,6 +286,8 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
     RDU_ASSIGN(plans, runtime::plan_requests(serving.workload, serving.composition, session.seed));
     options.plans = &plans;
   }
+  RDU_ASSIGN(const std::string resumed, set_checkpoint(session, choice, serving.composition, options));
+  options.checkpoint.resume = resumed;
   for (const ServingNode& serving_node : nodes) {
     options.progress = [&](int64_t done, int64_t all) {
       progress.note(fmt::format("{}: {} of {} requests", serving_node.name, done, all));

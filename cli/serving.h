@@ -36,6 +36,9 @@ struct ServingChoice {
   std::string eviction;                 // empty: the composition's
   std::string serving_file;             // in place of the composition's serving block
   std::vector<int64_t> groups;          // sockets of each; empty: the composition's
+  std::string checkpoint;               // file that is written while serving; empty: none
+  int64_t checkpoint_every = 100'000;   // requests
+  std::string resume;                   // file to go on from; empty: from the start
   std::vector<std::string> mechanisms;  // switched on besides the composition's: see set_mechanism
 };
 

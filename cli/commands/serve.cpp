@@ -171,6 +171,16 @@ void add_serve(CLI::App& app, Session& session) {
       ->delimiter(',')
       ->type_name("NAME,...");
   command
+      ->add_option("--checkpoint", serving.checkpoint,
+                   "write the state of the serve to this file now and then, so that --resume can go on")
+      ->type_name("FILE");
+  command
+      ->add_option("--checkpoint-every", serving.checkpoint_every,
+                   "requests between two checkpoints (default 100000)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--resume", serving.resume, "go on from a file that --checkpoint wrote")
+      ->type_name("FILE");
+  command
       ->add_option("--html", options->html, "write a page with the latency split and the timeline of experts")
       ->type_name("FILE");
   command->add_option("--records", options->records, "write one CSV row a request and node")
