@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/io/document.h"
@@ -21,6 +23,14 @@ models::GraphRequest smallest_request(const models::Model& model) {
   request.phase = decodes ? models::Phase::kDecode : models::Phase::kEmbed;
   request.past_tokens = decodes ? 1 : 0;
   return request;
+}
+
+// A step with n cached tokens makes a sequence of n + 1. Stacks that decode in buckets run the program of the
+// shortest compiled sequence that holds it, over all of its cache.
+int64_t cached_tokens_compiled(const StackSpec& stack, int64_t cached) {
+  if (stack.sequence_bucket_tokens == 0) return cached;
+  const auto needed = static_cast<uint64_t>(std::max(cached + 1, stack.sequence_bucket_tokens));
+  return static_cast<int64_t>(std::bit_ceil(needed)) - 1;
 }
 
 }  // namespace
@@ -123,7 +133,8 @@ Result<PassCost> ChipExecution::decode(const std::string& name, int64_t batch, i
                                        int64_t steps) {
   PassCost sum;
   for (int64_t step = 0; step < steps; ++step) {
-    RDU_ASSIGN(const PassCost one, cost(name, models::Phase::kDecode, batch, context + step));
+    const int64_t cached = cached_tokens_compiled(stack_, context + step);
+    RDU_ASSIGN(const PassCost one, cost(name, models::Phase::kDecode, batch, cached));
     sum += one;
   }
   return sum;

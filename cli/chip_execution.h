@@ -49,6 +49,7 @@ class ChipExecution : public runtime::ExecutionModel {
   Result<runtime::PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> decode(const std::string& model, int64_t batch, int64_t context,
                                    int64_t steps) override;
+  [[nodiscard]] bool decodes_in_buckets() const override { return stack_.sequence_bucket_tokens > 0; }
   Result<runtime::PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
                                                int64_t classes) override;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "base/arch/dram_fields.h"
 #include "base/arch/energy.h"
@@ -117,6 +118,12 @@ std::string check_mesh(const ChipSpec& chip) {
       rdn.columns, units);
 }
 
+std::string check_bucket(const StackSpec& stack) {
+  const auto tokens = static_cast<uint64_t>(stack.sequence_bucket_tokens);
+  if (tokens == 0 || (tokens >= 64 && std::has_single_bit(tokens))) return "";
+  return fmt::format("sequence_bucket_tokens is {}; 0 or a power of two from 64 on is wanted", tokens);
+}
+
 std::string check_stacks(const NodeFile& node) {
   bool found = false;
   for (size_t i = 0; i < node.stacks.size(); ++i) {
@@ -165,7 +172,12 @@ const Fields<StackSpec>& stack_fields() {
           .real("hardware_launch_s", &StackSpec::hardware_launch_s, kSeconds, "s",
                 "the AGCUs launch one section and synchronise the sockets")
           .real("step_s", &StackSpec::step_s, kSeconds, "s", "host time of one decode step or prefill")
-          .real("request_s", &StackSpec::request_s, kSeconds, "s", "host time of one request");
+          .real("request_s", &StackSpec::request_s, kSeconds, "s", "host time of one request")
+          .integer("sequence_bucket_tokens", &StackSpec::sequence_bucket_tokens, {0, int64_t{1} << 24},
+                   "tokens",
+                   "shortest sequence that decode is compiled for, then doubling; 0: as long as is cached")
+          .optional()
+          .check(check_bucket);
   return fields;
 }
 

@@ -152,6 +152,8 @@ Result<GpuNodeSpec> load_gpu_node(ConfigContext& context, const std::string& nam
   RDU_ASSIGN(DocumentNode root, read_node(context, path));
   RDU_CHECK_OK(expect_kind(root, "gpu_node"));
   RDU_CHECK_OK(apply_overrides(context, root, "gpu_node"));
+  if (const DocumentNode* own = root.find("name"); own != nullptr)
+    RDU_CHECK_OK(apply_overrides(context, root, own->text));
   return gpu_node_fields().parse(root);
 }
 
