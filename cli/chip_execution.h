@@ -7,10 +7,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 
 #include "base/arch/chip.h"
+#include "base/arch/energy.h"
 #include "base/result.h"
 #include "compiler/compile.h"
 #include "models/model.h"
@@ -41,7 +43,9 @@ class ChipExecution : public runtime::ExecutionModel {
   using Note = std::function<void(const std::string& what)>;
 
   // `library` outlives this.
-  ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note);
+  // `energy`: what operations and bytes cost; absent: passes have no energy.
+  ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note,
+                std::optional<EnergySpec> energy = std::nullopt);
 
   [[nodiscard]] std::string node_name() const override { return node_.name; }
   [[nodiscard]] runtime::NodeMemory memory() const override;
@@ -49,18 +53,23 @@ class ChipExecution : public runtime::ExecutionModel {
   Result<runtime::PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> decode(const std::string& model, int64_t batch, int64_t context,
                                    int64_t steps) override;
-  [[nodiscard]] bool decodes_in_buckets() const override { return stack_.sequence_bucket_tokens > 0; }
+  // The shortest sequence that the service compiles decode for (base/arch/serving_build.h); 0: any.
+  void set_sequence_bucket(int64_t tokens) { sequence_bucket_tokens_ = tokens; }
+  [[nodiscard]] bool decodes_in_buckets() const override { return sequence_bucket_tokens_ > 0; }
   Result<runtime::PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
                                                int64_t classes) override;
   Result<Bytes> weight_bytes(const std::string& model) override;
   Result<Bytes> kv_bytes_per_token(const std::string& model) override;
   Result<int64_t> layers(const std::string& model) override;
+  [[nodiscard]] std::optional<runtime::EnergyRates> energy() const override;
 
  private:
   using Shape = std::tuple<std::string, models::Phase, int64_t, int64_t>;  // model, phase, batch, tokens
 
+  // For as many of the node's sockets as the model's heads divide over: all, or half, a quarter, ...
   Result<Program> compile(const models::Model& model, const models::GraphRequest& request) const;
+  Result<Bytes> graph_weights(const models::Model& model, const models::GraphRequest& request) const;
   Result<runtime::PassCost> simulate(const models::Model& model, const std::string& name,
                                      const models::GraphRequest& request) const;
   Result<runtime::PassCost> cost(const std::string& model, models::Phase phase, int64_t batch,
@@ -69,8 +78,10 @@ class ChipExecution : public runtime::ExecutionModel {
   NodeSpec node_;
   StackSpec stack_;
   Fidelity fidelity_;
+  int64_t sequence_bucket_tokens_ = 0;
   ModelLibrary& library_;
   Note note_;
+  std::optional<EnergySpec> energy_;
   std::map<std::string, Bytes> weight_bytes_;
   std::map<Shape, runtime::PassCost> costs_;
 };

@@ -9,6 +9,7 @@
 
 #include "base/arch/dram_fields.h"
 #include "base/arch/energy.h"
+#include "base/arch/memory_service_fields.h"
 
 namespace rdusim {
 namespace {
@@ -82,6 +83,8 @@ const Fields<MemorySpec>& memory_fields() {
           .integer("burst_bytes", &MemorySpec::burst_bytes, {1, 1 << 20}, "bytes",
                    "every access is rounded up to it")
           .integer("channels", &MemorySpec::channels, {1, 4096}, "channels", "of one socket")
+          .text("service", &MemorySpec::service_name, "table of configs/service/; none: peak less refresh")
+          .optional()
           .check([](const MemorySpec& memory) -> std::string {
             if (memory.refresh_interval_ns == 0 || memory.refresh_cycle_ns < memory.refresh_interval_ns)
               return "";
@@ -118,7 +121,7 @@ std::string check_mesh(const ChipSpec& chip) {
       rdn.columns, units);
 }
 
-std::string check_bucket(const StackSpec& stack) {
+std::string check_bucket(const StackFile& stack) {
   const auto tokens = static_cast<uint64_t>(stack.sequence_bucket_tokens);
   if (tokens == 0 || (tokens >= 64 && std::has_single_bit(tokens))) return "";
   return fmt::format("sequence_bucket_tokens is {}; 0 or a power of two from 64 on is wanted", tokens);
@@ -163,17 +166,17 @@ const Fields<LinkSpec>& link_fields() {
   return fields;
 }
 
-const Fields<StackSpec>& stack_fields() {
+const Fields<StackFile>& stack_fields() {
   static const auto fields =
-      Fields<StackSpec>("stack", "costs of one version of the software stack")
-          .text("name", &StackSpec::name, "chosen by default_stack or --stack")
-          .real("software_launch_s", &StackSpec::software_launch_s, kSeconds, "s",
+      Fields<StackFile>("stack", "costs of one version of the software stack")
+          .text("name", &StackFile::name, "chosen by default_stack or --stack")
+          .real("software_launch_s", &StackFile::software_launch_s, kSeconds, "s",
                 "the host launches one section")
-          .real("hardware_launch_s", &StackSpec::hardware_launch_s, kSeconds, "s",
+          .real("hardware_launch_s", &StackFile::hardware_launch_s, kSeconds, "s",
                 "the AGCUs launch one section and synchronise the sockets")
-          .real("step_s", &StackSpec::step_s, kSeconds, "s", "host time of one decode step or prefill")
-          .real("request_s", &StackSpec::request_s, kSeconds, "s", "host time of one request")
-          .integer("sequence_bucket_tokens", &StackSpec::sequence_bucket_tokens, {0, int64_t{1} << 24},
+          .real("step_s", &StackFile::step_s, kSeconds, "s", "host time of one decode step or prefill")
+          .real("request_s", &StackFile::request_s, kSeconds, "s", "host time of one request")
+          .integer("sequence_bucket_tokens", &StackFile::sequence_bucket_tokens, {0, int64_t{1} << 24},
                    "tokens",
                    "shortest sequence that decode is compiled for, then doubling; 0: as long as is cached")
           .optional()
@@ -223,9 +226,12 @@ std::string dump_chip(const ChipSpec& chip) {
   return chip_fields().dump(chip);
 }
 
+// Without what only services go by (serving_build.h), which a NodeSpec does not hold.
 std::string dump_node(const NodeSpec& node, const std::string& chip_path) {
+  std::vector<StackFile> stacks;
+  for (const StackSpec& stack : node.stacks) stacks.push_back({stack, 0});
   return node_fields().dump(
-      NodeFile{node.name, chip_path, node.sockets, node.link, node.default_stack, node.stacks});
+      NodeFile{node.name, chip_path, node.sockets, node.link, node.default_stack, stacks});
 }
 
 std::string dump_gpu_node(const GpuNodeSpec& node) {
@@ -233,11 +239,9 @@ std::string dump_gpu_node(const GpuNodeSpec& node) {
 }
 
 std::vector<ConfigKind> config_kinds() {
-  return {{"chip", &chip_fields()},
-          {"node", &node_fields()},
-          {"gpu_node", &gpu_node_fields()},
-          {"energy", &energy_fields()},
-          {"dram", &dram_fields()}};
+  return {{"chip", &chip_fields()},         {"node", &node_fields()},
+          {"gpu_node", &gpu_node_fields()}, {"energy", &energy_fields()},
+          {"dram", &dram_fields()},         {"memory_service", &memory_service_fields()}};
 }
 
 }  // namespace rdusim

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/arch/chip_fields.h"
+#include "base/arch/memory_service_fields.h"
 #include "base/io/document_scalars.h"
 #include "base/io/file.h"
 
@@ -75,7 +76,21 @@ Status expect_kind(const DocumentNode& root, std::string_view expected) {
 Result<ChipSpec> load_chip(ConfigContext& context, const std::string& path) {
   RDU_ASSIGN(DocumentNode root, read_config(context, path));
   RDU_CHECK_OK(apply_overrides(context, root, "chip"));
-  return chip_fields().parse(root);
+  RDU_ASSIGN(ChipSpec chip, chip_fields().parse(root));
+  for (MemorySpec* memory : {&chip.hbm, &chip.ddr}) {
+    if (memory->service_name == "none") continue;
+    RDU_ASSIGN(MemoryService service, load_memory_service(context, memory->service_name));
+    memory->service = std::make_shared<const MemoryService>(std::move(service));
+  }
+  return chip;
+}
+
+Result<NodeFile> read_node_file(ConfigContext& context, const std::string& path) {
+  RDU_ASSIGN(DocumentNode root, read_node(context, path));
+  RDU_CHECK_OK(expect_kind(root, "rdu_node"));
+  RDU_CHECK_OK(apply_overrides(context, root, "node"));
+  RDU_CHECK_OK(apply_stack_overrides(context, root));
+  return node_fields().parse(root);
 }
 
 }  // namespace
@@ -131,11 +146,7 @@ Result<bool> is_gpu_node(ConfigContext& context, const std::string& name) {
 
 Result<NodeSpec> load_node(ConfigContext& context, const std::string& name) {
   RDU_ASSIGN(const std::string path, find_config(context, std::string(kNodeFolder), name));
-  RDU_ASSIGN(DocumentNode root, read_node(context, path));
-  RDU_CHECK_OK(expect_kind(root, "rdu_node"));
-  RDU_CHECK_OK(apply_overrides(context, root, "node"));
-  RDU_CHECK_OK(apply_stack_overrides(context, root));
-  RDU_ASSIGN(NodeFile file, node_fields().parse(root));
+  RDU_ASSIGN(NodeFile file, read_node_file(context, path));
   const fs::path chip_path = (fs::path(path).parent_path() / file.chip).lexically_normal();
   auto chip = load_chip(context, chip_path.string());
   if (!chip.ok()) {
@@ -143,8 +154,23 @@ Result<NodeSpec> load_node(ConfigContext& context, const std::string& name) {
     if (error.code == ErrorCode::kNotFound && error.hint.empty()) error.hint = "named by chip: in " + path;
     return error;
   }
-  return NodeSpec{file.name, file.sockets,           std::move(*chip),
-                  file.link, std::move(file.stacks), file.default_stack};
+  std::vector<StackSpec> stacks(file.stacks.begin(), file.stacks.end());
+  return NodeSpec{file.name, file.sockets,      std::move(*chip),
+                  file.link, std::move(stacks), file.default_stack};
+}
+
+Result<int64_t> load_sequence_bucket(ConfigContext& context, const std::string& node,
+                                     const std::string& stack) {
+  RDU_ASSIGN(const std::string path, find_config(context, std::string(kNodeFolder), node));
+  RDU_ASSIGN(const NodeFile file, read_node_file(context, path));
+  const std::string wanted = stack.empty() ? file.default_stack : stack;
+  std::vector<std::string> names;
+  for (const StackFile& known : file.stacks) {
+    if (known.name == wanted) return known.sequence_bucket_tokens;
+    names.push_back(known.name);
+  }
+  return Error{ErrorCode::kNotFound, path, "no stack called " + backquoted(wanted),
+               suggestion(wanted, names)};
 }
 
 Result<GpuNodeSpec> load_gpu_node(ConfigContext& context, const std::string& name) {

@@ -27,7 +27,7 @@ struct ConfigContext {
 // `name` is a path to a YAML file, or the name of one in configs/nodes/. Overrides answer to chip.*, node.*
 // and stack.* (every software stack of the node; node.stacks.<name>.* is one of them).
 Result<NodeSpec> load_node(ConfigContext& context, const std::string& name);
-// Overrides answer to gpu_node.* (every GPU node that is loaded) and <its name>.*, as dgx-a100.request_s.
+// Overrides answer to gpu_node.* (every GPU node that is loaded).
 Result<GpuNodeSpec> load_gpu_node(ConfigContext& context, const std::string& name);
 // Which kind a node file describes, by its top-level `kind: rdu_node | gpu_node`.
 Result<bool> is_gpu_node(ConfigContext& context, const std::string& name);
