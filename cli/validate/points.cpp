@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 
+#include "base/arch/serving_build.h"
 #include "base/io/file.h"
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
@@ -115,10 +116,12 @@ class Nodes {
     if (execution) return execution.get();
     const char* name = sockets <= kDefaultSockets ? "sn40l-8" : "sn40l-16";
     RDU_ASSIGN(auto chosen, load_node_and_stack(context_.session, {name, context_.stack}));
+    RDU_ASSIGN(const int64_t bucket, load_sequence_bucket(context_.session.config, name, context_.stack));
     chosen.node.sockets = sockets;
     execution = std::make_unique<ChipExecution>(
         std::move(chosen.node), std::move(chosen.stack), Fidelity::kEvent, library_,
         [this](const std::string& what) { context_.progress.note("simulating " + what); });
+    execution->set_sequence_bucket(bucket);
     return execution.get();
   }
 
