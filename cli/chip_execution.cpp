@@ -37,14 +37,13 @@ models::GraphRequest smallest_request(const models::Model& model) {
   return request;
 }
 
-<<<<<<< HEAD
-// A step with n cached tokens makes a sequence of n + 1. Stacks that decode in buckets run the program of the
+// A step with n cached tokens makes a sequence of n + 1. Builds that decode in buckets run the program of the
 // shortest compiled sequence that holds it, over all of its cache.
-int64_t cached_tokens_compiled(const StackSpec& stack, int64_t cached) {
-  if (stack.sequence_bucket_tokens == 0) return cached;
-  const auto needed = static_cast<uint64_t>(std::max(cached + 1, stack.sequence_bucket_tokens));
-  return static_cast<int64_t>(std::bit_ceil(needed)) - 1;
-=======
+int64_t cached_tokens_compiled(int64_t bucket, int64_t cached) {
+  if (bucket == 0) return cached;
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(cached + 1, bucket)))) - 1;
+}
+
 // Patches of one image, as the published preprocessors of the two families make them: DePlot's max_patches,
 // LLaVA-1.5's 336 x 336 pixels in patches of 14.
 constexpr int64_t kDeplotPatches = 2048;
