@@ -3,13 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-// A step with n cached tokens makes a sequence of n + 1. Builds that decode in buckets run the program of the
-// shortest compiled sequence that holds it, over all of its cache.
-int64_t cached_tokens_compiled(int64_t bucket, int64_t cached) {
-  if (bucket == 0) return cached;
-  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(cached + 1, bucket)))) - 1;
-}
-
+#include <bit>
 #include <cmath>
 #include <utility>
 #include <vector>
