@@ -148,7 +148,7 @@ void add_serve(CLI::App& app, Session& session) {
       ->type_name("NAME");
   command->add_option("--fidelity", serving.fidelity, "how passes are simulated: analytic (default) or event")
       ->check(CLI::IsMember({"analytic", "event"}));
-  command->add_option(
+  command->add_flag(
       "--energy{public-7nm}", serving.energy,
       "also joules by cause, expert and request, from --energy=NAME in configs/energy/ or a YAML file");
   command->add_option("--scheduler", serving.scheduler, schedulers_help())->type_name("NAME");
