@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/io/file.h"
 #include "cli/commands/commands.h"
 #include "cli/progress.h"
 #include "cli/validate/groups.h"
@@ -53,7 +54,10 @@ Result<int> validate_rows(ValidationContext& context, const Options& options) {
   session.print(report::table_text(validation_table(rows, options.groups.empty() ? kMostRowsOfAGroup : 0)));
   const ValidationTally sums = tally(rows);
   session.print(fmt::format("\n{} of {} judged rows pass\n", sums.judged - sums.failed, sums.judged));
-  if (!options.markdown.empty()) RDU_CHECK_OK(update_page(options.markdown, page_blocks(rows)));
+  if (!options.markdown.empty()) {
+    RDU_ASSIGN(const std::string page, read_text_file(options.markdown));
+    RDU_CHECK_OK(update_page(options.markdown, page_blocks(rows, page)));
+  }
   RDU_CHECK_OK(
       session.write_json({{"rows", rows_json(rows)}, {"fitted_parameters", fitted_json(file, values)}}));
   return sums.failed == 0 ? kExitOk : kExitFellShort;

@@ -102,9 +102,10 @@ report::Table validation_table(const ValidationRows& rows, size_t most) {
   return table;
 }
 
-std::map<std::string, std::string> page_blocks(const ValidationRows& rows) {
+std::map<std::string, std::string> page_blocks(const ValidationRows& rows, const std::string& page) {
   constexpr size_t kMostRowsOnThePage = 40;
   std::map<std::string, std::string> blocks;
+  std::string others;
   report::Table summary{{"group", "rows", "judged", "pass", "largest error of a judged row, %"}, {}};
   for (const ValidationGroup& group : validation_groups()) {
     ValidationRows own;
@@ -122,8 +123,12 @@ std::map<std::string, std::string> page_blocks(const ValidationRows& rows) {
     report::Table table = validation_table(own, kMostRowsOnThePage);
     for (size_t r = 0; r < table.rows.size(); ++r) table.rows[r].erase(table.rows[r].begin());
     table.header.erase(table.header.begin());
-    blocks[std::string("rows ") + group.id] = markdown_table(table);
+    const std::string name = std::string("rows ") + group.id;
+    blocks[name] = markdown_table(table);
+    if (page.find("<!-- rdusim: " + name + " -->") == std::string::npos)
+      others += fmt::format("{}### {}\n\n{}", others.empty() ? "" : "\n", group.title, blocks[name]);
   }
+  blocks["rows of other groups"] = others;
   const ValidationTally all = tally(rows);
   blocks["summary"] = markdown_table(summary) + fmt::format("\n{} rows, {} judged, {} pass.\n", all.rows,
                                                             all.judged, all.judged - all.failed);

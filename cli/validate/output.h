@@ -27,8 +27,9 @@ std::string published_text(const Published& published);
 // that is furthest off, and a line that counts the rest.
 report::Table validation_table(const ValidationRows& rows, size_t most);
 
-// Blocks of docs/validation.md: `summary`, a line a group, and `rows GROUP` of every group that ran.
-std::map<std::string, std::string> page_blocks(const ValidationRows& rows);
+// Blocks of docs/validation.md: `summary`, a line a group; `rows GROUP` of every group that ran; and `rows of
+// other groups`, with a heading each, of those that have no block of their own in `page`.
+std::map<std::string, std::string> page_blocks(const ValidationRows& rows, const std::string& page);
 
 // rows[]: id, group, what, source, published (the published value nearest ours), published_range (two ends,
 // null where open; only of ranges), simulated, unit, error_percent, tolerance_percent and passed (null: not
