@@ -31,11 +31,13 @@ models::GraphRequest smallest_request(const models::Model& model) {
   return request;
 }
 
-// A step with n cached tokens makes a sequence of n + 1. Builds that decode in buckets run the program of the
-// shortest compiled sequence that holds it, over all of its cache.
+// Builds that decode in buckets run the program of the shortest compiled sequence that holds what is cached,
+// over all of its cache. APPROX: a full bucket counts as holding the step's own token too, so that the costs
+// that the runtime interpolates between powers of two (runtime/memo_execution.h) are flat up to the first
+// bucket; beyond it the runtime's line stands for a step.
 int64_t cached_tokens_compiled(int64_t bucket, int64_t cached) {
   if (bucket == 0) return cached;
-  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(cached + 1, bucket)))) - 1;
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(cached, bucket)))) - 1;
 }
 
 // Patches of one image, as the published preprocessors of the two families make them: DePlot's max_patches,

@@ -53,9 +53,6 @@ class ExecutionModel {
   // `steps` decode steps of `batch` sequences; the first sees `context` cached tokens, each adds one.
   virtual Result<PassCost> decode(const std::string& model, int64_t batch, int64_t context,
                                   int64_t steps) = 0;
-  // Decode is compiled for sequence lengths that are powers of two: between 2^k and 2^(k+1) - 1 cached tokens
-  // every step costs the same. Otherwise a step's cost is taken as linear in the context there.
-  [[nodiscard]] virtual bool decodes_in_buckets() const { return false; }
   // Embedding pass without KV cache or head.
   virtual Result<PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) = 0;
   // k-NN over stored vectors: similarity, top-k, vote, entropy, threshold.

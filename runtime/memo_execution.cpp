@@ -130,9 +130,7 @@ Result<PassCost> MemoisedExecution::decode(uint32_t model, int64_t batch, int64_
     const auto [below, above] = decode_anchors(at);
     const int64_t count = std::min(end, above) - at;
     RDU_ASSIGN(const PassCost low, price(Pass::kDecodeStep, model, batch, below));
-    if (execution_.decodes_in_buckets()) {
-      sum += along_line(low, low, count, 0, 1);
-    } else if (count == 1 && at == below) {
+    if (count == 1 && at == below) {
       sum += low;
     } else {
       RDU_ASSIGN(const PassCost high, price(Pass::kDecodeStep, model, batch, above));

@@ -5,8 +5,7 @@
 //   between the sizes of a grid when a workload has too many prompt lengths to compile each.
 // * A decode step's cost is asked at a few context lengths only (1, 64, 128, 256, ... doubling) and taken as
 // a straight
-//   line between them; n steps are the sum of the line, in integers, rounded once per segment. Where decode
-//   runs in buckets that are powers of two (execution.h), each segment is flat.
+//   line between them; n steps are the sum of the line, in integers, rounded once per segment.
 // APPROX: a decode step is weights plus KV cache, linear in the context, so the line is exact up to the whole
 // tiles that the compiler rounds to; a prefill has a quadratic part (attention), of which a chord over a grid
 // step of 1/8 octave overstates at most 1/256 (chord of x^2 over [a, 1.125 a]: a^2 / 256).
@@ -47,7 +46,6 @@ class MemoisedExecution {
   Result<PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
                                       int64_t classes);
 
-  [[nodiscard]] bool decodes_in_buckets() const { return execution_.decodes_in_buckets(); }
   // Shapes that the ExecutionModel priced.
   [[nodiscard]] int64_t priced() const { return priced_; }
 

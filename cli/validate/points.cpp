@@ -93,12 +93,20 @@ Status read_point(const Columns& columns, const CsvRow& row, PointResult& point)
   return {};
 }
 
+// Steps in sequence buckets repeat few programs; others are priced at powers of two, with lines between.
+Result<runtime::PassCost> decode_cost(ChipExecution& execution, const std::string& model,
+                                      const PointResult& point) {
+  if (execution.sequence_bucket() > 0)
+    return execution.decode(model, point.batch, point.tokens, point.tokens);
+  runtime::MemoisedExecution memo(execution, {model}, {});
+  return memo.decode(0, point.batch, point.tokens, point.tokens);
+}
+
 // Copy, prefill of `tokens`, then `tokens` decode steps, all `batch` sequences at once.
 Result<double> request_seconds(ChipExecution& execution, const std::string& model, const PointResult& point) {
   RDU_ASSIGN(const Bytes weights, execution.weight_bytes(model));
-  runtime::MemoisedExecution memo(execution, {model}, {});
-  RDU_ASSIGN(const auto prefill, memo.prefill(0, point.batch, point.tokens));
-  RDU_ASSIGN(const auto decode, memo.decode(0, point.batch, point.tokens, point.tokens));
+  RDU_ASSIGN(const auto prefill, execution.prefill(model, point.batch, point.tokens));
+  RDU_ASSIGN(const auto decode, decode_cost(execution, model, point));
   const auto memory = execution.memory();
   const Picoseconds copy = memory.switch_setup + transfer_time(weights, memory.switch_bandwidth);
   return seconds(copy + execution.request_overhead() + prefill.time + decode.time);

@@ -105,8 +105,7 @@ Result<PassCosts::DecodeLine*> PassCosts::line(uint32_t model, int64_t batch, in
   const int64_t below = octave == 0 ? 1 : kFirst << (octave - 1);
   const int64_t above = octave == 0 ? kFirst : below * 2;
   RDU_ASSIGN(found.low, memo_.decode(model, batch, below, 1));
-  // In buckets the octave's steps cost the same; what lies above belongs to the next bucket.
-  RDU_ASSIGN(found.high, memo_.decode(model, batch, memo_.decodes_in_buckets() ? below : above, 1));
+  RDU_ASSIGN(found.high, memo_.decode(model, batch, above, 1));
   found.below = below;
   found.span = above - below;
   found.known = true;

@@ -8,33 +8,6 @@
 namespace rdusim::runtime {
 namespace {
 
-// Decode programs are compiled for 256 tokens, and powers of two from there.
-class BucketNode : public TableNode {
- public:
-  bool decodes_in_buckets() const override { return true; }
-  Result<PassCost> decode(const std::string& model, int64_t batch, int64_t context, int64_t steps) override {
-    PassCost sum;
-    for (int64_t i = 0; i < steps; ++i) {
-      int64_t compiled = 256;
-      while (compiled < context + i + 1) compiled *= 2;
-      sum += *TableNode::decode(model, batch, compiled - 1, 1);
-    }
-    return sum;
-  }
-};
-
-TEST(RuntimeMemoExecution, DecodeInBucketsIsExactAcrossTheirEdges) {
-  BucketNode node;
-  BucketNode reference;
-  MemoisedExecution memo(node, {"small"}, {});
-  for (const auto& [context, steps] : std::vector<std::pair<int64_t, int64_t>>{
-           {1, 300}, {254, 1}, {255, 1}, {256, 1}, {100, 5000}, {511, 2}}) {
-    const auto fast = memo.decode(0, 1, context, steps);
-    ASSERT_TRUE(fast.ok());
-    EXPECT_EQ(fast->time, reference.decode("small", 1, context, steps)->time) << context << " + " << steps;
-  }
-}
-
 TEST(RuntimeMemoExecution, DecodeOfALinearStepIsExact) {
   TableNode node;
   TableNode reference;
