@@ -65,7 +65,9 @@ Result<ParameterFile> load_parameters(Session& session, const std::string& path)
 
 Result<double> config_value(Session& session, const FreeParameter& parameter) {
   for (const Override& change : session.config.overrides) {
-    if (change.path == parameter.set) return std::stod(change.value);
+    if (change.path != parameter.set) continue;
+    RDU_ASSIGN(const DocumentNode given, read_yaml_text(change.value, "--set " + change.path));
+    return given.as_real();
   }
   const std::string path = session.config.config_dir + "/" + parameter.file;
   RDU_ASSIGN(const DocumentNode root, read_config(session.config, path));
