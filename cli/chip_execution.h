@@ -53,6 +53,9 @@ class ChipExecution : public runtime::ExecutionModel {
   Result<runtime::PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> decode(const std::string& model, int64_t batch, int64_t context,
                                    int64_t steps) override;
+  // The shortest sequence that the service compiles decode for (base/arch/serving_build.h); 0: any.
+  void set_sequence_bucket(int64_t tokens) { sequence_bucket_tokens_ = tokens; }
+  [[nodiscard]] int64_t sequence_bucket() const { return sequence_bucket_tokens_; }
   Result<runtime::PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
                                                int64_t classes) override;
@@ -75,6 +78,7 @@ class ChipExecution : public runtime::ExecutionModel {
   NodeSpec node_;
   StackSpec stack_;
   Fidelity fidelity_;
+  int64_t sequence_bucket_tokens_ = 0;
   ModelLibrary& library_;
   Note note_;
   std::optional<EnergySpec> energy_;

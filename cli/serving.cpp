@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/io/file.h"
+#include "base/arch/serving_build.h"
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
 #include "runtime/gpu_node.h"
@@ -138,9 +139,12 @@ Result<std::unique_ptr<runtime::ExecutionModel>> chip_execution(Session& session
   if (!choice.energy.empty()) {
     RDU_ASSIGN(energy, load_energy(session.config, choice.energy));
   }
-  return std::unique_ptr<runtime::ExecutionModel>(std::make_unique<ChipExecution>(
+  RDU_ASSIGN(const int64_t bucket, load_sequence_bucket(session.config, name, stack));
+  auto execution = std::make_unique<ChipExecution>(
       std::move(chosen.node), std::move(chosen.stack), fidelity, library,
-      [&progress](const std::string& what) { progress.note("simulating " + what); }, std::move(energy)));
+      [&progress](const std::string& what) { progress.note("simulating " + what); }, std::move(energy));
+  execution->set_sequence_bucket(bucket);
+  return std::unique_ptr<runtime::ExecutionModel>(std::move(execution));
 }
 
 // The composition's way of serving, with what the command line says over it.
