@@ -24,11 +24,18 @@ inline int64_t memory_bytes_per_s(const ChipSpec& chip, Tier tier) {
 inline int64_t memory_latency_cycles(const ChipSpec& chip, Tier tier) {
   return cycles_of_seconds((tier == Tier::kHbm ? chip.hbm : chip.ddr).latency_ns * 1e-9, chip.clock_hz);
 }
+// The same before rounding to cycles.
+inline double memory_latency(const ChipSpec& chip, Tier tier) {
+  return (tier == Tier::kHbm ? chip.hbm : chip.ddr).latency_ns * 1e-9 * chip.clock_hz;
+}
 inline int64_t link_bytes_per_s(const NodeSpec& node) {
   return std::llround(node.link.bandwidth_bytes_per_s);
 }
 inline int64_t link_latency_cycles(const NodeSpec& node) {
   return cycles_of_seconds(node.link.latency_ns * 1e-9, node.chip.clock_hz);
+}
+inline double link_latency(const NodeSpec& node) {
+  return node.link.latency_ns * 1e-9 * node.chip.clock_hz;
 }
 
 }  // namespace rdusim::sim
