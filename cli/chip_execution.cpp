@@ -93,6 +93,7 @@ Result<PassCost> ChipExecution::simulate(const models::Model& model, const std::
                       request.query_tokens + request.past_tokens));
   }
   RDU_ASSIGN(const Program program, compile(model, request));
+  if (watch_) RDU_CHECK_OK(watch_(program, node_));
   sim::RunOptions options;
   options.fidelity = fidelity_;
   RDU_ASSIGN(const RunResult result, sim::run(program, node_, stack_, options));

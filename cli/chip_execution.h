@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "base/arch/chip.h"
 #include "base/result.h"
@@ -43,6 +44,10 @@ class ChipExecution : public runtime::ExecutionModel {
   // `library` outlives this.
   ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note);
 
+  // Told of each program that is simulated, and on which node; may be empty.
+  using Watch = std::function<Status(const Program& program, const NodeSpec& node)>;
+  void set_watch(Watch watch) { watch_ = std::move(watch); }
+
   [[nodiscard]] std::string node_name() const override { return node_.name; }
   [[nodiscard]] runtime::NodeMemory memory() const override;
   [[nodiscard]] Picoseconds request_overhead() const override;
@@ -70,6 +75,7 @@ class ChipExecution : public runtime::ExecutionModel {
   Fidelity fidelity_;
   ModelLibrary& library_;
   Note note_;
+  Watch watch_;
   std::map<std::string, Bytes> weight_bytes_;
   std::map<Shape, runtime::PassCost> costs_;
 };

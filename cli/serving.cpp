@@ -242,11 +242,11 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
 
   RDU_ASSIGN(serving.workload, load_requests(session, serving.composition, choice));
   progress.note("routing");
-  RDU_ASSIGN(const auto router, choose_router(session, serving, choice));
-  RDU_CHECK_OK(assign(session, serving, choice, router.get()));
+  RDU_ASSIGN(serving.router, choose_router(session, serving, choice));
+  RDU_CHECK_OK(assign(session, serving, choice, serving.router.get()));
 
   RDU_ASSIGN(runtime::ServeOptions options, serve_options(serving.composition, choice));
-  options.router = router.get();
+  options.router = serving.router.get();
   for (const ServingNode& serving_node : nodes) {
     options.progress = [&](int64_t done, int64_t all) {
       progress.note(fmt::format("{}: {} of {} requests", serving_node.name, done, all));

@@ -14,4 +14,7 @@ namespace rdusim::cli {
 #include "cli/commands/commands.def"
 #undef RDU_COMMAND
 
+// --set, --json, --seed and the others that every command takes.
+void add_global_options(CLI::App& app, Session& session);
+
 }  // namespace rdusim::cli
