@@ -7,11 +7,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 
 #include "base/arch/chip.h"
+#include "base/arch/energy.h"
 #include "base/result.h"
 #include "compiler/compile.h"
 #include "models/model.h"
@@ -42,7 +44,9 @@ class ChipExecution : public runtime::ExecutionModel {
   using Note = std::function<void(const std::string& what)>;
 
   // `library` outlives this.
-  ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note);
+  // `energy`: what operations and bytes cost; absent: passes have no energy.
+  ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note,
+                std::optional<EnergySpec> energy = std::nullopt);
 
   // Told of each program that is simulated, and on which node; may be empty.
   using Watch = std::function<Status(const Program& program, const NodeSpec& node)>;
@@ -60,11 +64,14 @@ class ChipExecution : public runtime::ExecutionModel {
   Result<Bytes> weight_bytes(const std::string& model) override;
   Result<Bytes> kv_bytes_per_token(const std::string& model) override;
   Result<int64_t> layers(const std::string& model) override;
+  [[nodiscard]] std::optional<runtime::EnergyRates> energy() const override;
 
  private:
   using Shape = std::tuple<std::string, models::Phase, int64_t, int64_t>;  // model, phase, batch, tokens
 
+  // For as many of the node's sockets as the model's heads divide over: all, or half, a quarter, ...
   Result<Program> compile(const models::Model& model, const models::GraphRequest& request) const;
+  Result<Bytes> graph_weights(const models::Model& model, const models::GraphRequest& request) const;
   Result<runtime::PassCost> simulate(const models::Model& model, const std::string& name,
                                      const models::GraphRequest& request) const;
   Result<runtime::PassCost> cost(const std::string& model, models::Phase phase, int64_t batch,
@@ -76,6 +83,7 @@ class ChipExecution : public runtime::ExecutionModel {
   ModelLibrary& library_;
   Note note_;
   Watch watch_;
+  std::optional<EnergySpec> energy_;
   std::map<std::string, Bytes> weight_bytes_;
   std::map<Shape, runtime::PassCost> costs_;
 };

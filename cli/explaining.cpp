@@ -30,7 +30,7 @@ Result<ExplainedSimulation> explain_simulation(Rerun& rerun) {
   }
   const bool software = program.orchestration == Orchestration::kSoftware;
   return ExplainedSimulation{report::explain_run(program, path, chosen.node, chosen.stack),
-                             {path.result.latency_s(), true, latency_gradient(path, chosen.node.chip),
+                             {path.result.latency_s(), true, latency_gradient(path),
                               report::parameter_values(chosen.node, chosen.stack, software)}};
 }
 

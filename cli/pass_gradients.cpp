@@ -20,7 +20,7 @@ Result<PassGradient> GradientSource::pass(const Shape& shape, const Ask& ask) {
   ChipExecution chip(node_, stack_, fidelity_, library_, {});
   chip.set_watch([&](const Program& program, const NodeSpec& node) -> Status {
     RDU_ASSIGN(const CriticalPath path, sim::critical_path(program, node, stack_, fidelity_));
-    pass.gradient += latency_gradient(path, node.chip);
+    pass.gradient += latency_gradient(path);
     of_programs_s += path.result.latency_s();
     return {};
   });

@@ -194,7 +194,7 @@ Explanation explain_run(const Program& program, const CriticalPath& path, const 
   e.resources = resource_rows(path);
   e.bottleneck = e.resources.empty() ? "" : e.resources.front().resource;
   e.path = path_rows(path);
-  e.parameters = parameter_rows(latency_gradient(path, node.chip), e.latency_s, node, stack,
+  e.parameters = parameter_rows(latency_gradient(path), e.latency_s, node, stack,
                                 program.orchestration == Orchestration::kSoftware);
   e.bounds = bound_rows(program, path, node);
   e.stalls = stall_sentences(path);

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/program/operand_reads.h"
 #include "sim/analytic_section.h"
 
 namespace rdusim::sim {
@@ -77,6 +78,7 @@ AnalyticSection<Number>::AnalyticSection(const Program& program, const Section& 
       section_(section),
       launch_(launch),
       node_(node),
+      memory_bytes_per_s_(memory_rates(program, section, launch, node.chip)),
       turn_ranks_(turn_ranks(section)),
       flows_(section.channels.size()),
       models_(section.units.size()) {}
@@ -222,8 +224,8 @@ void AnalyticSection<Number>::propagate(size_t u) {
       const bool held = f.tokens == x.firings && growing.last > growing.first && steady &&
                         growing.last > std::max<Number>(given.even, given.last);
       const Pace links = held ? slower(given, growing) : Pace{carry(c), 0, 0};
-      const Number transfer_first = held ? growing.first : carry(c);
-      const Number transfer_last = held ? growing.last : carry(c);
+      const Number transfer_first = carry_after(m, c, held ? f.elements_first : f.elements);
+      const Number transfer_last = carry_after(m, c, held ? f.elements_last : f.elements);
       f.first = first_done + latency + transfer_first;
       f.last = std::max<Number>(std::max<Number>(first_done, m.end) + latency + transfer_last,
                                 f.first + static_cast<double>(f.tokens - 1) * mean_of(links));
@@ -239,10 +241,10 @@ void AnalyticSection<Number>::propagate(size_t u) {
 template <typename Number>
 Number AnalyticSection<Number>::carry(ChannelId c, double elements) const {
   const Channel& channel = section_.channels[c.value];
-  if (channel.links == 0) return 0;
+  const int64_t rate = write_rate(channel, shapes_->operand_rates()[c.value], chip());
+  if (rate == 0) return 0;
   const double bytes = elements * static_cast<double>(dtype_bytes(channel.dtype));
-  const auto rate = static_cast<double>(channel.bytes_per_cycle(chip().rdn.link_bytes_per_cycle));
-  return cost(StepKind::kRdnTransfer, ends_[c.value].producer->value, bytes / rate);
+  return cost(StepKind::kRdnTransfer, ends_[c.value].producer->value, bytes / static_cast<double>(rate));
 }
 
 // Cycles that a token takes over the switches of the channel's route.
@@ -265,7 +267,7 @@ Number AnalyticSection<Number>::round_trip(const UnitModel& m, const Unit& x, Ch
     const size_t sender = ends_[c.value].producer->value;
     before = m.service + cost(StepKind::kLinkLatency, sender, node_.link.latency_ns * 1e-9 * chip().clock_hz);
   }
-  return before + m.latency + hops(c) + carry(c) +
+  return before + m.latency + hops(c) + carry_after(m, c, flows_[c.value].elements) +
          uses * std::min<Number>(models_[consumer].service, models_[consumer].service_first);
 }
 
@@ -333,7 +335,7 @@ SectionOutcome AnalyticSection<Number>::outcome() const {
     UnitCounters c;
     c.firings = unit(u).firings;
     const int64_t end = std::clamp<int64_t>(std::llround(value_of(m.end)), 0, out.cycles);
-    c.busy = std::min<int64_t>(end, std::llround(value_of(m.service) * static_cast<double>(c.firings)));
+    c.busy = std::min<int64_t>(end, std::llround(m.busy * static_cast<double>(c.firings)));
     c.starved = end - c.busy;
     c.work = m.work;
     if (unit(u).kind == UnitKind::kLoad && m.tier == Tier::kSram)

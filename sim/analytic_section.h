@@ -2,6 +2,7 @@
 // (analytic.cpp).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -14,6 +15,7 @@
 #include "base/program/topology.h"
 #include "base/result.h"
 #include "sim/dual.h"
+#include "sim/memory_pattern.h"
 #include "sim/section_outcome.h"
 #include "sim/stream_schedule.h"
 #include "sim/token_shapes.h"
@@ -55,8 +57,10 @@ struct UnitModel {
   Number service_first = 1;
   Number service_last_but_one = 1;
   Number service_last = 1;
+  double busy = 1;           // of the service, on average: what is not spent on reading operands
   double first_firings = 1;  // firings until the first result
   Number latency = 0;
+  Number result_cycles = 0;      // from a firing's first result to its last: what it gives goes on meanwhile
   Number start = 0;              // first firing begins
   Number end = 0;                // last firing is done
   Number end_but_one = 0;        // the one before is done
@@ -68,6 +72,7 @@ struct UnitModel {
   FiringWork work;    // of all firings
 
   void set_service(const Number& cycles) {
+    busy = value_of(cycles);
     service = service_first = service_last_but_one = service_last = cycles;
   }
 };
@@ -108,6 +113,8 @@ class AnalyticSection {
     return cost(kind, unit, cycles, cycles);
   }
 
+  [[nodiscard]] Number occupancy(size_t u, StepKind kind, const FiringCycles& cycles) const;
+
   // analytic_units.cpp: costs
   Status characterise(size_t u);
   Status measure_tokens(ChannelId channel);
@@ -126,6 +133,10 @@ class AnalyticSection {
   // Cycles that a token of the channel is on its RDN links.
   [[nodiscard]] Number carry(ChannelId c) const { return carry(c, flows_[c.value].elements); }
   [[nodiscard]] Number carry(ChannelId c, double elements) const;
+  // Of these, what remains once the unit has given the token's last part.
+  [[nodiscard]] Number carry_after(const UnitModel& m, ChannelId c, double elements) const {
+    return std::max<Number>(0, carry(c, elements) - m.result_cycles);
+  }
   [[nodiscard]] Number round_trip(const UnitModel& m, const Unit& x, ChannelId c) const;
   [[nodiscard]] Number credit_limit(const UnitModel& m, const Unit& x, const Number& first_done) const;
   [[nodiscard]] Number hops(ChannelId c) const;
@@ -138,6 +149,7 @@ class AnalyticSection {
   const Section& section_;
   const Launch& launch_;
   const NodeSpec& node_;
+  std::array<int64_t, kTierCount> memory_bytes_per_s_;  // for this section's pattern
   std::vector<ChannelEnds> ends_;
   std::vector<int64_t> turn_ranks_;
   std::optional<TokenShapes> shapes_;

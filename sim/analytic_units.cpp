@@ -38,19 +38,25 @@ class WorkMean {
   void add(const FiringWork& work, double firings) {
     for (size_t k = 0; k < kWorkKindCount; ++k)
       operations_[k] += firings * static_cast<double>(work.operations[k]);
-    for (size_t c = 0; c < kCauseCount; ++c)
+    for (size_t c = 0; c < kCauseCount; ++c) {
       operands_[c] += firings * static_cast<double>(work.operand_bytes[c]);
+      reread_[c] += firings * static_cast<double>(work.reread_byte_hops[c]);
+    }
   }
   [[nodiscard]] FiringWork rounded() const {
     FiringWork work;
     for (size_t k = 0; k < kWorkKindCount; ++k) work.operations[k] = std::llround(operations_[k]);
-    for (size_t c = 0; c < kCauseCount; ++c) work.operand_bytes[c] = std::llround(operands_[c]);
+    for (size_t c = 0; c < kCauseCount; ++c) {
+      work.operand_bytes[c] = std::llround(operands_[c]);
+      work.reread_byte_hops[c] = std::llround(reread_[c]);
+    }
     return work;
   }
 
  private:
   std::array<double, kWorkKindCount> operations_{};
   std::array<double, kCauseCount> operands_{};
+  std::array<double, kCauseCount> reread_{};
 };
 
 }  // namespace
@@ -119,15 +125,16 @@ void AnalyticSection<Number>::characterise_stream(size_t u) {
   m.tier = symbol.tier;
   if (symbol.tier == Tier::kSram) return characterise_sram(u, symbol);
   const MemorySpec& spec = symbol.tier == Tier::kHbm ? chip().hbm : chip().ddr;
-  const auto ports = static_cast<double>(chip().agcu_ports * chip().agcu_port_bytes_per_cycle);
-  const double rate = std::min(ports, spec.achieved_bytes_per_s() / chip().clock_hz);
+  const int64_t bytes_per_s = memory_bytes_per_s_[static_cast<size_t>(symbol.tier)];
+  const double rate = static_cast<double>(bytes_per_s) / chip().clock_hz;
   const bool whole_rows = s.cols == symbol.cols && !s.gather;
   const auto runs = static_cast<double>(whole_rows ? x.firings : rows);
   const auto burst = static_cast<double>(std::max<int64_t>(1, spec.burst_bytes));
   const bool hbm = symbol.tier == Tier::kHbm;
   const double moved = runs * std::ceil(static_cast<double>(m.bytes) / runs / burst) * burst;
-  const Number cycles = cost(hbm ? StepKind::kHbmTransfer : StepKind::kDdrTransfer, u, moved / rate);
+  const Number cycles = cost(transfer_step(chip(), symbol.tier, bytes_per_s), u, moved / rate);
   m.set_service(cycles / static_cast<double>(x.firings));
+  m.result_cycles = m.service;
   m.transfer_latency = cost(hbm ? StepKind::kHbmLatency : StepKind::kDdrLatency, u,
                             static_cast<double>(memory_latency_cycles(chip(), symbol.tier)),
                             memory_latency(chip(), symbol.tier));
@@ -144,6 +151,7 @@ void AnalyticSection<Number>::characterise_sram(size_t u, const Symbol& symbol) 
   const double bytes = static_cast<double>(m.bytes) / static_cast<double>(x.firings);
   const double exact = bytes / static_cast<double>(pmus * pmu.port_bytes_per_cycle);
   m.set_service(cost(StepKind::kPmu, u, std::ceil(exact), exact));
+  m.result_cycles = m.service;
 }
 
 template <typename Number>
@@ -192,6 +200,13 @@ void AnalyticSection<Number>::characterise_receive(size_t u) {
   models_[u].set_service(cost(StepKind::kAgcu, u, std::max(1.0, std::ceil(bytes / rate)), bytes / rate));
 }
 
+// What a firing keeps its unit: its passes, or the reading of its operands.
+template <typename Number>
+Number AnalyticSection<Number>::occupancy(size_t u, StepKind kind, const FiringCycles& cycles) const {
+  const bool reads = cycles.operand_cycles > cycles.service_cycles;
+  return cost(reads ? operand_step(chip()) : kind, u, static_cast<double>(cycles.occupancy_cycles()));
+}
+
 // The rounds of a unit, of one emission each, have two kinds of firing: those at which outputs emit, and
 // those that only accumulate.
 template <typename Number>
@@ -208,6 +223,7 @@ Status AnalyticSection<Number>::characterise_compute(size_t u) {
   const double share = static_cast<double>(emitting) / static_cast<double>(x.firings);
   const int64_t rounds = (x.firings + round.period - 1) / round.period;
   Number sum = 0;
+  double busy = 0;
   const StepKind kind = x.kind == UnitKind::kBuffer ? StepKind::kPmu : StepKind::kPcu;
   WorkMean work;
   for (const Sample& s : samples(rounds)) {
@@ -217,18 +233,22 @@ Status AnalyticSection<Number>::characterise_compute(size_t u) {
     m.service_last_but_one = m.service_last;
     RDU_ASSIGN(const FiringCost::Entry* full, shapes_->firing(u, emits));
     m.latency = cost(StepKind::kPcuLatency, u, static_cast<double>(full->cycles.latency_cycles));
-    m.service_last = cost(kind, u, static_cast<double>(full->cycles.service_cycles));
+    m.result_cycles = cost(kind, u, static_cast<double>(full->cycles.result_cycles));
+    m.service_last = occupancy(u, kind, full->cycles);
+    auto busy_cycles = static_cast<double>(full->cycles.service_cycles);
     const double firings_of_round = static_cast<double>(x.firings) / static_cast<double>(rounds);
     work.add(full->work, s.weight * firings_of_round * (emitting < x.firings ? share : 1));
     if (emitting < x.firings) {
       RDU_ASSIGN(const FiringCost::Entry* part, shapes_->firing(u, quiet));
       work.add(part->work, s.weight * firings_of_round * (1 - share));
-      m.service_last = share * m.service_last +
-                       (1 - share) * cost(kind, u, static_cast<double>(part->cycles.service_cycles));
+      m.service_last = share * m.service_last + (1 - share) * occupancy(u, kind, part->cycles);
+      busy_cycles = share * busy_cycles + (1 - share) * static_cast<double>(part->cycles.service_cycles);
     }
     if (s.number == 0) m.service_first = m.service_last;
     sum += s.weight * m.service_last;
+    busy += s.weight * busy_cycles;
   }
+  m.busy = busy / static_cast<double>(rounds);
   m.service = sum / static_cast<double>(rounds);
   m.work = work.rounded();
   m.first_firings = static_cast<double>(first);

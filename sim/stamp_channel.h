@@ -46,17 +46,17 @@ class StampChannel {
     ++in_use_;
     step(claim_at_);
   }
-  // The token leaves its producer and passes the links.
-  void send(Stamp left, int64_t rows, int64_t cols) {
+  // The token leaves its producer from `first` to `last` and passes the links.
+  void send(const Stamp& first, Stamp last, int64_t rows, int64_t cols) {
     if (bytes_per_cycle_ > 0) {
       if (rows * cols != carried_elements_) measure(rows * cols);
       const double exact =
           static_cast<double>(rows * cols * element_bytes_) / static_cast<double>(bytes_per_cycle_);
-      left = links_free_ =
-          after(later(links_free_, left), carried_cycles_, {StepKind::kRdnTransfer, number_, exact});
+      const Step passing{StepKind::kRdnTransfer, number_, exact};
+      last = links_free_ = later(last, after(later(links_free_, first), carried_cycles_, passing));
     }
     const Step hops{StepKind::kRdnLatency, number_, static_cast<double>(latency_cycles_)};
-    write({after(left, latency_cycles_, hops), rows, cols});
+    write({after(last, latency_cycles_, hops), rows, cols});
   }
   void write(const Token& token) {
     elements_written_ += token.rows * token.cols;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "sim/resource_rates.h"
 #include "sim/stamp_engine.h"
 #include "sim/stamp_unit.h"
 
@@ -48,7 +49,9 @@ template <typename Stamp>
 StampCompute<Stamp>::StampCompute(const SectionContext& context, Fabric& fabric, size_t index)
     : Base(context, fabric, index),
       extents_(unit_.inputs.size(), kNoToken),
-      cost_(context.section, unit_, context.node.chip, context.channel_causes) {
+      cost_(context.section, unit_, context.node.chip, context.channel_causes, context.operand_rates),
+      work_kind_(unit_.kind == UnitKind::kBuffer ? StepKind::kPmu : StepKind::kPcu),
+      read_kind_(operand_step(context.node.chip)) {
   RDU_CHECK(unit_.inputs.size() <= 32 && unit_.outputs.size() <= 32, "unit {} has more than 32 ports",
             unit_.name);
   for (const InputPort& port : unit_.inputs)
@@ -103,10 +106,12 @@ bool StampCompute<Stamp>::fire() {
     return false;
   }
   starve_until(ready);
-  const int64_t service = (*found)->cycles.service_cycles;
-  const StepKind kind = unit_.kind == UnitKind::kBuffer ? StepKind::kPmu : StepKind::kPcu;
-  work_until(after(time_, service, {kind, static_cast<uint32_t>(index_), static_cast<double>(service)}));
-  latency_cycles_ = (*found)->cycles.latency_cycles;
+  const FiringCycles& cycles = (*found)->cycles;
+  begin_ = time_;
+  work_until(after(begin_, cycles.service_cycles, step(work_kind_, cycles.service_cycles)));
+  starve_until(after(begin_, cycles.operand_cycles, step(read_kind_, cycles.operand_cycles)));
+  latency_cycles_ = cycles.latency_cycles;
+  result_cycles_ = cycles.result_cycles;
   release_inputs();
   fired_ = true;
   return true;
@@ -153,17 +158,19 @@ bool StampCompute<Stamp>::give() {
   for (const Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase) && !have_space(out.channels)) return false;
   }
-  Stamp space = time_;
+  Stamp space{};
   for (const Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase)) space = claim(out.channels, space);
   }
   block_until(space);
-  const Step drain{StepKind::kPcuLatency, static_cast<uint32_t>(index_),
-                   static_cast<double>(latency_cycles_)};
-  results_ready_ = later(results_ready_, after(time_, latency_cycles_, drain));
+  const Stamp done = after(time_, latency_cycles_, step(StepKind::kPcuLatency, latency_cycles_));
+  results_ready_ = later(results_ready_, done);
+  // The first result left while the firing still worked.
+  const Stamp first = later(space, after(results_ready_, -result_cycles_, step(work_kind_, -result_cycles_)));
   for (Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase)) {
-      for (Channel* channel : out.channels) channel->send(results_ready_, out.tile.rows, out.tile.cols);
+      for (Channel* channel : out.channels)
+        channel->send(first, results_ready_, out.tile.rows, out.tile.cols);
     }
     advance(out.phase, out.port->phases.period);
     advance(out.reset_phase, out.port->reset_period);
@@ -177,6 +184,8 @@ template <typename Stamp>
 void StampCompute<Stamp>::walk_more(StateWalk& state) {
   state.same(fired_ ? 1 : 0);
   state.same(fired_ ? latency_cycles_ : 0);
+  state.same(fired_ ? result_cycles_ : 0);
+  if (fired_) state.stamp(begin_);
   state.stamp(results_ready_, cycle_of(time_));
   state.same(counters_.firings % cost_.slice_period());
   for (size_t i = 0; i < inputs_.size(); ++i) {

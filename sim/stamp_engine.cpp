@@ -14,7 +14,8 @@ StampEngine<Stamp>::StampEngine(const SectionContext& context, bool skip_periods
   const NodeSpec& node = context.node;
   for (const Tier tier : {Tier::kHbm, Tier::kDdr}) {
     const auto t = static_cast<size_t>(tier);
-    fabric_.memory[t].clock.configure(memory_bytes_per_s(node.chip, tier), clock_hz(node.chip));
+    fabric_.memory[t].clock.configure(context.memory_bytes_per_s[t], clock_hz(node.chip));
+    fabric_.transfer_kind[t] = transfer_step(node.chip, tier, context.memory_bytes_per_s[t]);
     fabric_.memory_latency_cycles[t] = memory_latency_cycles(node.chip, tier);
     fabric_.memory_latency_scaling[t] = memory_latency(node.chip, tier);
   }
@@ -30,10 +31,11 @@ template <typename Stamp>
 void StampEngine<Stamp>::build_channels() {
   const Section& section = context_.section;
   fabric_.channels.reserve(section.channels.size());
-  for (const Channel& c : section.channels) {
-    fabric_.channels.emplace_back(
-        static_cast<uint32_t>(fabric_.channels.size()), c.dtype, c.capacity_tokens, c.latency_cycles,
-        c.bytes_per_cycle(context_.node.chip.rdn.link_bytes_per_cycle), fabric_.ready);
+  for (size_t i = 0; i < section.channels.size(); ++i) {
+    const Channel& c = section.channels[i];
+    fabric_.channels.emplace_back(static_cast<uint32_t>(i), c.dtype, c.capacity_tokens, c.latency_cycles,
+                                  write_rate(c, context_.operand_rates[i], context_.node.chip),
+                                  fabric_.ready);
   }
   fabric_.mailboxes.resize(section.units.size());
   for (size_t u = 0; u < section.units.size(); ++u) {
@@ -115,10 +117,10 @@ bool StampEngine<Stamp>::decide() {
   } else if (cycle == ingress) {
     pass_ingress(cycle);
   } else {
-    MemoryTurns<Stamp>& memory = fabric_.memory[static_cast<size_t>(cycle == hbm ? Tier::kHbm : Tier::kDdr)];
-    const StepKind kind = cycle == hbm ? StepKind::kHbmTransfer : StepKind::kDdrTransfer;
+    const auto t = static_cast<size_t>(cycle == hbm ? Tier::kHbm : Tier::kDdr);
+    MemoryTurns<Stamp>& memory = fabric_.memory[t];
     const MemoryTurn<Stamp>& turn = memory.take(cycle);
-    turn.stream->granted(memory.serve(turn.arrival, turn.bytes, cycle, kind, turn.unit));
+    turn.stream->granted(memory.serve(turn.arrival, turn.bytes, cycle, fabric_.transfer_kind[t], turn.unit));
   }
   return true;
 }

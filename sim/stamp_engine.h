@@ -34,6 +34,7 @@ struct StampFabric {
   LinkTurns<Stamp> egress;
   LinkTurns<Stamp> ingress;
   std::array<int64_t, kTierCount> memory_latency_cycles{};
+  std::array<StepKind, kTierCount> transfer_kind{};
   std::array<double, kTierCount> memory_latency_scaling{};  // before rounding
   int64_t link_latency_cycles = 0;
   double link_latency_scaling = 0;

@@ -92,14 +92,14 @@ bool StampStream<Stamp>::ask() {
 template <typename Stamp>
 void StampStream<Stamp>::transfer(int64_t runs) {
   const int64_t bytes = token_rows_ * moves_.cols * moves_.element_bytes;
-  if (bytes == 0) return complete({now_, now_, now_});
+  if (bytes == 0) return complete({now_, now_, now_, now_});
   bytes_moved_ += bytes;
   if (memory_ == nullptr) {
     const Stamp start = later(now_, sram_free_);
     const int64_t cycles = moves_.sram_cycles(bytes);
     sram_free_ =
         after(start, cycles, {StepKind::kPmu, static_cast<uint32_t>(index_), static_cast<double>(cycles)});
-    return complete({start, sram_free_, sram_free_});
+    return complete({start, sram_free_, start, sram_free_});
   }
   turn_.arrival = now_;
   turn_.bytes = moves_.channel_bytes(bytes, runs);
@@ -110,7 +110,9 @@ template <typename Stamp>
 void StampStream<Stamp>::granted(const Service<Stamp>& service) {
   now_ = service.decided;
   const Step first_byte{latency_kind_, static_cast<uint32_t>(index_), latency_scaling_};
-  complete({service.start, service.finish, later(after(service.finish, latency_cycles_, first_byte), now_)});
+  const Stamp done = later(after(service.finish, latency_cycles_, first_byte), now_);
+  const Stamp first = after(service.start, cycle_of(done) - cycle_of(service.finish), first_byte);
+  complete({service.start, service.finish, first, done});
   fabric_.ready.push_back(this);
 }
 
@@ -126,7 +128,8 @@ void StampStream<Stamp>::complete(const Transfer& transfer) {
   }
   work_until(transfer.finish);
   if (input_ != nullptr) input_->release(later(time_, now_));
-  for (Channel* channel : outputs_) channel->send(later(transfer.done, now_), token_rows_, moves_.cols);
+  for (Channel* channel : outputs_)
+    channel->send(transfer.first, later(transfer.done, now_), token_rows_, moves_.cols);
   asked_ = false;
   ++counters_.firings;
 }
@@ -193,7 +196,7 @@ bool StampSend<Stamp>::give_own() {
   if (!have_space(outputs_)) return false;
   block_until(claim(outputs_, time_));
   const Extent own = exchange_part(*unit_.exchange, sockets_, {token_.rows, token_.cols, 0, 0}, 0);
-  for (Channel* channel : outputs_) channel->send(time_, own.rows, own.cols);
+  for (Channel* channel : outputs_) channel->send(time_, time_, own.rows, own.cols);
   stage_ = mailboxes_.empty() ? Stage::kInput : Stage::kPost;
   return true;
 }
@@ -267,7 +270,7 @@ void StampReceive<Stamp>::run() {
     if (!combined_ && !combine()) return;
     if (!have_space(outputs_)) return;
     block_until(claim(outputs_, time_));
-    for (Channel* channel : outputs_) channel->send(time_, result_.rows, result_.cols);
+    for (Channel* channel : outputs_) channel->send(time_, time_, result_.rows, result_.cols);
     combined_ = false;
     ++counters_.firings;
   }

@@ -108,6 +108,8 @@ class StampCompute : public StampUnit<Stamp> {
   StampCompute(const SectionContext& context, Fabric& fabric, size_t index);
   void run() override;
   [[nodiscard]] UnitCounters counters() const override;
+  // Results leave while their firing works, so slots that came free meanwhile still count.
+  [[nodiscard]] int64_t floor() const override { return cycle_of(fired_ ? begin_ : time_); }
 
  private:
   using Base::block_until;
@@ -137,6 +139,9 @@ class StampCompute : public StampUnit<Stamp> {
     bool filled = false;
     Extent tile;
   };
+  [[nodiscard]] Step step(StepKind kind, int64_t cycles) const {
+    return {kind, static_cast<uint32_t>(index_), static_cast<double>(cycles)};
+  }
   bool fire();
   bool give();
   bool update(Output& output, bool active, const Extent& source);
@@ -147,9 +152,13 @@ class StampCompute : public StampUnit<Stamp> {
   std::vector<Output> outputs_;
   std::vector<Extent> extents_;  // of the held tokens; rows -1: none
   FiringCost cost_;
+  StepKind work_kind_;  // what its firings do, and what they read their operands from
+  StepKind read_kind_;
   int64_t latency_cycles_ = 0;  // of the firing whose results wait
-  Stamp results_ready_{};       // of the firing before: results leave in order
-  bool fired_ = false;          // results wait for space
+  int64_t result_cycles_ = 0;
+  Stamp begin_{};          // of that firing
+  Stamp results_ready_{};  // of the firing before: results leave in order
+  bool fired_ = false;     // results wait for space
 };
 
 // Load and store units.
@@ -188,6 +197,7 @@ class StampStream : public StampUnit<Stamp> {
   struct Transfer {
     Stamp start{};
     Stamp finish{};
+    Stamp first{};  // first byte has arrived, and last
     Stamp done{};
   };
   bool ask();  // false: it has to wait

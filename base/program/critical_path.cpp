@@ -35,17 +35,9 @@ struct Scaling {
   bool fixed_seconds;  // the clock does not matter
 };
 
-bool ports_bind(const ChipSpec& chip, const MemorySpec& memory) {
-  const auto ports = static_cast<double>(chip.agcu_ports * chip.agcu_port_bytes_per_cycle) * chip.clock_hz;
-  return ports < memory.achieved_bytes_per_s();
-}
-
 // Nothing: whole cycles, which scale with the clock alone.
-std::optional<Scaling> scaling_of(StepKind kind, const ChipSpec& chip) {
+std::optional<Scaling> scaling_of(StepKind kind) {
   using P = HardwareParameter;
-  const auto memory = [&](const MemorySpec& spec, P parameter) {
-    return ports_bind(chip, spec) ? Scaling{P::kAgcuPort, -1, false} : Scaling{parameter, -1, true};
-  };
   switch (kind) {
     case StepKind::kLaunch:
       return Scaling{P::kLaunch, 1, true};
@@ -55,16 +47,19 @@ std::optional<Scaling> scaling_of(StepKind kind, const ChipSpec& chip) {
       return Scaling{P::kPcuLatency, 1, false};
     case StepKind::kPmu:
       return Scaling{P::kPmuPort, -1, false};
+    case StepKind::kOperandPort:
+      return Scaling{P::kPmuPort, -1, false};
+    case StepKind::kOperandLink:
     case StepKind::kRdnTransfer:
       return Scaling{P::kRdnLink, -1, false};
     case StepKind::kRdnLatency:
       return Scaling{P::kRdnLatency, 1, false};
     case StepKind::kHbmTransfer:
-      return memory(chip.hbm, P::kHbmBandwidth);
+      return Scaling{P::kHbmBandwidth, -1, true};
     case StepKind::kHbmLatency:
       return Scaling{P::kHbmLatency, 1, true};
     case StepKind::kDdrTransfer:
-      return memory(chip.ddr, P::kDdrBandwidth);
+      return Scaling{P::kDdrBandwidth, -1, true};
     case StepKind::kDdrLatency:
       return Scaling{P::kDdrLatency, 1, true};
     case StepKind::kAgcu:
@@ -81,17 +76,17 @@ std::optional<Scaling> scaling_of(StepKind kind, const ChipSpec& chip) {
 
 }  // namespace
 
-Gradient latency_gradient(const CriticalPath& path, const ChipSpec& chip) {
+Gradient latency_gradient(const CriticalPath& path) {
   const StepCycles sum = step_cycles(path);
   Gradient gradient{};
   double by_clock = static_cast<double>(path.result.cycles);
   for (size_t k = 0; k < kStepKinds; ++k) {
-    const auto scaling = scaling_of(static_cast<StepKind>(k), chip);
+    const auto scaling = scaling_of(static_cast<StepKind>(k));
     if (!scaling) continue;
-    at(gradient, scaling->parameter) += scaling->power * sum.scaling[k] / chip.clock_hz;
+    at(gradient, scaling->parameter) += scaling->power * sum.scaling[k] / path.result.clock_hz;
     if (scaling->fixed_seconds) by_clock -= sum.scaling[k];
   }
-  at(gradient, HardwareParameter::kClock) = -by_clock / chip.clock_hz;
+  at(gradient, HardwareParameter::kClock) = -by_clock / path.result.clock_hz;
   return gradient;
 }
 

@@ -71,7 +71,7 @@ struct StepCycles {
 StepCycles step_cycles(const CriticalPath& path);
 
 // d latency / d ln(parameter): each kind of step scales with one parameter of its resource, and with the
-// clock unless its seconds are fixed. A memory channel that is as fast as the AGCU ports scales with these.
-Gradient latency_gradient(const CriticalPath& path, const ChipSpec& chip);
+// clock unless its seconds are fixed.
+Gradient latency_gradient(const CriticalPath& path);
 
 }  // namespace rdusim

@@ -138,7 +138,7 @@ TEST_P(Derivatives, AgreeWithFiniteDifferences) {
   ASSERT_TRUE(program.ok()) << program.error().to_string();
   auto path = sim::critical_path(*program, *node, stack, w.fidelity);
   ASSERT_TRUE(path.ok()) << path.error().to_string();
-  const Gradient gradient = latency_gradient(*path, node->chip);
+  const Gradient gradient = latency_gradient(*path);
   const double latency = path->result.latency_s();
   // assumed: of an elasticity; what rounding to whole cycles leaves of a difference.
   constexpr double kRounding = 0.001;
