@@ -71,6 +71,7 @@ report::ServingCosts costs_of(const Serving& serving, const runtime::NodeResult&
     return routing(serving, passes, batch, longest);
   };
   costs.request_s = source.stack().request_s;
+  costs.fixed_arrivals = serving.composition.flows.empty();
   costs.switch_setup_s = source.node().chip.dma_setup_s;
   return costs;
 }

@@ -11,8 +11,9 @@
 namespace rdusim::report {
 
 const char* serving_cause_name(ServingCause cause) {
-  static constexpr std::array<const char*, kServingCauses> kNames = {"queueing", "routing", "switching",
-                                                                     "host",     "prefill", "decode"};
+  // The last: tokens of the steps of a flow before the one that answers.
+  static constexpr std::array<const char*, kServingCauses> kNames = {
+      "queueing", "routing", "switching", "host", "prefill", "decode", "earlier steps"};
   return kNames[static_cast<size_t>(cause)];
 }
 
@@ -141,6 +142,7 @@ CauseSeconds causes_of(const RequestRecord& r, double request_s) {
   at(causes, ServingCause::kHost) = host;
   at(causes, ServingCause::kPrefill) = seconds(r.prefill) - host;
   at(causes, ServingCause::kDecode) = seconds(r.decode);
+  at(causes, ServingCause::kEarlier) = seconds(r.earlier);
   return causes;
 }
 

@@ -20,8 +20,8 @@
 
 namespace rdusim::report {
 
-enum class ServingCause : uint8_t { kQueueing, kRouting, kSwitching, kHost, kPrefill, kDecode };
-inline constexpr size_t kServingCauses = 6;
+enum class ServingCause : uint8_t { kQueueing, kRouting, kSwitching, kHost, kPrefill, kDecode, kEarlier };
+inline constexpr size_t kServingCauses = 7;
 const char* serving_cause_name(ServingCause cause);
 using CauseSeconds = std::array<double, kServingCauses>;
 

@@ -31,8 +31,11 @@ std::string cause_sentence(const std::string& what, double time_s, const CauseSe
 
 Json causes_json(const CauseSeconds& causes) {
   Json json = Json::object();
-  for (size_t c = 0; c < kServingCauses; ++c)
-    json[std::string(serving_cause_name(static_cast<ServingCause>(c))) + "_s"] = causes[c];
+  for (size_t c = 0; c < kServingCauses; ++c) {
+    std::string name = serving_cause_name(static_cast<ServingCause>(c));
+    std::replace(name.begin(), name.end(), ' ', '_');
+    json[name + "_s"] = causes[c];
+  }
   return json;
 }
 
