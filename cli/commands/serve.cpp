@@ -143,11 +143,7 @@ void add_serving_options(CLI::App& command, std::string& composition, ServingCho
       ->type_name("NAME");
   command.add_option("--fidelity", serving.fidelity, "how passes are simulated: analytic (default) or event")
       ->check(CLI::IsMember({"analytic", "event"}));
-<<<<<<< HEAD
-  command.add_option(
-=======
-  command->add_flag(
->>>>>>> main
+  command.add_flag(
       "--energy{public-7nm}", serving.energy,
       "also joules by cause, expert and request, from --energy=NAME in configs/energy/ or a YAML file");
   command.add_option("--scheduler", serving.scheduler, schedulers_help())->type_name("NAME");
