@@ -21,7 +21,7 @@ Result<ExplainedSimulation> explain_simulation(Rerun& rerun) {
   RDU_CHECK_OK(check_same_inputs(rerun));
   RDU_ASSIGN(const CriticalPath path,
              sim::critical_path(program, chosen.node, chosen.stack, fidelity_of(choice)));
-  const report::Json& cycles = rerun.result.contains("cycles") ? rerun.result["cycles"] : report::Json();
+  const report::Json cycles = rerun.result->contains("cycles") ? (*rerun.result)["cycles"] : report::Json();
   if (!cycles.is_number_integer() || cycles.get<int64_t>() != path.result.cycles) {
     return Error{
         ErrorCode::kInvalidInput, rerun.path,
@@ -37,11 +37,11 @@ Result<ExplainedSimulation> explain_simulation(Rerun& rerun) {
 Result<ExplainedResult> explain_result(Rerun& rerun) {
   if (rerun.command == "simulate") {
     RDU_ASSIGN(const ExplainedSimulation explained, explain_simulation(rerun));
-    return ExplainedResult{report::explanation_json(explained.explanation),
+    return ExplainedResult{std::make_shared<report::Json>(report::explanation_json(explained.explanation)),
                            report::explanation_text(explained.explanation), explained.latency};
   }
   RDU_ASSIGN(const ExplainedServing explained, explain_serving_result(rerun));
-  return ExplainedResult{report::serving_explanation_json(explained.nodes),
+  return ExplainedResult{std::make_shared<report::Json>(report::serving_explanation_json(explained.nodes)),
                          report::serving_explanation_text(explained.nodes), explained.latency};
 }
 

@@ -1,6 +1,8 @@
 // Results explained: shared by the commands explain and diff, and by whoever shows a result.
 #pragma once
 
+#include <memory>
+
 #include "cli/rerun.h"
 #include "report/difference.h"
 #include "report/explanation.h"
@@ -26,7 +28,7 @@ Result<ExplainedServing> explain_serving_result(Rerun& rerun);
 
 // The explanation of either as JSON, for who shows results; and as text.
 struct ExplainedResult {
-  report::Json json;
+  std::shared_ptr<const report::Json> json;
   std::string text;
   report::TimeModel latency;
 };

@@ -48,7 +48,7 @@ Error no_result(const std::string& path, const std::string& what) {
 
 // The words of the manifest's command line behind "rdusim".
 Result<std::vector<std::string>> recorded_arguments(const Rerun& rerun) {
-  const report::Json& json = rerun.result;
+  const report::Json& json = *rerun.result;
   const bool has_command = json.is_object() && json.contains("manifest") && json["manifest"].is_object() &&
                            json["manifest"].contains("command") && json["manifest"]["command"].is_string();
   if (!has_command) return no_result(rerun.path, "it has no manifest with a command");
@@ -84,8 +84,8 @@ Result<std::unique_ptr<Rerun>> read_result(const Session& outer, const std::stri
   auto rerun = std::make_unique<Rerun>();
   rerun->path = path;
   RDU_ASSIGN(const std::string text, read_text_file(path));
-  rerun->result = report::Json::parse(text, nullptr, false);
-  if (rerun->result.is_discarded()) return no_result(path, "it is no JSON");
+  rerun->result = std::make_shared<const report::Json>(report::Json::parse(text, nullptr, false));
+  if (rerun->result->is_discarded()) return no_result(path, "it is no JSON");
   RDU_ASSIGN(rerun->session.arguments, recorded_arguments(*rerun));
   rerun->session.executable = outer.executable;
   RDU_CHECK_OK(parse_arguments(*rerun));
@@ -95,7 +95,7 @@ Result<std::unique_ptr<Rerun>> read_result(const Session& outer, const std::stri
 }
 
 Status check_same_inputs(const Rerun& rerun) {
-  const report::Json& manifest = rerun.result["manifest"];
+  const report::Json& manifest = (*rerun.result)["manifest"];
   if (!manifest.contains("configs") || !manifest["configs"].is_array())
     return no_result(rerun.path, "its manifest names no files");
   for (const auto& now : rerun.session.manifest().configs) {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "cli/serving.h"
@@ -14,10 +13,10 @@
 namespace rdusim::cli {
 
 struct Rerun {
-  std::string path;     // of the result
-  report::Json result;  // as it was read
-  Session session;      // as of the command that made it
-  std::string command;  // "simulate", "serve"
+  std::string path;                            // of the result
+  std::shared_ptr<const report::Json> result;  // as it was read
+  Session session;                             // as of the command that made it
+  std::string command;                         // "simulate", "serve"
   SimulationChoice simulation;
   std::string composition;
   ServingChoice serving;

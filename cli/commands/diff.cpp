@@ -17,7 +17,7 @@ struct Options {
 
 // Of a serve result the first node's mean.
 double recorded_latency_s(const Rerun& rerun) {
-  const report::Json& json = rerun.result;
+  const report::Json& json = *rerun.result;
   if (rerun.command == "simulate") return json.value("latency_s", 0.0);
   if (!json.contains("nodes") || !json["nodes"].is_object() || json["nodes"].empty()) return 0;
   const report::Json& node = json["nodes"].front();
@@ -51,9 +51,9 @@ Result<int> run(Session& session, const Options& options) {
   report::Difference difference;
   difference.kind = a->command;
   difference.time_name = a->command == "simulate" ? "latency" : "mean latency of the first node";
-  difference.inputs = report::changed_inputs(a->result["manifest"], b->result["manifest"],
+  difference.inputs = report::changed_inputs((*a->result)["manifest"], (*b->result)["manifest"],
                                              a->session.arguments, b->session.arguments);
-  difference.results = report::changed_numbers(a->result, b->result);
+  difference.results = report::changed_numbers(*a->result, *b->result);
   report::explain_difference(latency_of(session, *a), latency_of(session, *b), difference);
   session.print(report::difference_text(difference));
   RDU_CHECK_OK(session.write_json(report::difference_json(difference)));

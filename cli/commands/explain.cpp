@@ -15,7 +15,7 @@ Result<int> run(Session& session, const std::string& path) {
   RDU_ASSIGN(const auto rerun, read_result(session, path));
   RDU_ASSIGN(const ExplainedResult explained, explain_result(*rerun));
   session.print(explained.text);
-  RDU_CHECK_OK(session.write_json(explained.json));
+  RDU_CHECK_OK(session.write_json(*explained.json));
   return kExitOk;
 }
 
