@@ -70,6 +70,8 @@ report::Explanation explained(const Starved& c) {
   compiler::CompileOptions options;
   options.sockets = node.sockets;
   Program program = compiler::compile(model->build(request).value(), node.chip, options).value();
+  if (c.weights_in_ddr)
+    program.tiers[static_cast<size_t>(Tier::kDdr)] = program.tiers[static_cast<size_t>(Tier::kHbm)];
   for (Symbol& symbol : program.symbols) {
     if (c.weights_in_ddr && symbol.role == SymbolRole::kWeight) symbol.tier = Tier::kDdr;
   }

@@ -2,6 +2,8 @@
 // itself.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "sim/critical_path.h"
 #include "tests/support/random_program.h"
 #include "tests/support/run_equality.h"
@@ -35,23 +37,26 @@ TEST(CriticalPaths, AddUpToTheRunsCycles) {
   EXPECT_GT(compared, 200);
 }
 
-TEST(CriticalPaths, EventPathsGoForwardInTimeWithoutGaps) {
+TEST(CriticalPaths, EventPathsLeadFromTheBeginToTheEnd) {
+  int seen = 0;
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     const Program program = testing::ProgramGenerator(seed).make().program;
     const NodeSpec node = testing::small_node(program.sockets);
     auto path = sim::critical_path(program, node, node.stacks[0], Fidelity::kEvent);
     if (!path.ok()) continue;
     for (const SectionPath& section : path->sections) {
-      int64_t before = 0;
+      ASSERT_FALSE(section.parts.empty());
+      EXPECT_EQ(section.parts.back().last_cycle, section.cycles_per_run);
+      int64_t first = section.cycles_per_run;
       for (const PathPart& part : section.parts) {
-        EXPECT_GE(part.cycles, 0);
-        EXPECT_GE(part.last_cycle, before);  // in the order in which they end
-        EXPECT_GE(part.last_cycle - part.first_cycle, part.cycles);
-        before = part.last_cycle;
+        first = std::min(first, part.first_cycle);
+        EXPECT_GT(part.steps, 0);
       }
-      if (!section.parts.empty()) EXPECT_EQ(section.parts.back().last_cycle, section.cycles_per_run);
+      EXPECT_EQ(first, 0);
+      ++seen;
     }
   }
+  EXPECT_GT(seen, 20);
 }
 
 TEST(CriticalPaths, TheCycleFidelityHasNone) {
