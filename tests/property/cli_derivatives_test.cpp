@@ -8,12 +8,13 @@
 //   latencies   one cycle, since they are rounded to cycles
 //   clock       1/80: every latency of the node stays a whole number of cycles
 //   launch      3 %
-// Where a kink lies within the step the difference is no derivative: the second suite.
+// Where a kink lies within the step (the slopes of both sides differ) the derivative is between the two.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdio>
 #include <functional>
 
 #include "base/arch/load.h"
@@ -54,7 +55,6 @@ const Workload kWorkloads[] = {
     {"llama-3-8b", "decode", 4, 512, 2, "2024-late", kEvent},
     {"llama-3-8b", "decode", 1, 2048, 1, "2024-late", kAnalytic},
     {"llama-3-8b", "prefill", 1, 2048, 8, "2024-late", kAnalytic},
-    {"llama-3-8b", "prefill", 1, 1000, 2, "2024-early", kEvent},
     {"llama-3.2-1b", "decode", 1, 1024, 1, "2024-late", kEvent},
     {"llama-3.2-1b", "decode", 32, 1024, 4, "2024-early", kEvent},
     {"llama-3.2-1b", "prefill", 4, 256, 1, "2024-late", kEvent},
@@ -125,45 +125,75 @@ double latency_s(const Program& program, const NodeSpec& node, const StackSpec& 
   return result.ok() ? result->latency_s() : 0;
 }
 
-class Derivatives : public ::testing::TestWithParam<Workload> {};
+std::string name_of(const Workload& w) {
+  return fmt::format("{} {} batch {} context {} sockets {} {}{}", w.model, w.phase, w.batch, w.context,
+                     w.sockets, fidelity_name(w.fidelity), w.fused ? "" : " unfused");
+}
 
-TEST_P(Derivatives, AgreeWithFiniteDifferences) {
-  const Workload& w = GetParam();
-  ConfigContext config;
-  config.config_dir = std::string(RDUSIM_SOURCE_DIR) + "/configs";
-  auto node = load_node(config, "sn40l-8");
-  ASSERT_TRUE(node.ok());
-  const StackSpec stack = *node->find_stack(w.stack);
-  auto program = compiled(w, *node);
+struct Tally {
+  int compared = 0;
+  int kinks = 0;
+  double worst = 0;  // relative, of those that matter
+};
+
+// `kRounding`: of an elasticity, a tenth of a percent of the latency: what rounding every transfer of a few
+// cycles to whole cycles leaves of a difference.
+constexpr double kRounding = 0.001;
+
+void compare(const std::string& what, double elasticity, double left, double right, Tally& tally) {
+  SCOPED_TRACE(what);
+  ++tally.compared;
+  const double difference = (left + right) / 2;
+  const double size = std::max(std::abs(difference), std::abs(elasticity));
+  const double tolerance = 0.02 * size + kRounding;
+  if (std::abs(left - right) > 2 * tolerance) {
+    // A kink within the step: each side has a slope of its own, and the derivative is between them.
+    ++tally.kinks;
+    EXPECT_GE(elasticity, std::min(left, right) - tolerance);
+    EXPECT_LE(elasticity, std::max(left, right) + tolerance);
+    return;
+  }
+  EXPECT_NEAR(elasticity, difference, tolerance);
+  if (size > 0.05) tally.worst = std::max(tally.worst, std::abs(elasticity - difference) / size);
+}
+
+void check(const Workload& w, const NodeSpec& node, Tally& tally) {
+  SCOPED_TRACE(name_of(w));
+  const StackSpec stack = *node.find_stack(w.stack);
+  auto program = compiled(w, node);
   ASSERT_TRUE(program.ok()) << program.error().to_string();
-  auto path = sim::critical_path(*program, *node, stack, w.fidelity);
+  auto path = sim::critical_path(*program, node, stack, w.fidelity);
   ASSERT_TRUE(path.ok()) << path.error().to_string();
   const Gradient gradient = latency_gradient(*path);
   const double latency = path->result.latency_s();
-  // assumed: of an elasticity; what rounding to whole cycles leaves of a difference.
-  constexpr double kRounding = 0.001;
   for (const Change& change : changes()) {
-    const double step = change.step(*node);
+    const double step = change.step(node);
     const auto at_factor = [&](double factor) {
-      NodeSpec other = *node;
+      NodeSpec other = node;
       StackSpec other_stack = stack;
       change.scale(other, other_stack, factor);
       return latency_s(*program, other, other_stack, w.fidelity);
     };
-    const double difference = (at_factor(1 + step) - at_factor(1 - step)) / (2 * step) / latency;
-    const double elasticity = at(gradient, change.parameter) / latency;
-    const double tolerance = 0.02 * std::max(std::abs(difference), std::abs(elasticity)) + kRounding;
-    EXPECT_NEAR(elasticity, difference, tolerance) << hardware_parameter_record(change.parameter).name;
+    const double left = (latency - at_factor(1 - step)) / step / latency;
+    const double right = (at_factor(1 + step) - latency) / step / latency;
+    compare(std::string(hardware_parameter_record(change.parameter).name),
+            at(gradient, change.parameter) / latency, left, right, tally);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(OverWorkloads, Derivatives, ::testing::ValuesIn(kWorkloads), [](const auto& test) {
-  const Workload& w = test.param;
-  std::string name = fmt::format("{}_{}_b{}_n{}_tp{}_{}{}", w.model, w.phase, w.batch, w.context, w.sockets,
-                                 fidelity_name(w.fidelity), w.fused ? "" : "_unfused");
-  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-  return name;
-});
+TEST(Derivatives, AgreeWithFiniteDifferences) {
+  ConfigContext config;
+  config.config_dir = std::string(RDUSIM_SOURCE_DIR) + "/configs";
+  auto node = load_node(config, "sn40l-8");
+  ASSERT_TRUE(node.ok());
+  Tally tally;
+  for (const Workload& w : kWorkloads) check(w, *node, tally);
+  std::printf(
+      "%zu workloads, %d derivatives: %d at kinks; worst of the others that are above 0.05: %.1f %%\n",
+      std::size(kWorkloads), tally.compared, tally.kinks, 100 * tally.worst);
+  EXPECT_GE(std::size(kWorkloads), 20U);
+  EXPECT_LE(tally.kinks, tally.compared / 10);
+}
 
 }  // namespace
 }  // namespace rdusim
