@@ -94,6 +94,14 @@ Result<std::unique_ptr<Rerun>> read_result(const Session& outer, const std::stri
   return rerun;
 }
 
+namespace {
+
+std::string text_of(const report::Json& json, const char* key) {
+  return json.is_object() && json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
+}
+
+}  // namespace
+
 Status check_same_inputs(const Rerun& rerun) {
   const report::Json& manifest = (*rerun.result)["manifest"];
   if (!manifest.contains("configs") || !manifest["configs"].is_array())
@@ -101,9 +109,9 @@ Status check_same_inputs(const Rerun& rerun) {
   for (const auto& now : rerun.session.manifest().configs) {
     const auto& then = manifest["configs"];
     const auto known = std::find_if(then.begin(), then.end(), [&](const report::Json& file) {
-      return file.is_object() && file.value("path", "") == now.path;
+      return text_of(file, "path") == now.path;
     });
-    if (known != then.end() && known->value("sha256", "") == now.sha256) continue;
+    if (known != then.end() && text_of(*known, "sha256") == now.sha256) continue;
     return Error{ErrorCode::kInvalidInput, rerun.path,
                  fmt::format("{} is not what the result was made from", now.path),
                  "make the result again with the files as they are now"};

@@ -52,7 +52,11 @@ std::map<std::string, std::string> hashes_of(const Json& manifest) {
   std::map<std::string, std::string> hashes;
   if (!manifest.contains("configs") || !manifest["configs"].is_array()) return hashes;
   for (const Json& file : manifest["configs"]) {
-    if (file.is_object()) hashes[file.value("path", "")] = file.value("sha256", "");
+    const auto text = [&file](const char* key) {
+      return file.is_object() && file.contains(key) && file[key].is_string() ? file[key].get<std::string>()
+                                                                             : "";
+    };
+    if (!text("path").empty()) hashes[text("path")] = text("sha256");
   }
   return hashes;
 }

@@ -18,7 +18,8 @@ struct Options {
 // Of a serve result the first node's mean.
 double recorded_latency_s(const Rerun& rerun) {
   const report::Json& json = *rerun.result;
-  if (rerun.command == "simulate") return json.value("latency_s", 0.0);
+  if (rerun.command == "simulate")
+    return json.contains("latency_s") && json["latency_s"].is_number() ? json["latency_s"].get<double>() : 0;
   if (!json.contains("nodes") || !json["nodes"].is_object() || json["nodes"].empty()) return 0;
   const report::Json& node = json["nodes"].front();
   const bool served = node.is_object() && node.contains("latency") && node["latency"].is_object() &&
