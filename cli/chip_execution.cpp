@@ -174,6 +174,7 @@ Result<PassCost> ChipExecution::simulate(const models::Model& model, const std::
   options.fidelity = fidelity_;
   NodeSpec used = node_;
   used.sockets = program.sockets;
+  if (watch_) RDU_CHECK_OK(watch_(program, used));
   RDU_ASSIGN(const RunResult result, sim::run(program, used, stack_, options));
   PassCost cost{picoseconds_from_seconds(result.latency_s()), result.bytes};
   if (energy_) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "base/arch/chip.h"
 #include "base/arch/energy.h"
@@ -47,6 +48,10 @@ class ChipExecution : public runtime::ExecutionModel {
   ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note,
                 std::optional<EnergySpec> energy = std::nullopt);
 
+  // Told of each program that is simulated, and on which node; may be empty.
+  using Watch = std::function<Status(const Program& program, const NodeSpec& node)>;
+  void set_watch(Watch watch) { watch_ = std::move(watch); }
+
   [[nodiscard]] std::string node_name() const override { return node_.name; }
   [[nodiscard]] runtime::NodeMemory memory() const override;
   [[nodiscard]] Picoseconds request_overhead() const override;
@@ -81,6 +86,7 @@ class ChipExecution : public runtime::ExecutionModel {
   int64_t sequence_bucket_tokens_ = 0;
   ModelLibrary& library_;
   Note note_;
+  Watch watch_;
   std::optional<EnergySpec> energy_;
   std::map<std::string, Bytes> weight_bytes_;
   std::map<Shape, runtime::PassCost> costs_;

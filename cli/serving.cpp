@@ -280,11 +280,11 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
 
   RDU_ASSIGN(serving.workload, load_requests(session, serving.composition, choice));
   progress.note("routing");
-  RDU_ASSIGN(const auto router, choose_router(session, serving, choice));
-  RDU_CHECK_OK(assign(session, serving, choice, router.get()));
+  RDU_ASSIGN(serving.router, choose_router(session, serving, choice));
+  RDU_CHECK_OK(assign(session, serving, choice, serving.router.get()));
 
   RDU_ASSIGN(runtime::ServeOptions options, serve_options(serving.composition, choice));
-  options.router = router.get();
+  options.router = serving.router.get();
   runtime::RequestPlans plans;
   if (!serving.composition.flows.empty()) {
     RDU_ASSIGN(plans, runtime::plan_requests(serving.workload, serving.composition, session.seed));

@@ -17,6 +17,10 @@
 #include "runtime/workload/assign.h"
 #include "runtime/workload/workload.h"
 
+namespace CLI {
+class App;
+}
+
 namespace rdusim::cli {
 
 struct ServingChoice {
@@ -42,6 +46,9 @@ struct ServingChoice {
   std::vector<std::string> mechanisms;  // switched on besides the composition's: see set_mechanism
 };
 
+// The options of rdusim serve that its result depends on.
+void add_serving_options(CLI::App& command, std::string& composition, ServingChoice& serving);
+
 // "prefetch", "popularity", "transition", "layerwise", "keep=0.05", "sram=0.5", "preload"; an error lists
 // them.
 Status set_mechanism(runtime::EngineOptions& options, const std::string& text);
@@ -61,6 +68,7 @@ struct Serving {
   runtime::Composition composition;
   runtime::Workload workload;
   runtime::AssignmentSummary assignment;
+  std::shared_ptr<const runtime::Router> router;  // null: experts were chosen without one
   report::NodeResults nodes;
 };
 
