@@ -10,8 +10,8 @@
 #include <optional>
 #include <utility>
 
-#include "base/io/file.h"
 #include "base/arch/serving_build.h"
+#include "base/io/file.h"
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
 #include "runtime/gpu_node.h"
