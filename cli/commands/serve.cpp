@@ -173,14 +173,14 @@ void add_serve(CLI::App& app, Session& session) {
       app.add_subcommand("serve", "serve requests with a composition of experts, on one or several nodes");
   add_serving_options(*command, options->composition, options->serving);
   command
-      ->add_option("--checkpoint", serving.checkpoint,
+      ->add_option("--checkpoint", options->serving.checkpoint,
                    "write the state of the serve to this file now and then, so that --resume can go on")
       ->type_name("FILE");
   command
-      ->add_option("--checkpoint-every", serving.checkpoint_every,
+      ->add_option("--checkpoint-every", options->serving.checkpoint_every,
                    "requests between two checkpoints (default 100000)")
       ->check(CLI::PositiveNumber);
-  command->add_option("--resume", serving.resume, "go on from a file that --checkpoint wrote")
+  command->add_option("--resume", options->serving.resume, "go on from a file that --checkpoint wrote")
       ->type_name("FILE");
   command
       ->add_option("--html", options->html, "write a page with the latency split and the timeline of experts")
