@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.h"
@@ -21,7 +22,7 @@ struct Options {
 };
 
 const std::vector<std::string>& group_names() {
-  static const std::vector<std::string> names{"chip", "single-model", "coe-table-5", "capacity"};
+  static const std::vector<std::string> names{"chip", "single-model", "coe-table-5", "capacity", "fusion"};
   return names;
 }
 
@@ -30,9 +31,16 @@ Result<std::vector<ValidationRow>> rows_of(Session& session, const std::string& 
   if (group == "chip") return chip_rows(session);
   if (group == "coe-table-5") return table5_rows(session, progress);
   if (group == "capacity") return capacity_rows(session, progress);
+  if (group == "fusion") return fusion_rows(session, progress);
   const std::string path = session.config.config_dir + "/published/llm_inference_bench.csv";
   RDU_ASSIGN(const auto points, single_model_points(session, path, stack, progress));
   return single_model_rows(points, "configs/published/llm_inference_bench.csv");
+}
+
+std::string published_text(const ValidationRow& row) {
+  if (!row.is_range()) return fmt::format("{:.4g}", row.published);
+  if (std::isinf(row.published_high)) return fmt::format("over {:.4g}", row.published);
+  return fmt::format("{:.4g} to {:.4g}", row.published, row.published_high);
 }
 
 report::Json row_json(const ValidationRow& row) {
@@ -40,10 +48,14 @@ report::Json row_json(const ValidationRow& row) {
           {"group", row.group},
           {"source", row.source},
           {"published", row.published},
+          {"published_high", row.is_range() && std::isfinite(row.published_high)
+                                 ? report::Json(row.published_high)
+                                 : report::Json(nullptr)},
           {"simulated", row.simulated},
           {"unit", row.unit},
           {"error_percent", row.error_percent()},
           {"tolerance_percent", row.judged() ? report::Json(row.tolerance_percent) : report::Json(nullptr)},
+          {"not_judged_because", row.not_judged_because},
           {"passed", row.judged() ? report::Json(row.passed()) : report::Json(nullptr)},
           {"command", row.command}};
 }
@@ -59,7 +71,7 @@ Result<int> validate_rows(Session& session, const Options& options, Progress& pr
     for (const ValidationRow& row : group_rows) {
       judged += row.judged() ? 1 : 0;
       failed += row.passed() ? 0 : 1;
-      table.add({row.group, row.id, fmt::format("{:.4g}", row.published),
+      table.add({row.group, row.id, published_text(row),
                  fmt::format("{:.4g}", row.simulated), row.unit, fmt::format("{:+.1f}", row.error_percent()),
                  row.judged() ? fmt::format("{:.3g}", row.tolerance_percent) : "-",
                  !row.judged()  ? "shown only"
