@@ -56,9 +56,10 @@ constexpr Way kLate{kFused, "hardware", false, "2024-late"};
 constexpr Way kLooped{kFused, "hardware", true, "2024-late"};
 
 std::string command_of(const Fact& fact, const Way& way) {
-  return fmt::format("rdusim simulate {} --phase {} --batch {} --context {} --fusion {} --orchestration {}{} --stack {}",
-                     fact.model, fact.pass.phase, fact.pass.batch, fact.pass.context, way.fusion,
-                     way.orchestration, way.loop ? " --loop" : "", way.stack);
+  return fmt::format(
+      "rdusim simulate {} --phase {} --batch {} --context {} --fusion {} --orchestration {}{} --stack {}",
+      fact.model, fact.pass.phase, fact.pass.batch, fact.pass.context, way.fusion, way.orchestration,
+      way.loop ? " --loop" : "", way.stack);
 }
 
 int64_t operators_of(const Section& section) {

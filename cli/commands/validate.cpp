@@ -48,6 +48,7 @@ report::Json row_json(const ValidationRow& row) {
           {"group", row.group},
           {"source", row.source},
           {"published", row.published},
+          {"range", row.is_range()},
           {"published_high", row.is_range() && std::isfinite(row.published_high)
                                  ? report::Json(row.published_high)
                                  : report::Json(nullptr)},
@@ -71,8 +72,8 @@ Result<int> validate_rows(Session& session, const Options& options, Progress& pr
     for (const ValidationRow& row : group_rows) {
       judged += row.judged() ? 1 : 0;
       failed += row.passed() ? 0 : 1;
-      table.add({row.group, row.id, published_text(row),
-                 fmt::format("{:.4g}", row.simulated), row.unit, fmt::format("{:+.1f}", row.error_percent()),
+      table.add({row.group, row.id, published_text(row), fmt::format("{:.4g}", row.simulated), row.unit,
+                 fmt::format("{:+.1f}", row.error_percent()),
                  row.judged() ? fmt::format("{:.3g}", row.tolerance_percent) : "-",
                  !row.judged()  ? "shown only"
                  : row.passed() ? "pass"
