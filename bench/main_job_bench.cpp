@@ -3,8 +3,10 @@
 #include <benchmark/benchmark.h>
 
 #include <ctime>
+#include <memory>
 #include <string>
 
+#include "base/arch/dram_fields.h"
 #include "base/arch/load.h"
 #include "base/check.h"
 #include "cli/serving.h"
@@ -116,6 +118,38 @@ void BM_FastForwardPrefill4096(benchmark::State& state) {
   state.counters["ratio"] = full / fast;
 }
 BENCHMARK(BM_FastForwardPrefill4096)->Arg(1)->Arg(0)->Unit(benchmark::kMillisecond);
+
+// A fused decoder layer of Llama-3.2-1B on a sixteenth of the chip at cycle fidelity: entry, one of its 16
+// equal layers and head are simulated. Argument: tokens of the prompt; 0: a decode step behind 128 tokens.
+void BM_CycleFusedDecoderLayer(benchmark::State& state) {
+  models::GraphRequest request;
+  request.past_tokens = 128;
+  if (state.range(0) > 0) {
+    request = {};
+    request.phase = models::Phase::kPrefill;
+    request.query_tokens = state.range(0);
+  }
+  const Setup setup = setup_of("llama-3.2-1b", "sn40l-sixteenth", request);
+  const Program program = compile_or_die(setup);
+  ConfigContext files;
+  files.config_dir = std::string(RDUSIM_SOURCE_DIR) + "/configs";
+  sim::RunOptions options;
+  options.fidelity = Fidelity::kCycle;
+  options.devices.hbm = std::make_shared<const DramSpec>(*load_dram(files, "sn40l-sixteenth-hbm"));
+  options.devices.ddr = std::make_shared<const DramSpec>(*load_dram(files, "sn40l-sixteenth-ddr"));
+  int64_t firings = 0;
+  int64_t cycles = 0;
+  for (auto _ : state) {
+    auto result = sim::run(program, setup.node, *setup.node.find_stack(setup.node.default_stack), options);
+    RDU_CHECK(result.ok(), "{}", result.error().to_string());
+    firings += result->firings_simulated;
+    for (const SectionResult& s : result->sections) cycles += s.cycles_per_launch;
+  }
+  state.counters["firings"] = benchmark::Counter(static_cast<double>(firings), benchmark::Counter::kIsRate);
+  state.counters["chip_cycles"] =
+      benchmark::Counter(static_cast<double>(cycles), benchmark::Counter::kIsRate);
+}
+BENCHMARK(BM_CycleFusedDecoderLayer)->Arg(0)->Arg(128)->Unit(benchmark::kMillisecond);
 
 // Compilation of every shape included.
 void BM_Serve10000RequestsOver150Experts(benchmark::State& state) {

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
+#include <vector>
 
 #include "base/io/document.h"
 #include "runtime/memo_execution.h"
+#include "sim/energy.h"
 #include "sim/simulator.h"
 
 namespace rdusim::cli {
@@ -14,13 +18,51 @@ using runtime::PassCost;
 
 namespace {
 
-// The smallest graph that has all weights: one decode step, or the embedding of one token.
+using models::Phase;
+
+// The smallest graph that has all weights but an image encoder's: one decode step, or the embedding of one
+// token.
 models::GraphRequest smallest_request(const models::Model& model) {
   models::GraphRequest request;
-  const bool decodes = model.supports(models::Phase::kDecode);
-  request.phase = decodes ? models::Phase::kDecode : models::Phase::kEmbed;
+  const bool decodes = model.supports(Phase::kDecode);
+  request.phase = decodes ? Phase::kDecode : Phase::kEmbed;
   request.past_tokens = decodes ? 1 : 0;
   return request;
+}
+
+// Patches of one image, as the published preprocessors of the two families make them: DePlot's max_patches,
+// LLaVA-1.5's 336 x 336 pixels in patches of 14.
+constexpr int64_t kDeplotPatches = 2048;
+constexpr int64_t kLlavaPatches = 576;
+
+models::GraphRequest pass_of(Phase phase, int64_t batch, int64_t query, int64_t past = 0) {
+  models::GraphRequest request;
+  request.phase = phase;
+  request.batch = batch;
+  request.query_tokens = query;
+  request.past_tokens = past;
+  return request;
+}
+
+// What runs when a prompt of so many tokens is read. An encoder-decoder (Pix2Struct) reads its prompt, the
+// patches, with the encoder, and then begins to write; LLaVA reads an image with its vision tower first, if
+// the prompt is long enough to hold one; a model that only embeds reads it and is done.
+std::vector<models::GraphRequest> prompt_passes(const models::Model& model, int64_t batch, int64_t tokens) {
+  if (!model.supports(Phase::kPrefill))
+    return {pass_of(model.supports(Phase::kEncode) ? Phase::kEncode : Phase::kEmbed, batch, tokens)};
+  if (model.family() == "pix2struct")
+    return {pass_of(Phase::kEncode, batch, tokens), pass_of(Phase::kPrefill, batch, 1)};
+  if (model.family() == "llava" && tokens > kLlavaPatches)
+    return {pass_of(Phase::kEncode, batch, kLlavaPatches), pass_of(Phase::kPrefill, batch, tokens)};
+  return {pass_of(Phase::kPrefill, batch, tokens)};
+}
+
+// A decode step that sees `context` tokens. Those of an encoder-decoder's prompt lie in the encoder's keys
+// and values, which its graph has by itself.
+models::GraphRequest decode_pass(const models::Model& model, int64_t batch, int64_t context) {
+  const int64_t past =
+      model.family() == "pix2struct" ? std::max<int64_t>(1, context - kDeplotPatches) : context;
+  return pass_of(Phase::kDecode, batch, 1, past);
 }
 
 }  // namespace
@@ -41,6 +83,7 @@ Result<runtime::ModelShape> model_shape(const models::Model& model) {
   shape.flops_per_token = facts.flops_per_token;
   shape.streamed_weight_bytes = facts.flops_per_token;
   shape.kv_bytes_per_token = facts.kv_bytes_per_token;
+  shape.state_bytes = facts.state_bytes;
   RDU_ASSIGN(const auto graph, model.build(smallest_request(model)));
   for (const auto& node : graph.nodes) {
     if (node.op != compiler::OpKind::kAttention) continue;
@@ -52,12 +95,20 @@ Result<runtime::ModelShape> model_shape(const models::Model& model) {
 }
 
 ChipExecution::ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library,
-                             Note note)
+                             Note note, std::optional<EnergySpec> energy)
     : node_(std::move(node)),
       stack_(std::move(stack)),
       fidelity_(fidelity),
       library_(library),
-      note_(std::move(note)) {}
+      note_(std::move(note)),
+      energy_(std::move(energy)) {}
+
+std::optional<runtime::EnergyRates> ChipExecution::energy() const {
+  if (!energy_) return std::nullopt;
+  return runtime::EnergyRates{energy_->ddr_pj_per_byte * 1e-12, energy_->hbm_pj_per_byte * 1e-12,
+                              energy_->pmu_write_pj_per_byte * 1e-12,
+                              energy_->static_w_per_socket * static_cast<double>(node_.sockets)};
+}
 
 runtime::NodeMemory ChipExecution::memory() const {
   const ChipSpec& chip = node_.chip;
@@ -83,7 +134,23 @@ Result<Program> ChipExecution::compile(const models::Model& model,
   RDU_ASSIGN(const auto graph, model.build(request));
   compiler::CompileOptions options;
   options.sockets = node_.sockets;
-  return compiler::compile(graph, node_.chip, options);
+  auto program = compiler::compile(graph, node_.chip, options);
+  while (!program.ok() && program.error().code == ErrorCode::kUnsupported && options.sockets % 2 == 0) {
+    options.sockets /= 2;
+    auto smaller = compiler::compile(graph, node_.chip, options);
+    if (smaller.ok()) return smaller;
+  }
+  return program;
+}
+
+Result<Bytes> ChipExecution::graph_weights(const models::Model& model,
+                                           const models::GraphRequest& request) const {
+  RDU_ASSIGN(const Program program, compile(model, request));
+  Bytes bytes;
+  for (const Symbol& symbol : program.symbols) {
+    if (symbol.role == SymbolRole::kWeight) bytes += Bytes(symbol.bytes() * program.sockets);
+  }
+  return bytes;
 }
 
 Result<PassCost> ChipExecution::simulate(const models::Model& model, const std::string& name,
@@ -95,8 +162,15 @@ Result<PassCost> ChipExecution::simulate(const models::Model& model, const std::
   RDU_ASSIGN(const Program program, compile(model, request));
   sim::RunOptions options;
   options.fidelity = fidelity_;
-  RDU_ASSIGN(const RunResult result, sim::run(program, node_, stack_, options));
-  return PassCost{picoseconds_from_seconds(result.latency_s()), result.bytes};
+  NodeSpec used = node_;
+  used.sockets = program.sockets;
+  RDU_ASSIGN(const RunResult result, sim::run(program, used, stack_, options));
+  PassCost cost{picoseconds_from_seconds(result.latency_s()), result.bytes};
+  if (energy_) {
+    const sim::Energy energy = sim::energy_of(result, *energy_);
+    cost.energy_nj = std::llround((energy.total() - energy.of_part(sim::EnergyPart::kStatic)) * 1e9);
+  }
+  return cost;
 }
 
 Result<PassCost> ChipExecution::cost(const std::string& name, models::Phase phase, int64_t batch,
@@ -105,14 +179,16 @@ Result<PassCost> ChipExecution::cost(const std::string& name, models::Phase phas
   const auto known = costs_.find(shape);
   if (known != costs_.end()) return known->second;
   RDU_ASSIGN(const models::Model* model, library_.get(name));
-  models::GraphRequest request;
-  request.phase = phase;
-  request.batch = batch;
-  request.query_tokens = phase == models::Phase::kDecode ? 1 : tokens;
-  request.past_tokens = phase == models::Phase::kDecode ? tokens : 0;
-  RDU_ASSIGN(PassCost cost, simulate(*model, name, request));
-  cost.time += picoseconds_from_seconds(stack_.step_s);
-  return costs_.emplace(shape, cost).first->second;
+  PassCost sum;
+  std::vector<models::GraphRequest> passes{pass_of(phase, batch, tokens)};
+  if (phase == Phase::kPrefill) passes = prompt_passes(*model, batch, tokens);
+  if (phase == Phase::kDecode) passes = {decode_pass(*model, batch, tokens)};
+  for (const models::GraphRequest& request : passes) {
+    RDU_ASSIGN(PassCost one, simulate(*model, name, request));
+    one.time += picoseconds_from_seconds(stack_.step_s);
+    sum += one;
+  }
+  return costs_.emplace(shape, sum).first->second;
 }
 
 Result<PassCost> ChipExecution::prefill(const std::string& name, int64_t batch, int64_t tokens) {
@@ -155,10 +231,14 @@ Result<Bytes> ChipExecution::weight_bytes(const std::string& name) {
   const auto known = weight_bytes_.find(name);
   if (known != weight_bytes_.end()) return known->second;
   RDU_ASSIGN(const models::Model* model, library_.get(name));
-  RDU_ASSIGN(const Program program, compile(*model, smallest_request(*model)));
   Bytes bytes;
-  for (const Symbol& symbol : program.symbols) {
-    if (symbol.role == SymbolRole::kWeight) bytes += Bytes(symbol.bytes() * program.sockets);
+  const auto smallest = smallest_request(*model);
+  if (model->supports(smallest.phase)) {
+    RDU_ASSIGN(bytes, graph_weights(*model, smallest));
+  }
+  if (model->supports(Phase::kEncode)) {
+    RDU_ASSIGN(const Bytes encoder, graph_weights(*model, pass_of(Phase::kEncode, 1, 1)));
+    bytes += encoder;
   }
   return weight_bytes_.emplace(name, bytes).first->second;
 }

@@ -7,10 +7,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 
 #include "base/arch/chip.h"
+#include "base/arch/energy.h"
 #include "base/result.h"
 #include "compiler/compile.h"
 #include "models/model.h"
@@ -41,7 +43,9 @@ class ChipExecution : public runtime::ExecutionModel {
   using Note = std::function<void(const std::string& what)>;
 
   // `library` outlives this.
-  ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note);
+  // `energy`: what operations and bytes cost; absent: passes have no energy.
+  ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note,
+                std::optional<EnergySpec> energy = std::nullopt);
 
   [[nodiscard]] std::string node_name() const override { return node_.name; }
   [[nodiscard]] runtime::NodeMemory memory() const override;
@@ -55,11 +59,14 @@ class ChipExecution : public runtime::ExecutionModel {
   Result<Bytes> weight_bytes(const std::string& model) override;
   Result<Bytes> kv_bytes_per_token(const std::string& model) override;
   Result<int64_t> layers(const std::string& model) override;
+  [[nodiscard]] std::optional<runtime::EnergyRates> energy() const override;
 
  private:
   using Shape = std::tuple<std::string, models::Phase, int64_t, int64_t>;  // model, phase, batch, tokens
 
+  // For as many of the node's sockets as the model's heads divide over: all, or half, a quarter, ...
   Result<Program> compile(const models::Model& model, const models::GraphRequest& request) const;
+  Result<Bytes> graph_weights(const models::Model& model, const models::GraphRequest& request) const;
   Result<runtime::PassCost> simulate(const models::Model& model, const std::string& name,
                                      const models::GraphRequest& request) const;
   Result<runtime::PassCost> cost(const std::string& model, models::Phase phase, int64_t batch,
@@ -70,6 +77,7 @@ class ChipExecution : public runtime::ExecutionModel {
   Fidelity fidelity_;
   ModelLibrary& library_;
   Note note_;
+  std::optional<EnergySpec> energy_;
   std::map<std::string, Bytes> weight_bytes_;
   std::map<Shape, runtime::PassCost> costs_;
 };

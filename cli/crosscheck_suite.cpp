@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "compiler/graph/graph.h"
 
 namespace rdusim::cli {
@@ -66,54 +68,118 @@ Result<Graph> attention_head(int64_t past, int64_t head_dim) {
   return std::move(b).take();
 }
 
-// A copy of 8 MiB from DDR to HBM, as a section of its own.
+// Programs of one section, which no model has alone.
+class HandMade {
+ public:
+  HandMade(const std::string& name, const std::string& phase, int64_t sockets) {
+    p_.name = name;
+    p_.phase = phase;
+    p_.sockets = sockets;
+    p_.sections.emplace_back().name = phase;
+  }
+
+  ArgumentId symbol(const std::string& name, int64_t rows, int64_t cols, Tier tier, Cause cause) {
+    Symbol x;
+    x.name = x.source = name;
+    x.dtype = DType::kBf16;
+    x.rows = x.full_rows = rows;
+    x.cols = x.full_cols = cols;
+    x.tier = tier;
+    int64_t& end = p_.tiers[static_cast<size_t>(tier)].bytes;
+    x.offset_bytes = end;
+    end += x.bytes();
+    p_.symbols.push_back(x);
+    section().arguments.push_back({name, cause});
+    return ArgumentId(p_.symbols.size() - 1);
+  }
+
+  ChannelId channel(const std::string& name, int64_t rows, int64_t cols) {
+    Channel c;
+    c.name = name;
+    c.rows = rows;
+    c.cols = cols;
+    c.capacity_tokens = 8;
+    c.pmus = 4;
+    c.links = 2;
+    c.latency_cycles = 20;
+    section().channels.push_back(c);
+    return ChannelId(section().channels.size() - 1);
+  }
+
+  Unit& unit(const std::string& name, UnitKind kind, std::optional<ChannelId> in,
+             std::optional<ChannelId> out, int64_t firings) {
+    Unit& u = section().units.emplace_back();
+    u.name = name;
+    u.kind = kind;
+    u.stage = section().name;
+    u.firings = firings;
+    if (in) u.inputs.push_back({*in, {}});
+    if (out) u.outputs.push_back({{*out}, {}, 0, Accumulate::kNone, 1, 0});
+    return u;
+  }
+
+  static MemoryStream stream(ArgumentId argument, int64_t rows, int64_t cols, int64_t rows_per_token) {
+    MemoryStream s;
+    s.argument = argument;
+    s.rows = rows;
+    s.rows_per_token = rows_per_token;
+    s.cols = cols;
+    return s;
+  }
+
+  Program finish() && {
+    Launch launch{SectionId(0), {}, 1};
+    for (size_t s = 0; s < p_.symbols.size(); ++s) launch.bindings.emplace_back(s);
+    p_.launches.push_back(launch);
+    return std::move(p_);
+  }
+
+ private:
+  Section& section() { return p_.sections[0]; }
+  Program p_;
+};
+
+// A copy of 8 MiB from DDR to HBM.
 Program copy() {
-  Program p;
-  p.name = "copy DDR to HBM, 8 MiB";
-  p.phase = "copy";
-  Section& s = p.sections.emplace_back();
-  s.name = "copy";
   constexpr int64_t kRows = 4096;
   constexpr int64_t kCols = 1024;
-  for (const Tier tier : {Tier::kDdr, Tier::kHbm}) {
-    Symbol x;
-    x.name = x.source = tier == Tier::kDdr ? "from" : "to";
-    x.dtype = DType::kBf16;
-    x.rows = x.full_rows = kRows;
-    x.cols = x.full_cols = kCols;
-    x.tier = tier;
-    p.tiers[static_cast<size_t>(tier)].bytes = x.bytes();
-    p.symbols.push_back(x);
-    s.arguments.push_back({x.name, Cause::kExpertSwitch});
-  }
-  Channel& c = s.channels.emplace_back();
-  c.name = "copy";
-  c.rows = 16;
-  c.cols = kCols;
-  c.capacity_tokens = 8;
-  c.pmus = 4;
-  c.links = 2;
-  c.latency_cycles = 20;
-  for (const UnitKind kind : {UnitKind::kLoad, UnitKind::kStore}) {
-    Unit& u = s.units.emplace_back();
-    u.name = kind == UnitKind::kLoad ? "load" : "store";
-    u.kind = kind;
-    u.stage = "copy";
-    MemoryStream stream;
-    stream.argument = ArgumentId(kind == UnitKind::kLoad ? 0 : 1);
-    stream.rows = kRows;
-    stream.rows_per_token = 16;
-    stream.cols = kCols;
-    u.stream = stream;
-    u.firings = stream.tokens();
-    if (kind == UnitKind::kLoad) {
-      u.outputs.push_back({{ChannelId(0)}, {}, 0, Accumulate::kNone, 1, 0});
-    } else {
-      u.inputs.push_back({ChannelId(0), {}});
-    }
-  }
-  p.launches.push_back({SectionId(0), {SymbolId(0), SymbolId(1)}, 1});
-  return p;
+  constexpr int64_t kRowsPerToken = 16;
+  HandMade m("copy DDR to HBM, 8 MiB", "copy", 1);
+  const ArgumentId from = m.symbol("from", kRows, kCols, Tier::kDdr, Cause::kExpertSwitch);
+  const ArgumentId to = m.symbol("to", kRows, kCols, Tier::kHbm, Cause::kExpertSwitch);
+  const ChannelId c = m.channel("copy", kRowsPerToken, kCols);
+  constexpr int64_t kTokens = kRows / kRowsPerToken;
+  m.unit("load", UnitKind::kLoad, {}, c, kTokens).stream = m.stream(from, kRows, kCols, kRowsPerToken);
+  m.unit("store", UnitKind::kStore, c, {}, kTokens).stream = m.stream(to, kRows, kCols, kRowsPerToken);
+  return std::move(m).finish();
+}
+
+// The sum over eight sockets of 512 KiB on each, from HBM to HBM: columns scattered and summed, sums
+// gathered, as the compiler lowers it.
+Program all_reduce() {
+  constexpr int64_t kSockets = 8;
+  constexpr int64_t kRows = 256;
+  constexpr int64_t kCols = 1024;
+  constexpr int64_t kRowsPerToken = 16;
+  constexpr int64_t kTokens = kRows / kRowsPerToken;
+  constexpr int64_t kChunk = kCols / kSockets;
+  HandMade m("all-reduce of 512 KiB, 8 sockets", "all-reduce", kSockets);
+  const ArgumentId from = m.symbol("partial", kRows, kCols, Tier::kHbm, Cause::kActivations);
+  const ArgumentId to = m.symbol("sum", kRows, kCols, Tier::kHbm, Cause::kActivations);
+  const ChannelId partial = m.channel("partial", kRowsPerToken, kCols);
+  const ChannelId own = m.channel("own", kRowsPerToken, kChunk);
+  const ChannelId chunk = m.channel("chunk", kRowsPerToken, kChunk);
+  const ChannelId own_sum = m.channel("own sum", kRowsPerToken, kChunk);
+  const ChannelId sum = m.channel("sum", kRowsPerToken, kCols);
+  m.unit("load", UnitKind::kLoad, {}, partial, kTokens).stream = m.stream(from, kRows, kCols, kRowsPerToken);
+  const Exchange reduce{0, ExchangeMode::kScatterCols, Combine::kSum};
+  const Exchange gather{1, ExchangeMode::kBroadcast, Combine::kConcatCols};
+  m.unit("reduce.send", UnitKind::kSend, partial, own, kTokens).exchange = reduce;
+  m.unit("reduce.receive", UnitKind::kReceive, own, chunk, kTokens).exchange = reduce;
+  m.unit("gather.send", UnitKind::kSend, chunk, own_sum, kTokens).exchange = gather;
+  m.unit("gather.receive", UnitKind::kReceive, own_sum, sum, kTokens).exchange = gather;
+  m.unit("store", UnitKind::kStore, sum, {}, kTokens).stream = m.stream(to, kRows, kCols, kRowsPerToken);
+  return std::move(m).finish();
 }
 
 }  // namespace
@@ -129,7 +195,11 @@ Result<std::vector<SuiteProgram>> crosscheck_suite(Session& session, const Chose
     RDU_ASSIGN(Program program, compiler::compile(graph, chosen.node.chip, options));
     suite.push_back({graph.name, std::move(program)});
   }
-  suite.push_back({"copy DDR to HBM, 8 MiB", copy()});
+  for (Program p : {copy(), all_reduce()}) {
+    RDU_CHECK_OK(verify_program(p, chosen.node.chip.pcu.count, chosen.node.chip.pmu.count));
+    std::string name = p.name;
+    suite.push_back({std::move(name), std::move(p)});
+  }
   struct Model {
     const char* name;
     const char* phase;

@@ -61,7 +61,7 @@ Result<sim::MemoryDevices> load_memory_devices(Session& session, const ChipSpec&
 
 void add_pass_options(CLI::App& command, PassChoice& choice) {
   command.add_option("--phase", choice.phase, "which pass of the model (default decode)")
-      ->check(CLI::IsMember({"prefill", "decode", "embed", "route", "encode"}));
+      ->check(CLI::IsMember({"prefill", "decode", "embed", "route", "encode", "train"}));
   command.add_option("--batch", choice.batch, "sequences at once (default 1)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 16));
   command
@@ -81,6 +81,8 @@ Result<models::GraphRequest> graph_request(const PassChoice& choice) {
     request.phase = models::Phase::kEmbed;
   } else if (choice.phase == "encode") {
     request.phase = models::Phase::kEncode;
+  } else if (choice.phase == "train") {
+    request.phase = models::Phase::kTrain;
   } else if (choice.phase == "route") {
     request.phase = models::Phase::kRoute;
   } else {

@@ -13,6 +13,7 @@
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
 #include "runtime/gpu_node.h"
+#include "runtime/plan_requests.h"
 #include "runtime/router/train.h"
 #include "runtime/serving/serve.h"
 
@@ -132,9 +133,13 @@ Result<std::unique_ptr<runtime::ExecutionModel>> chip_execution(Session& session
   }
   if (sockets > 0) chosen.node.sockets = sockets;
   const Fidelity fidelity = choice.fidelity == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
+  std::optional<EnergySpec> energy;
+  if (!choice.energy.empty()) {
+    RDU_ASSIGN(energy, load_energy(session.config, choice.energy));
+  }
   return std::unique_ptr<runtime::ExecutionModel>(std::make_unique<ChipExecution>(
       std::move(chosen.node), std::move(chosen.stack), fidelity, library,
-      [&progress](const std::string& what) { progress.note("simulating " + what); }));
+      [&progress](const std::string& what) { progress.note("simulating " + what); }, std::move(energy)));
 }
 
 // The composition's way of serving, with what the command line says over it.
@@ -247,6 +252,11 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
 
   RDU_ASSIGN(runtime::ServeOptions options, serve_options(serving.composition, choice));
   options.router = router.get();
+  runtime::RequestPlans plans;
+  if (!serving.composition.flows.empty()) {
+    RDU_ASSIGN(plans, runtime::plan_requests(serving.workload, serving.composition, session.seed));
+    options.plans = &plans;
+  }
   for (const ServingNode& serving_node : nodes) {
     options.progress = [&](int64_t done, int64_t all) {
       progress.note(fmt::format("{}: {} of {} requests", serving_node.name, done, all));

@@ -31,6 +31,7 @@ struct ServingChoice {
   std::string embeddings;
   std::string stack;  // empty: the composition's
   std::string fidelity = "analytic";
+  std::string energy;                   // a name of configs/energy/; empty: no energies
   std::string scheduler;                // empty: the composition's
   std::string eviction;                 // empty: the composition's
   std::string serving_file;             // in place of the composition's serving block

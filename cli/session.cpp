@@ -128,9 +128,9 @@ Status Session::write_csv(const std::string& path, const std::string& text) cons
                                report::json_text(report::with_manifest(manifest(), hashes)));
 }
 
-Status Session::write_trace(const std::vector<report::TraceSpan>& spans) const {
+Status Session::write_trace(const report::Timeline& timeline) const {
   if (trace_path.empty()) return {};
-  return write_file_atomically(trace_path, report::trace_text(spans));
+  return write_file_atomically(trace_path, report::trace_text(timeline));
 }
 
 }  // namespace rdusim::cli

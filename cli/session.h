@@ -49,7 +49,7 @@ struct Session {
   Status write_json(const report::Json& result) const;
   // A CSV file that a user named, and `path`.manifest.json beside it: what its rows were made from.
   Status write_csv(const std::string& path, const std::string& text) const;
-  Status write_trace(const std::vector<report::TraceSpan>& spans) const;
+  Status write_trace(const report::Timeline& timeline) const;
 };
 
 // Runs `body`; whatever it throws (a failed internal check above all) is printed and becomes exit code 3.

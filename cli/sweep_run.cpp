@@ -42,11 +42,13 @@ struct Point {
   std::string error_file;   // standard error of a running point
 };
 
-// The number at `path` as the JSON prints it; an error names the key that is missing.
+// The number at `path` as the JSON prints it; an error names the key that is missing. Below a null (what a
+// node that ran out of memory has) everything is null.
 Result<std::string> value_at(const Json& result, const SweepColumn& column) {
   const Json* at = &result;
   std::string walked;
   for (const auto& key : column.path) {
+    if (at->is_null()) break;
     walked += (walked.empty() ? "" : ".") + key;
     if (!at->is_object() || !at->contains(key)) {
       return Error{ErrorCode::kNotFound, "column " + column.column, "the result has no " + walked,

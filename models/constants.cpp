@@ -6,12 +6,15 @@
 #include "models/constants.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
 #include <cmath>
 #include <map>
 #include <numbers>
+#include <numeric>
 
+#include "models/candidate_tree.h"
 #include "models/derived.h"
 #include "models/model.h"
 
@@ -90,23 +93,62 @@ float base_frequency(double theta, int64_t i, int64_t dim) {
   return 1.0F / power;
 }
 
+// "-1.0.0.1": parents[0] is -1, every other one is before its node.
+Result<std::vector<int64_t>> parse_parents(const std::map<std::string, std::string>& query,
+                                           const std::string& source) {
+  const auto member = query.find("parents");
+  std::string_view text = member == query.end() ? std::string_view() : member->second;
+  std::vector<int64_t> parents;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find('.'));
+    int64_t parent = -2;
+    const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), parent);
+    const auto node = static_cast<int64_t>(parents.size());
+    const bool before = node == 0 ? parent == -1 : parent >= 0 && parent < node;
+    if (failure != std::errc() || end != word.data() + word.size() || !before) break;
+    parents.push_back(parent);
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+  }
+  if (text.empty() && !parents.empty()) return parents;
+  return Error{ErrorCode::kInvalidInput, fmt::format("constant {}", source), "parents are no tree",
+               "a number a node, -1 first, then each before its node"};
+}
+
+// Position of each row: 0, 1, 2 ..., or those of a tree of candidates.
+Result<std::vector<double>> table_positions(const std::map<std::string, std::string>& query, double dim,
+                                            const std::string& source) {
+  std::vector<double> positions;
+  if (query.contains("parents")) {
+    RDU_ASSIGN(const auto parents, parse_parents(query, source));
+    RDU_ASSIGN(const double past, number(query, "past", source));
+    for (const int64_t depth : depths_of(parents)) positions.push_back(past + static_cast<double>(depth));
+    return positions;
+  }
+  RDU_ASSIGN(const double count, number(query, "positions", source));
+  if (dim * count > static_cast<double>(kMaxTableElements)) {
+    return Error{ErrorCode::kOutOfRange, fmt::format("constant {}", source), "the table is too large", ""};
+  }
+  positions.resize(static_cast<size_t>(count));
+  std::iota(positions.begin(), positions.end(), 0.0);
+  return positions;
+}
+
 Result<Tensor> rope_table(const std::string& source) {
   const auto query = parse_query(std::string_view(source).substr(kRopeTable.size()));
   RDU_ASSIGN(const RopeParameters rope, parse_rope(query, source));
   RDU_ASSIGN(const double dim_number, number(query, "dim", source));
-  RDU_ASSIGN(const double positions_number, number(query, "positions", source));
-  if (dim_number * positions_number > static_cast<double>(kMaxTableElements)) {
-    return Error{ErrorCode::kOutOfRange, fmt::format("constant {}", source), "the table is too large", ""};
-  }
+  RDU_ASSIGN(const auto positions, table_positions(query, dim_number, source));
+  const auto turn = query.find("turn");
+  const bool back = turn != query.end() && turn->second == "back";
   const auto dim = static_cast<int64_t>(dim_number);
   const int64_t half = dim / 2;
-  Tensor table(static_cast<int64_t>(positions_number), dim);
+  Tensor table(static_cast<int64_t>(positions.size()), dim);
   for (int64_t i = 0; i < half; ++i) {
     const float frequency = scaled_frequency(base_frequency(rope.theta, i, dim), rope.scaling);
     for (int64_t p = 0; p < table.rows(); ++p) {
-      const float angle = static_cast<float>(p) * frequency;
+      const float angle = static_cast<float>(positions[static_cast<size_t>(p)]) * frequency;
       table.at(p, i) = static_cast<float>(std::cos(static_cast<double>(angle)));
-      table.at(p, half + i) = static_cast<float>(std::sin(static_cast<double>(angle)));
+      table.at(p, half + i) = static_cast<float>(std::sin(static_cast<double>(back ? -angle : angle)));
     }
   }
   return table;
@@ -134,14 +176,26 @@ Result<Tensor> read_inverse_norms(const std::string& source,
 
 }  // namespace
 
-std::string rope_table_source(const RopeParameters& rope, int64_t head_dim, int64_t positions) {
+namespace {
+// `rows`: what says which positions the table has.
+std::string rope_source(const RopeParameters& rope, int64_t head_dim, const std::string& rows) {
   const RopeScaling& s = rope.scaling;
-  std::string text =
-      fmt::format("{}dim={}&positions={}&theta={}", kRopeTable, head_dim, positions, rope.theta);
+  std::string text = fmt::format("{}dim={}&{}&theta={}", kRopeTable, head_dim, rows, rope.theta);
   if (s.kind == RopeScaling::Kind::kNone) return text + "&scaling=none";
   if (s.kind == RopeScaling::Kind::kLinear) return text + fmt::format("&scaling=linear&factor={}", s.factor);
   return text + fmt::format("&scaling=llama3&factor={}&low={}&high={}&original={}", s.factor,
                             s.low_freq_factor, s.high_freq_factor, s.original_positions);
+}
+
+}  // namespace
+
+std::string rope_table_source(const RopeParameters& rope, int64_t head_dim, int64_t positions) {
+  return rope_source(rope, head_dim, fmt::format("positions={}", positions));
+}
+
+std::string tree_rope_source(const RopeParameters& rope, int64_t head_dim, int64_t past,
+                             const std::vector<int64_t>& parents) {
+  return rope_source(rope, head_dim, fmt::format("past={}&parents={}", past, fmt::join(parents, ".")));
 }
 
 std::string inverse_norms_source(const std::string& tensor) {

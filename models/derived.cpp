@@ -4,10 +4,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
 #include <string_view>
+
+#include "models/dft.h"
 
 namespace rdusim::models {
 namespace {
@@ -218,6 +221,37 @@ Result<Tensor> reformed(const std::string& kind, const Query& query, const Tenso
   return t;
 }
 
+Result<Tensor> column(const Query& query) {
+  RDU_ASSIGN(const std::string list, query.text("values"));
+  Tensor result(std::count(list.begin(), list.end(), ',') + 1, 1);
+  const char* at = list.data();
+  const char* const end = at + list.size();
+  for (float& value : result.values) {
+    int64_t number = 0;
+    const auto [next, failure] = std::from_chars(at, end, number);
+    if (failure != std::errc() || (next != end && *next != ',')) return query.error("values are no numbers");
+    value = static_cast<float>(number);
+    at = next + 1;
+  }
+  return result;
+}
+
+Result<Tensor> dft_table(const std::string& kind, const Query& query, const TensorReader& read) {
+  RDU_ASSIGN(const int64_t n, query.number("n"));
+  RDU_ASSIGN(const int64_t number, query.number("part"));
+  constexpr int64_t kMost = int64_t{1} << 12;
+  if (n < 1 || n > kMost || number > 1) return query.error("n is from 1 to 4096, part 0 or 1");
+  const auto part = static_cast<ComplexPart>(number);
+  if (kind == "spectrum") {
+    RDU_ASSIGN(const std::string of, query.text("of"));
+    RDU_ASSIGN(const Tensor filters, read(of));
+    if (filters.cols() <= n * n) return spectrum(filters, n, part);
+    return query.error(fmt::format("filters of {} numbers are longer than {}", filters.cols(), n * n));
+  }
+  RDU_ASSIGN(const int64_t inverse, query.number("inverse"));
+  return kind == "dft" ? dft_matrix(n, part, inverse != 0) : twiddles(n, part, inverse != 0);
+}
+
 }  // namespace
 
 std::string part_source(const std::string& tensor, int64_t begin, int64_t count, int64_t period) {
@@ -250,6 +284,9 @@ std::string alibi_source(int64_t heads, int64_t positions) {
 std::string class_positions_source(const std::string& positions, const std::string& class_row) {
   return fmt::format("class_positions?of={}&class={}", positions, class_row);
 }
+std::string column_source(const std::vector<int64_t>& values) {
+  return fmt::format("column?values={}", fmt::join(values, ","));
+}
 std::string tree_mask_source(const std::vector<int64_t>& parents) {
   return fmt::format("tree_mask?parents={}", fmt::join(parents, ","));
 }
@@ -265,7 +302,11 @@ std::optional<Result<Tensor>> derive(const std::string& source, const TensorRead
   if (kind == "relative_bias") return relative_bias(query, read);
   if (kind == "alibi") return alibi(query);
   if (kind == "class_positions") return class_positions(query, read);
+  if (kind == "column") return column(query);
   if (kind == "tree_mask") return tree_mask(query);
+  for (const std::string_view known : {"dft", "twiddle", "spectrum"}) {
+    if (kind == known) return dft_table(kind, query, read);
+  }
   for (const std::string_view known : {"matrix", "transposed", "plus_one", "decay"}) {
     if (kind == known) return reformed(kind, query, read);
   }

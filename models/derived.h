@@ -12,6 +12,8 @@
 //   t = 1 relative_bias?of=T&distance=D&positions=P   T [buckets, heads] as [heads, P] by distance (T5,
 //   causal) alibi?heads=H&positions=P              [H, P]: -slope x distance (Press et al. 2022)
 //   class_positions?of=T&class=C           T [n, h] with C added to its first row
+//   column?values=3,1,2                    [3, 1]: these numbers
+//   dft?, twiddle?, spectrum?              tables of Fourier transforms (dft.h)
 //   tree_mask?parents=0,0,1                [n + 1, n + 1]: 1 where a node sees another, node 0 being the root
 #pragma once
 
@@ -36,6 +38,7 @@ std::string packed_experts_source(const std::string& tensor, int64_t experts, bo
 std::string relative_bias_source(const std::string& tensor, int64_t max_distance, int64_t positions);
 std::string alibi_source(int64_t heads, int64_t positions);
 std::string class_positions_source(const std::string& positions, const std::string& class_row);
+std::string column_source(const std::vector<int64_t>& values);
 std::string tree_mask_source(const std::vector<int64_t>& parents);
 
 using TensorReader = std::function<Result<Tensor>(const std::string&)>;

@@ -60,8 +60,6 @@ Result<Fixture> load_fixture(const std::string& folder);
 struct FixtureOptions {
   DType activations = DType::kBf16;  // kBf16 or kFp32
   bool expose_hidden = true;         // compare layer outputs and the final norm's output too
-  bool ring_cache =
-      false;  // caches of the window's size instead of the whole sequence's (models with a window)
 };
 
 struct FixtureReport {

@@ -91,7 +91,7 @@ Result<Fixture> load_fixture(const std::string& folder) {
   fixture.name = path.filename().string();
   RDU_ASSIGN(const DocumentNode config, read_document((path / "config.json").string()));
   RDU_ASSIGN(fixture.model, make_model(fixture.name, config));
-  RDU_ASSIGN(fixture.weights, SafetensorsFile::open((path / "model.safetensors").string()));
+  RDU_ASSIGN(fixture.weights, SafetensorsFile::open_model(folder));
   RDU_CHECK_OK(read_expected((path / "expected.safetensors").string(), fixture));
   if (fixture.model->supports(Phase::kRoute)) {
     RDU_CHECK_OK(read_queries((path / "inputs.safetensors").string(), config, fixture));

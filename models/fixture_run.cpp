@@ -151,7 +151,7 @@ class FixtureRunner {
     wanted.context_rows = pictured ? features_.rows() : rows_present(fixture_.patches);
     TensorMap prompt_inputs = token_input(prompt);
     if (pictured) add_image_inputs(prompt, prompt_inputs);
-    RDU_ASSIGN(wanted.kv_capacity, cache_rows(tokens + fixture_.decode_steps));
+    wanted.kv_capacity = tokens + fixture_.decode_steps;
     RDU_ASSIGN(TensorMap prefill, execute(wanted, prompt_inputs, kv));
     append_all(results_[prefix + "prompt_logits"], prefill.at("logits"));
     collect_medusa(prefill, prefix);
@@ -279,18 +279,6 @@ class FixtureRunner {
     for (const auto& [prefix, heads] : medusa_) {
       for (const auto& [head, logits] : heads) append_all(results_[prefix + "medusa_logits"], logits);
     }
-  }
-
-  // With a ring cache: the window, read off the attention of a graph.
-  Result<int64_t> cache_rows(int64_t positions) const {
-    if (!options_.ring_cache) return positions;
-    RDU_ASSIGN(const compiler::Graph graph, fixture_.model->build(request(Phase::kPrefill, 1, 0)));
-    for (const compiler::Node& node : graph.nodes) {
-      if (node.op == compiler::OpKind::kAttention && node.integer("window") > 0) {
-        return std::min(positions, node.integer("window"));
-      }
-    }
-    return positions;
   }
 
   Status run_embedding(size_t sequence) {

@@ -6,12 +6,15 @@
 //
 // Keys are those of the project's own fixtures: cosine similarity (0 for a zero vector), neighbours by
 // similarity descending then index ascending, one vote each, entropy in nats, fallback when it exceeds the
-// threshold. Everything in FP32 over vectors stored in BF16. Weights file: embeddings [N, d], labels [N].
+// threshold. In two steps (arXiv 2412.01868): with category_experts, what is voted for are categories, and a
+// table gives each category's expert (embedding: one row of the table a query). Everything in FP32 over
+// vectors stored in BF16. Weights file: embeddings [N, d], labels [N].
 #include <fmt/format.h>
 
 #include "models/blocks/decoder.h"
 #include "models/config_reader.h"
 #include "models/constants.h"
+#include "models/derived.h"
 #include "models/model.h"
 #include "models/request.h"
 
@@ -26,12 +29,13 @@ struct KnnConfig {
   int64_t k = 0;
   int64_t experts = 0;
   int64_t fallback_expert = 0;
-  double entropy_threshold = 0;  // nats
+  double entropy_threshold = 0;                // nats
+  std::vector<int64_t> category_experts = {};  // empty: labels are experts
 };
 
 class KnnRouter : public Model {
  public:
-  KnnRouter(std::string name, KnnConfig config) : name_(std::move(name)), config_(config) {}
+  KnnRouter(std::string name, KnnConfig config) : name_(std::move(name)), config_(std::move(config)) {}
 
   [[nodiscard]] std::string family() const override { return "knn_router"; }
   [[nodiscard]] int64_t layers() const override { return 0; }
@@ -78,10 +82,21 @@ class KnnRouter : public Model {
     RDU_ASSIGN(const ValueId votes, builder.add(OpKind::kVote, "votes", {topk, labels},
                                                 {{"classes", config_.experts}, {"k", config_.k}}));
     RDU_ASSIGN(const ValueId entropy, builder.add(OpKind::kEntropy, "entropy", {votes}));
-    RDU_ASSIGN(const ValueId expert, builder.add(OpKind::kRoute, "expert", {votes, entropy},
-                                                 {{"fallback", config_.fallback_expert},
-                                                  {"threshold", config_.entropy_threshold}}));
-    for (const ValueId value : {topk, votes, entropy, expert}) builder.set_role(value, SymbolRole::kOutput);
+    const bool two_steps = !config_.category_experts.empty();
+    RDU_ASSIGN(
+        const ValueId chosen,
+        builder.add(OpKind::kRoute, two_steps ? "category" : "expert", {votes, entropy},
+                    {{"fallback", config_.fallback_expert}, {"threshold", config_.entropy_threshold}}));
+    for (const ValueId value : {topk, votes, entropy, chosen}) builder.set_role(value, SymbolRole::kOutput);
+    return two_steps ? add_table(builder, chosen) : Status();
+  }
+
+  Status add_table(compiler::GraphBuilder& builder, ValueId category) const {
+    builder.set_dtype(category, DType::kInt32);  // row numbers
+    const ValueId table = builder.add_source("category_experts", Shape{{config_.experts, 1}}, DType::kFp32,
+                                             SymbolRole::kConstant, column_source(config_.category_experts));
+    RDU_ASSIGN(const ValueId expert, builder.add(OpKind::kEmbedding, "expert", {category, table}));
+    builder.set_role(expert, SymbolRole::kOutput);
     return {};
   }
 
@@ -100,6 +115,24 @@ Status check_definitions(ConfigReader& reader) {
   return reader.must_be_if_present("fallback_rule", "entropy > entropy_threshold");
 }
 
+// One expert a category, in order of the categories.
+Status parse_categories(ConfigReader& reader, KnnConfig& knn) {
+  const DocumentNode* list = reader.optional("category_experts");
+  if (list == nullptr) return {};
+  if (list->kind != DocumentNode::Kind::kList || static_cast<int64_t>(list->items.size()) != knn.experts) {
+    return config_error(*list, ErrorCode::kInvalidInput,
+                        fmt::format("category_experts is no list of {} experts", knn.experts),
+                        "one for each of the num_experts labels, which are categories then");
+  }
+  for (const DocumentNode& item : list->items) {
+    RDU_ASSIGN(const int64_t expert, item.as_integer());
+    if (expert < 0 || expert > (int64_t{1} << 16))
+      return config_error(item, ErrorCode::kOutOfRange, fmt::format("expert {}", expert), "from 0 to 65536");
+    knn.category_experts.push_back(expert);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Model>> make_knn_router(const std::string& name, const DocumentNode& config) {
@@ -114,6 +147,7 @@ Result<std::unique_ptr<Model>> make_knn_router(const std::string& name, const Do
   RDU_ASSIGN(knn.experts, reader.integer("num_experts", 1, kMaxExperts));
   RDU_ASSIGN(knn.fallback_expert, reader.integer("fallback_expert", 0, knn.experts - 1));
   RDU_ASSIGN(knn.entropy_threshold, reader.real("entropy_threshold", 0, 64));
+  RDU_CHECK_OK(parse_categories(reader, knn));
   RDU_CHECK_OK(check_definitions(reader));
   reader.ignore({"model_type", "architectures", "torch_dtype", "dtype"});
   RDU_CHECK_OK(reader.finish());

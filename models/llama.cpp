@@ -9,6 +9,8 @@
 #include "models/blocks/medusa_heads.h"
 #include "models/config_reader.h"
 #include "models/model.h"
+#include "models/request.h"
+#include "models/training.h"
 
 namespace rdusim::models {
 namespace {
@@ -18,6 +20,31 @@ class LlamaModel : public DecoderModel {
   LlamaModel(const std::string& name, const std::string& family, const DecoderConfig& config,
              const MedusaHeads& heads)
       : DecoderModel(name, family, decoder_size(config)), config_(config), medusa_(heads) {}
+
+  [[nodiscard]] bool supports(Phase phase) const override {
+    return phase == Phase::kTrain ? trains() : DecoderModel::supports(phase);
+  }
+  [[nodiscard]] Result<compiler::Graph> build(const GraphRequest& request) const override {
+    if (request.phase != Phase::kTrain) return DecoderModel::build(request);
+    RDU_CHECK_OK(check_request(*this, request));
+    // Forward, and twice that backward.
+    RDU_CHECK_OK(check_work(3 * flops(request)));
+    TrainingConfig training;
+    training.hidden = config_.hidden;
+    training.layers = config_.layers;
+    training.heads = config_.heads;
+    training.kv_heads = config_.kv_heads;
+    training.head_dim = config_.head_dim;
+    training.intermediate = config_.intermediate;
+    training.vocabulary = config_.vocabulary;
+    training.norm_eps = config_.norm_eps;
+    training.rope = config_.rope;
+    training.sequences = request.batch;
+    training.tokens = request.query_tokens;
+    training.weights = request.weights;
+    training.activations = request.activations;
+    return training_step(name(), training);
+  }
 
  protected:
   [[nodiscard]] Counts counts() const override {
@@ -39,6 +66,12 @@ class LlamaModel : public DecoderModel {
   }
 
  private:
+  // What training.h has.
+  [[nodiscard]] bool trains() const {
+    return config_.has_head && !config_.tied_embeddings && !config_.qkv_bias && config_.window == 0 &&
+           medusa_.heads == 0;
+  }
+
   DecoderConfig config_;
   MedusaHeads medusa_;
 };

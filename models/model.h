@@ -24,7 +24,7 @@ struct ModelFacts {
       0;  // of the matrix products alone: no embedding look-up, no element-wise work
 };
 
-enum class Phase : uint8_t { kPrefill, kDecode, kEmbed, kRoute, kEncode };
+enum class Phase : uint8_t { kPrefill, kDecode, kEmbed, kRoute, kEncode, kTrain };
 
 struct GraphRequest {
   Phase phase = Phase::kDecode;
@@ -37,6 +37,9 @@ struct GraphRequest {
   DType activations = DType::kBf16;  // kBf16 or kFp32
   DType weights = DType::kBf16;      // as which weights are held: kBf16, kFp16 or kFp32
   bool all_logits = false;           // logits of every position, not only the last (fixtures)
+  // The new tokens are a tree of candidates (candidate_tree.h): the parent of each, -1 first. Decode of one
+  // sequence; logits of every node. Empty: they follow one another.
+  std::vector<int64_t> tree = {};
   bool expose_hidden = false;  // layer outputs and the final norm's output become outputs too (fixtures)
 };
 

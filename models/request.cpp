@@ -27,15 +27,40 @@ std::string_view phase_name(Phase phase) {
       return "route";
     case Phase::kEncode:
       return "encode";
+    case Phase::kTrain:
+      return "train";
   }
   return "";
 }
+
+namespace {
+
+Status check_tree(const GraphRequest& r) {
+  const auto nodes = static_cast<int64_t>(r.tree.size());
+  if (nodes == 0) return {};
+  if (r.phase != Phase::kDecode || r.batch != 1 || r.query_tokens != nodes) {
+    return request_error(ErrorCode::kInvalidInput,
+                         fmt::format("a tree of {} candidates in phase {}, batch {}, {} new tokens", nodes,
+                                     phase_name(r.phase), r.batch, r.query_tokens),
+                         "a decode step of one sequence with as many new tokens as the tree has nodes");
+  }
+  for (int64_t i = 0; i < nodes; ++i) {
+    const int64_t parent = r.tree[static_cast<size_t>(i)];
+    if (i == 0 ? parent != -1 : parent < 0 || parent >= i) {
+      return request_error(ErrorCode::kInvalidInput, fmt::format("node {} has the parent {}", i, parent),
+                           "the first has -1, every other one before it");
+    }
+  }
+  return {};
+}
+
+}  // namespace
 
 Status check_request(const Model& model, const GraphRequest& r) {
   if (!model.supports(r.phase)) {
     std::string phases;
     for (const Phase phase :
-         {Phase::kPrefill, Phase::kDecode, Phase::kEmbed, Phase::kRoute, Phase::kEncode}) {
+         {Phase::kPrefill, Phase::kDecode, Phase::kEmbed, Phase::kRoute, Phase::kEncode, Phase::kTrain}) {
       if (model.supports(phase)) phases += fmt::format("{}{}", phases.empty() ? "" : ", ", phase_name(phase));
     }
     return request_error(ErrorCode::kUnsupported,
@@ -66,7 +91,7 @@ Status check_request(const Model& model, const GraphRequest& r) {
     return request_error(ErrorCode::kInvalidInput,
                          fmt::format("activations in {}", dtype_name(r.activations)), "bf16 or fp32");
   }
-  return {};
+  return check_tree(r);
 }
 
 Status check_work(double flops) {

@@ -3,116 +3,100 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
+#include <numeric>
 #include <utility>
 
-#include "report/table.h"
+#include "report/svg.h"
 
 namespace rdusim::report {
 namespace {
 
-constexpr double kWidth = 760;  // units of the drawing; the page scales it to its column
 constexpr double kLabelWidth = 150;
 constexpr double kRightMargin = 80;
-constexpr double kPlotWidth = kWidth - kLabelWidth - kRightMargin;
+constexpr double kPlotEnd = Svg::kWidth - kRightMargin;
 constexpr size_t kColours = 8;
-
-std::string text_at(double x, double y, const char* anchor, const std::string& text, const char* css = "") {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor,
-                     *css != 0 ? fmt::format(" class=\"{}\"", css) : "", escape_html(text));
-}
-
-std::string open_svg(const std::string& title, double height) {
-  return fmt::format(
-      "<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}\">\n<title>{}</title>\n", kWidth,
-      height, escape_html(title), escape_html(title));
-}
-
-// Coloured squares with their names, in a row from the left edge of the plot.
-std::string legend(const std::vector<GanttKind>& entries, double y) {
-  std::string svg;
-  double x = kLabelWidth;
-  for (const auto& [name, colour] : entries) {
-    svg += fmt::format("<rect class=\"f{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"10\" height=\"10\"/>\n",
-                       colour % kColours, x, y - 9);
-    svg += text_at(x + 14, y, "start", name);
-    x += 30 + 6.6 * static_cast<double>(name.size());
-  }
-  return svg;
-}
 
 // Lines of a distribution: the strong colours first.
 constexpr size_t kLineColours[kColours] = {3, 2, 4, 1, 5, 6, 7, 0};
 
-// Names with the colours of their positions.
-std::vector<GanttKind> in_order(const std::vector<std::string>& names) {
-  std::vector<GanttKind> entries;
-  for (size_t i = 0; i < names.size(); ++i) entries.push_back({names[i], i});
+std::string fill(size_t colour) {
+  return fmt::format("f{}", colour % kColours);
+}
+
+std::vector<LegendEntry> in_order(const std::vector<std::string>& names) {
+  std::vector<LegendEntry> entries;
+  for (size_t i = 0; i < names.size(); ++i) entries.push_back({names[i], fill(i)});
   return entries;
 }
 
-// Vertical grid lines with their values below.
-std::string time_axis(double top, double plot_top, double plot_bottom, const FormatNumber& format) {
-  std::string svg;
-  for (const double tick : round_ticks(top)) {
-    const double x = kLabelWidth + kPlotWidth * tick / top;
-    svg += fmt::format("<path class=\"grid\" d=\"M{:.1f} {:.1f}V{:.1f}\"/>\n", x, plot_top, plot_bottom);
-    svg += text_at(x, plot_bottom + 14, "middle", format(tick), "axis");
-  }
-  return svg;
+void row_label(Svg& svg, double y, const std::string& label) {
+  svg.text(kLabelWidth - 8, y, Anchor::kEnd, fitted(label, kLabelWidth - 14));
+}
+
+// Top of the plot below a legend that begins in the first line.
+double below(const std::vector<LegendEntry>& legend) {
+  return legend_height(legend, kLabelWidth) + 13;
 }
 
 }  // namespace
 
-std::vector<double> round_ticks(double top) {
-  const double raw = top / 5;
-  const double scale = std::pow(10.0, std::floor(std::log10(raw)));
-  double step = scale * 10;
-  for (const double mantissa : {1.0, 2.0, 5.0}) {
-    if (scale * mantissa >= raw * 0.999) {
-      step = scale * mantissa;
-      break;
-    }
-  }
-  std::vector<double> ticks;
-  for (int i = 0; static_cast<double>(i) * step <= top * 1.0001; ++i)
-    ticks.push_back(static_cast<double>(i) * step);
-  return ticks;
-}
-
 std::string stacked_bars(const std::string& title, const std::vector<std::string>& part_names,
-                         const std::vector<StackedBar>& bars, const FormatNumber& format) {
+                         const std::vector<StackedBar>& bars, const FormatNumber& format,
+                         const std::vector<size_t>& colours) {
   constexpr double kPitch = 34;
   constexpr double kThickness = 22;
-  constexpr double kTop = 30;
-  const double bottom = kTop + kPitch * static_cast<double>(bars.size());
+  auto legend = in_order(part_names);
+  for (size_t p = 0; p < std::min(legend.size(), colours.size()); ++p) legend[p].css = fill(colours[p]);
+  const double plot_top = below(legend);
+  const double bottom = plot_top + kPitch * static_cast<double>(bars.size());
   double top = 0;
-  for (const auto& bar : bars) {
-    double total = 0;
-    for (const double part : bar.parts) total += part;
-    top = std::max(top, total);
-  }
-  std::string svg = open_svg(title, bottom + 24) + legend(in_order(part_names), 14);
-  if (top <= 0) return svg + "</svg>\n";
-  svg += time_axis(top, kTop - 4, bottom, format);
+  for (const auto& bar : bars) top = std::max(top, std::accumulate(bar.parts.begin(), bar.parts.end(), 0.0));
+  Svg svg(title, bottom + 24);
+  draw_legend(svg, legend, kLabelWidth, 14);
+  if (top <= 0) return svg.finish();
+  const Scale scale = Scale::linear(top, kLabelWidth, kPlotEnd);
+  draw_x_axis(svg, scale, plot_top - 4, bottom, format, "");
   for (size_t b = 0; b < bars.size(); ++b) {
-    const double y = kTop + kPitch * static_cast<double>(b) + (kPitch - kThickness) / 2;
-    svg += text_at(kLabelWidth - 8, y + kThickness * 0.7, "end", bars[b].label);
+    const double y = plot_top + kPitch * static_cast<double>(b) + (kPitch - kThickness) / 2;
+    row_label(svg, y + kThickness * 0.7, bars[b].label);
     double total = 0;
     for (size_t p = 0; p < bars[b].parts.size(); ++p) {
       const double part = bars[b].parts[p];
       if (part <= 0) continue;
-      svg += fmt::format(
-          "<rect class=\"f{}\" x=\"{:.2f}\" y=\"{:.1f}\" width=\"{:.2f}\" "
-          "height=\"{:.0f}\"><title>{}</title></rect>\n",
-          p % kColours, kLabelWidth + kPlotWidth * total / top, y, kPlotWidth * part / top, kThickness,
-          escape_html(part_names[p] + ": " + format(part)));
+      svg.rect(scale.at(total), y, scale.at(part) - kLabelWidth, kThickness, legend[p].css,
+               part_names[p] + ": " + format(part));
       total += part;
     }
-    svg += text_at(kLabelWidth + kPlotWidth * total / top + 6, y + kThickness * 0.7, "start", format(total));
+    svg.text(scale.at(total) + 6, y + kThickness * 0.7, Anchor::kStart, format(total), "over");
   }
-  return svg + "</svg>\n";
+  return svg.finish();
+}
+
+std::string plain_bars(const std::string& title, const std::vector<PlainBar>& bars,
+                       const FormatNumber& format) {
+  constexpr double kPitch = 24;
+  constexpr double kThickness = 15;
+  constexpr double kTop = 10;
+  constexpr double kNotes = 150;  // values and notes behind the bars
+  double high = 0;
+  for (const auto& bar : bars) high = std::max(high, bar.value);
+  const double bottom = kTop + kPitch * static_cast<double>(bars.size());
+  Svg svg(title, bottom + 22);
+  if (high <= 0) return svg.finish();
+  const Scale scale = Scale::linear(high, kLabelWidth, Svg::kWidth - kNotes);
+  draw_x_axis(svg, scale, kTop, bottom, format, "");
+  for (size_t b = 0; b < bars.size(); ++b) {
+    const PlainBar& bar = bars[b];
+    const double y = kTop + kPitch * static_cast<double>(b) + (kPitch - kThickness) / 2;
+    row_label(svg, y + kThickness * 0.8, bar.label);
+    const double x = bar.value > 0 ? scale.at(bar.value) : kLabelWidth;
+    const std::string value = bar.value > 0 ? format(bar.value) : "none";
+    svg.rect(kLabelWidth, y, x - kLabelWidth, kThickness, fill(bar.colour), bar.label + ": " + value);
+    svg.text(x + 6, y + kThickness * 0.8, Anchor::kStart,
+             fitted(bar.note.empty() ? value : value + ", " + bar.note, Svg::kWidth - x - 8), "over");
+  }
+  return svg.finish();
 }
 
 std::string gantt(const std::string& title, const std::vector<std::string>& row_names,
@@ -120,95 +104,104 @@ std::string gantt(const std::string& title, const std::vector<std::string>& row_
                   const FormatNumber& format) {
   constexpr double kPitch = 16;
   constexpr double kThickness = 11;
-  constexpr double kTop = 30;
-  const double bottom = kTop + kPitch * static_cast<double>(row_names.size());
+  std::vector<LegendEntry> legend;
+  for (const auto& kind : kinds) legend.push_back({kind.name, fill(kind.colour)});
+  const double plot_top = below(legend);
+  const double bottom = plot_top + kPitch * static_cast<double>(row_names.size());
   double top = 0;
   for (const auto& span : spans) top = std::max(top, span.end);
-  std::string svg = open_svg(title, bottom + 24) + legend(kinds, 14);
-  if (top <= 0) return svg + "</svg>\n";
-  svg += time_axis(top, kTop - 4, bottom, format);
-  for (size_t r = 0; r < row_names.size(); ++r) {
-    svg += text_at(kLabelWidth - 8, kTop + kPitch * static_cast<double>(r) + 10, "end", row_names[r]);
-  }
+  Svg svg(title, bottom + 36);
+  draw_legend(svg, legend, kLabelWidth, 14);
+  if (top <= 0) return svg.finish();
+  const Scale scale = Scale::linear(top, kLabelWidth, kPlotEnd);
+  draw_x_axis(svg, scale, plot_top - 4, bottom, format, "time");
+  for (size_t r = 0; r < row_names.size(); ++r)
+    row_label(svg, plot_top + kPitch * static_cast<double>(r) + 10, row_names[r]);
 
-  std::map<std::pair<size_t, size_t>, std::vector<std::pair<double, double>>>
-      drawn;  // (kind, row) -> x ranges
+  struct Range {
+    double begin = 0;  // in the drawing
+    double end = 0;
+    double begin_value = 0;
+    double end_value = 0;
+    int64_t spans = 1;
+  };
+  std::map<std::pair<size_t, size_t>, std::vector<Range>> drawn;  // (kind, row)
   for (const auto& span : spans) {
-    const double begin = kLabelWidth + kPlotWidth * span.begin / top;
-    const double end = std::max(kLabelWidth + kPlotWidth * span.end / top, begin + 0.5);
-    drawn[{span.kind, span.row}].emplace_back(begin, end);
+    const double begin = scale.at(span.begin);
+    drawn[{span.kind, span.row}].push_back(
+        {begin, std::max(scale.at(span.end), begin + 0.5), span.begin, span.end});
   }
   for (auto& [place, ranges] : drawn) {
-    std::sort(ranges.begin(), ranges.end());
-    std::string path;
+    std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
+      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    });
+    const auto& [kind, row] = place;
+    const double y = plot_top + kPitch * static_cast<double>(row) + 1;
     for (size_t i = 0; i < ranges.size();) {
-      auto [begin, end] = ranges[i];
-      for (++i; i < ranges.size() && ranges[i].first < end + 0.5; ++i) end = std::max(end, ranges[i].second);
-      path += fmt::format("M{:.1f} {:.1f}h{:.1f}v{:.0f}h-{:.1f}z", begin,
-                          kTop + kPitch * static_cast<double>(place.second) + 1, end - begin, kThickness,
-                          end - begin);
+      Range all = ranges[i];
+      for (++i; i < ranges.size() && ranges[i].begin < all.end + 0.5; ++i) {
+        all.end = std::max(all.end, ranges[i].end);
+        all.end_value = std::max(all.end_value, ranges[i].end_value);
+        ++all.spans;
+      }
+      const std::string tip =
+          fmt::format("{} {}: {} to {}{}", row_names[row], kinds[kind].name, format(all.begin_value),
+                      format(all.end_value), all.spans > 1 ? fmt::format(", {} times", all.spans) : "");
+      svg.path(fmt::format("M{:.1f} {:.1f}h{:.1f}v{:.0f}h-{:.1f}z", all.begin, y, all.end - all.begin,
+                           kThickness, all.end - all.begin),
+               fill(kinds[kind].colour), tip);
     }
-    svg += fmt::format("<path class=\"f{}\" d=\"{}\"/>\n", kinds[place.first].colour % kColours, path);
   }
-  return svg + "</svg>\n";
+  return svg.finish();
 }
 
 std::string distribution(const std::string& title, const std::vector<DistributionSeries>& series,
                          const FormatNumber& format) {
-  constexpr double kTop = 30;
   constexpr double kHeight = 220;
+  constexpr double kLeft = 70;
   constexpr size_t kPoints = 200;
-  std::vector<GanttKind> names;
+  std::vector<LegendEntry> legend;
   double low = 0;
   double high = 0;
   for (const auto& one : series) {
-    names.push_back({one.name, kLineColours[names.size() % kColours]});
+    legend.push_back({one.name, fill(kLineColours[legend.size() % kColours])});
     for (const double value : one.values) {
       if (value <= 0) continue;
       low = low == 0 ? value : std::min(low, value);
       high = std::max(high, value);
     }
   }
-  std::string svg = open_svg(title, kTop + kHeight + 24) + legend(names, 14);
-  if (high <= 0) return svg + "</svg>\n";
+  const double plot_top = legend_height(legend, kLeft) + 13;
+  const double bottom = plot_top + kHeight;
+  Svg svg(title, bottom + 36);
+  draw_legend(svg, legend, kLeft, 14);
+  if (high <= 0) return svg.finish();
 
-  const bool logarithmic = high / low > 30;
-  const double first_decade = std::floor(std::log10(low));
-  const double decades = std::max(1.0, std::ceil(std::log10(high)) - first_decade);
-  const auto x_of = [&](double value) {
-    if (!logarithmic) return kLabelWidth + kPlotWidth * value / high;
-    return kLabelWidth +
-           kPlotWidth * std::max(0.0, std::log10(std::max(value, low)) - first_decade) / decades;
-  };
-  if (logarithmic) {
-    for (int d = 0; d <= static_cast<int>(decades); ++d) {
-      const double x = kLabelWidth + kPlotWidth * d / decades;
-      svg += fmt::format("<path class=\"grid\" d=\"M{:.1f} {:.1f}V{:.1f}\"/>\n", x, kTop, kTop + kHeight);
-      svg += text_at(x, kTop + kHeight + 14, "middle", format(std::pow(10.0, first_decade + d)), "axis");
-    }
-  } else {
-    svg += time_axis(high, kTop, kTop + kHeight, format);
-  }
+  const Scale scale = Scale::fitting(low, high, kLeft, Svg::kWidth - 30);
+  draw_x_axis(svg, scale, plot_top, bottom, format, scale.is_logarithmic() ? "logarithmic scale" : "");
   for (const double share : {0.0, 0.5, 0.95, 1.0}) {
-    const double y = kTop + kHeight * (1 - share);
-    svg += fmt::format("<path class=\"grid\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", kLabelWidth, y,
-                       kLabelWidth + kPlotWidth);
-    svg += text_at(kLabelWidth - 8, y + 4, "end", fmt::format("{:.0f} %", share * 100), "axis");
+    const double y = plot_top + kHeight * (1 - share);
+    svg.line(kLeft, y, Svg::kWidth - 30, y, "grid");
+    if (share != 0.95) svg.text(kLeft - 8, y + 3, Anchor::kEnd, fmt::format("{:.0f} %", share * 100), "axis");
   }
+  svg.text(kLeft - 8, plot_top + kHeight * 0.05 + 8, Anchor::kEnd, "95 %", "axis");
   for (size_t s = 0; s < series.size(); ++s) {
     auto sorted = series[s].values;
     if (sorted.empty()) continue;
     std::sort(sorted.begin(), sorted.end());
-    std::string path = fmt::format("M{:.1f} {:.1f}", x_of(sorted.front()), kTop + kHeight);
+    std::string path = fmt::format("M{:.1f} {:.1f}", scale.at(sorted.front()), bottom);
     const size_t points = std::min(kPoints, sorted.size());
     for (size_t i = 1; i <= points; ++i) {
       const size_t rank = i * sorted.size() / points;  // 1 .. size
       const double share = static_cast<double>(rank) / static_cast<double>(sorted.size());
-      path += fmt::format("H{:.1f}V{:.1f}", x_of(sorted[rank - 1]), kTop + kHeight * (1 - share));
+      path += fmt::format("H{:.1f}V{:.1f}", scale.at(sorted[rank - 1]), plot_top + kHeight * (1 - share));
     }
-    svg += fmt::format("<path class=\"line s{}\" d=\"{}\"/>\n", kLineColours[s % kColours], path);
+    svg.path(path, fmt::format("line s{}", kLineColours[s % kColours]),
+             fmt::format("{}: half within {}, 95 % within {}, all within {}", series[s].name,
+                         format(sorted[(sorted.size() - 1) / 2]),
+                         format(sorted[(sorted.size() * 95 - 1) / 100]), format(sorted.back())));
   }
-  return svg + "</svg>\n";
+  return svg.finish();
 }
 
 }  // namespace rdusim::report

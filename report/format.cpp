@@ -75,6 +75,12 @@ std::string format_count(int64_t count) {
   return grouped;
 }
 
+std::string format_amount(double value) {
+  constexpr double kExact = 9e15;  // whole numbers below it are exact
+  const bool whole = std::fabs(value) < kExact && value == std::floor(value);
+  return whole ? format_count(static_cast<int64_t>(value)) : format_number(value);
+}
+
 std::string format_number(double value) {
   if (!std::isfinite(value)) return "–";
   if (value != 0 && std::fabs(value) < 0.01) return fmt::format("{:.3g}", value);

@@ -26,6 +26,16 @@ double share_of(int64_t part, int64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
+// Multiply-accumulates of one run on one socket, two operations each.
+int64_t flops_of(const SectionResult& section) {
+  int64_t macs = 0;
+  for (const UnitResult& unit : section.units) {
+    macs +=
+        unit.work[static_cast<size_t>(WorkKind::kMac16)] + unit.work[static_cast<size_t>(WorkKind::kMac32)];
+  }
+  return 2 * macs;
+}
+
 int64_t cycles_of(const SectionResult& section) {
   return section.cycles();
 }
@@ -45,6 +55,7 @@ Json section_json(const SectionResult& section, const RunResult& result, const S
       peaks.hbm_bytes_per_s > 0 ? hbm_rate(section, result.clock_hz) / peaks.hbm_bytes_per_s : 0;
   json["pcus"] = section.pcus;
   json["pmus"] = section.pmus;
+  json["flops"] = flops_of(section);
   json["bytes"] = byte_counts_json(section.bytes);
   return json;
 }

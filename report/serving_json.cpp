@@ -1,4 +1,5 @@
 // JSON of a serving result. Field names are the contract that users' scripts rely on.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "report/run_json.h"
@@ -20,11 +21,9 @@ Json distribution_json(const runtime::Distribution& d) {
 }
 
 Json split_json(const runtime::LatencySplit& split) {
-  return {{"queueing_s", split.queueing_s},
-          {"routing_s", split.routing_s},
-          {"switching_s", split.switching_s},
-          {"prefill_s", split.prefill_s},
-          {"decode_s", split.decode_s}};
+  return {{"queueing_s", split.queueing_s},     {"routing_s", split.routing_s},
+          {"switching_s", split.switching_s},   {"prefill_s", split.prefill_s},
+          {"earlier_steps_s", split.earlier_s}, {"decode_s", split.decode_s}};
 }
 
 Json memory_json(const runtime::MemoryUse& memory) {
@@ -50,8 +49,10 @@ Json record_json(const runtime::RequestRecord& record, const NodeResult& node) {
   json["routing_s"] = seconds(record.routing);
   json["switching_s"] = seconds(record.switching);
   json["prefill_s"] = seconds(record.prefill);
+  json["earlier_steps_s"] = seconds(record.earlier);
   json["decode_s"] = seconds(record.decode);
   json["end_to_end_s"] = seconds(record.end_to_end());
+  if (node.energy) json["energy_j"] = static_cast<double>(record.energy_nj) * 1e-9;
   return json;
 }
 
@@ -68,6 +69,9 @@ Json experts_json(const NodeResult& node) {
                        {"copied_bytes", expert.copied_bytes},
                        {"ttft", distribution_json(expert.time_to_first_token)},
                        {"longest_wait_s", expert.longest_wait_s}});
+    if (!node.energy) continue;
+    experts.back()["pass_energy_j"] = static_cast<double>(expert.pass_energy_nj) * 1e-9;
+    experts.back()["switch_energy_j"] = expert.switch_energy_j;
   }
   return experts;
 }
@@ -116,6 +120,88 @@ Json occupancy_json(const NodeResult& node) {
   return samples;
 }
 
+Json flows_json(const NodeResult& node) {
+  Json flows = Json::array();
+  for (const runtime::FlowResult& flow : node.flows) {
+    if (flow.requests == 0) continue;
+    Json steps = Json::array();
+    for (const runtime::StepResult& step : flow.steps) {
+      steps.push_back({{"name", step.name},
+                       {"invocations", step.invocations},
+                       {"finished", step.finished},
+                       {"failed", step.failed},
+                       {"stopped", step.stopped},
+                       {"hits", step.hits},
+                       {"split", split_json(step.split)},
+                       {"latency", distribution_json(step.latency)}});
+    }
+    flows.push_back({{"name", flow.name},
+                     {"requests", flow.requests},
+                     {"finished", flow.finished},
+                     {"failed", flow.failed},
+                     {"split", split_json(flow.split)},
+                     {"latency", distribution_json(flow.latency)},
+                     {"ttft", distribution_json(flow.time_to_first_token)},
+                     {"steps", std::move(steps)}});
+  }
+  return flows;
+}
+
+Json energy_json(const NodeResult& node) {
+  const runtime::ServingEnergy& e = *node.energy;
+  const double total_j = e.total_j();
+  return {{"total_j", total_j},
+          {"per_request_j", node.finished > 0 ? total_j / static_cast<double>(node.finished) : 0},
+          {"mean_w", node.makespan_s > 0 ? total_j / node.makespan_s : 0},
+          {"by_cause_j",
+           {{"routing", e.routing_j},
+            {"prefill", e.prefill_j},
+            {"decode", e.decode_j},
+            {"switching", e.switching_j},
+            {"kv_paging", e.kv_paging_j},
+            {"scrubbing", e.scrubbing_j},
+            {"static_working", e.static_working_j},
+            {"static_idle", e.static_idle_j}}}};
+}
+
+// [load_begin, ready) it is copied, [ready, evicted) it can run; the first kJsonStays by load_begin.
+Json residency_json(const NodeResult& node) {
+  Json stays = Json::array();
+  for (size_t i = 0; i < node.timeline.size() && i < kJsonStays; ++i) {
+    const auto& stay = node.timeline[i];
+    stays.push_back({{"expert", node.experts[stay.expert.value].name},
+                     {"load_begin_s", seconds(stay.load_begin)},
+                     {"ready_s", seconds(stay.ready)},
+                     {"evicted_s", stay.evicted ? Json(seconds(*stay.evicted)) : Json(nullptr)}});
+  }
+  return {{"count", node.timeline.size()}, {"stays", std::move(stays)}};
+}
+
+// At most kJsonRanked of the values, evenly ranked, the largest among them: enough to draw their
+// distribution.
+Json ranked_json(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t points = std::min(values.size(), kJsonRanked);
+  Json ranked = Json::array();
+  for (size_t i = 1; i <= points; ++i) ranked.push_back(values[i * values.size() / points - 1]);
+  return ranked;
+}
+
+Json ranked_values_json(const NodeResult& node) {
+  std::vector<double> latency;
+  std::vector<double> ttft;
+  std::vector<double> switching;
+  for (const auto& record : node.records) {
+    if (record.failed) continue;
+    latency.push_back(seconds(record.end_to_end()));
+    ttft.push_back(seconds(record.time_to_first_token()));
+    if (record.switching.value > 0) switching.push_back(seconds(record.switching));
+  }
+  return {{"latency_s", ranked_json(std::move(latency))},
+          {"ttft_s", ranked_json(std::move(ttft))},
+          {"switching_s", ranked_json(std::move(switching))}};
+}
+
 Json node_json(const NodeResult& node) {
   const bool served = node.status == NodeStatus::kServed;
   Json json;
@@ -151,10 +237,14 @@ Json node_json(const NodeResult& node) {
   json["pass_bytes"] = byte_counts_json(node.pass_bytes);
   json["memory"] = memory_json(node.memory);
   json["experts"] = experts_json(node);
+  json["ranked"] = ranked_values_json(node);
+  json["residency"] = residency_json(node);
   json["failures"] = Json::array();
   for (const auto& failure : node.failures) {
     json["failures"].push_back({{"request", failure.request.value}, {"reason", failure.reason}});
   }
+  json["flows"] = flows_json(node);
+  if (node.energy) json["energy"] = energy_json(node);
   json["records"] = Json::array();
   for (size_t i = 0; i < node.records.size() && i < kJsonRecords; ++i) {
     json["records"].push_back(record_json(node.records[i], node));

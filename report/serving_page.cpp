@@ -1,188 +1,288 @@
-// The page of a serving result, and its timeline for Perfetto.
+// The page of a serving result: what a request costs on each node, what users wait for, which expert is in
+// HBM when, what moves between the memories.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "report/charts.h"
 #include "report/format.h"
-#include "report/serving.h"
+#include "report/result_page.h"
+#include "report/serving_figures.h"
 
 namespace rdusim::report {
 namespace {
-
-using runtime::LatencySplit;
-using runtime::NodeResult;
-
-constexpr size_t kGanttRows = 40;  // experts drawn, most asked first
-constexpr size_t kTracedRequests = 500;
 
 const std::vector<std::string>& part_names() {
   static const std::vector<std::string> names{"queueing", "routing", "switching", "prefill", "decode"};
   return names;
 }
 
-StackedBar bar_of(const std::string& label, const LatencySplit& split) {
+StackedBar bar_of(const std::string& label, const SplitView& split) {
   return {label, {split.queueing_s, split.routing_s, split.switching_s, split.prefill_s, split.decode_s}};
 }
 
-Picoseconds run_begin(const runtime::RequestRecord& record) {
-  return record.arrival + record.queueing + record.routing + record.switching;
+std::string share_text(double part, double whole) {
+  return format_percent(whole > 0 ? part / whole : 0);
 }
 
-// Experts with requests, most asked first, at most kGanttRows: their row by id.
-std::map<uint32_t, size_t> drawn_experts(const NodeResult& node) {
-  std::vector<uint32_t> ids;
-  for (size_t e = 0; e < node.experts.size(); ++e) {
-    if (node.experts[e].requests > 0) ids.push_back(static_cast<uint32_t>(e));
-  }
-  std::stable_sort(ids.begin(), ids.end(), [&](uint32_t a, uint32_t b) {
-    return node.experts[a].requests > node.experts[b].requests;
-  });
-  ids.resize(std::min(ids.size(), kGanttRows));
-  std::map<uint32_t, size_t> rows;
-  for (size_t r = 0; r < ids.size(); ++r) rows[ids[r]] = r;
-  return rows;
+// Parts of a node's work on a request, longest first.
+std::vector<NamedAmount> work_parts(const NodeView& node) {
+  const SplitView each = node.per_request();
+  std::vector<NamedAmount> parts = {{"routing", each.routing_s},
+                                    {"switching experts", each.switching_s},
+                                    {"prefill", each.prefill_s},
+                                    {"decode", each.decode_s}};
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const auto& a, const auto& b) { return a.amount > b.amount; });
+  return parts;
 }
 
-Figure residency_figure(const NodeResult& node) {
-  const auto rows = drawn_experts(node);
-  std::vector<std::string> names(rows.size());
-  for (const auto& [id, row] : rows) names[row] = node.experts[id].name;
-  const Picoseconds origin = node.records.empty() ? Picoseconds() : node.records.front().arrival;
-  const auto at = [origin](Picoseconds t) { return seconds(t - origin); };
-  const double end_s = node.makespan_s;
-  std::vector<GanttSpan> spans;
-  for (const auto& stay : node.timeline) {
-    const auto row = rows.find(stay.expert.value);
-    if (row == rows.end()) continue;
-    spans.push_back({row->second, 0, at(stay.load_begin), stay.evicted ? at(*stay.evicted) : end_s});
-    spans.push_back({row->second, 1, at(stay.load_begin), at(stay.ready)});
+double moved_bytes(const NodeView& node, const std::string& pair) {
+  for (const auto& moved : node.moved) {
+    if (moved.name == pair) return moved.amount;
   }
-  for (const auto& record : node.records) {
-    const auto row = rows.find(record.expert.value);
-    if (row == rows.end() || record.failed) continue;
-    spans.push_back(
-        {row->second, 2, at(run_begin(record)), at(run_begin(record) + record.prefill + record.decode)});
-  }
-  const auto asked =
-      std::count_if(node.experts.begin(), node.experts.end(), [](const auto& e) { return e.requests > 0; });
-  std::string sentence = fmt::format(
-      "On {}, {} of {} experts were asked for; {} switches moved {} into HBM, {} pushed another expert out; "
-      "{} of requests found theirs there.",
-      node.node, asked, node.experts.size(), node.switches, format_bytes([&] {
-        double total = 0;
-        for (const auto& expert : node.experts)
-          total += static_cast<double>(expert.switches) * static_cast<double>(expert.weight_bytes);
-        return total;
-      }()),
-      node.evictions, format_percent(node.expert_hit_rate));
-  if (static_cast<size_t>(asked) > kGanttRows)
-    sentence += fmt::format(" The {} most asked are drawn.", kGanttRows);
-  return {sentence, gantt("Experts in HBM on " + node.node, names,
-                          {{"in HBM", 0}, {"being copied", 2}, {"running", 3}}, spans, format_time)};
+  return 0;
 }
 
-Figure latency_figure(const NodeResults& nodes) {
-  std::vector<DistributionSeries> series;
-  std::string sentence = "Half of the requests end within";
-  for (const auto& node : nodes) {
-    if (node.finished == 0) continue;
-    DistributionSeries one{node.node, {}};
-    for (const auto& record : node.records) {
-      if (!record.failed) one.values.push_back(seconds(record.end_to_end()));
+std::string how_long(const ServingView& serving) {
+  std::string text;
+  for (const auto& node : serving.nodes) {
+    text += text.empty() ? "" : "; ";
+    if (!node.served) {
+      text += fmt::format("{} finishes none ({})", node.name,
+                          node.reason.empty() ? "every request failed" : node.reason);
+      continue;
     }
-    sentence +=
-        fmt::format("{} {} on {}", series.empty() ? "" : ",", format_time(node.latency.p50_s), node.node);
-    series.push_back(std::move(one));
+    text +=
+        fmt::format("{} works {} on a request, and half of the users have their whole answer within {}",
+                    node.name, format_time(node.per_request().working_s()), format_time(node.latency.p50_s));
   }
-  sentence += "; queueing is included.";
-  return {sentence, distribution("Share of requests that end within a time", series, format_time)};
+  return text + ".";
 }
 
-Figure split_figure(const NodeResults& nodes) {
+std::string why(const NodeView& node) {
+  const auto parts = work_parts(node);
+  const double whole = node.per_request().working_s();
+  std::string text =
+      fmt::format("On {}, {} is {} of the work and {} {}", node.name, parts[0].name,
+                  share_text(parts[0].amount, whole), parts[1].name, share_text(parts[1].amount, whole));
+  if (node.switches > 0) {
+    text += fmt::format("; {} switches of experts copy {} and take {}", format_amount(node.switches),
+                        format_bytes(moved_bytes(node, "store_to_hbm")),
+                        share_text(node.per_request().switching_s, whole));
+  } else {
+    text += "; no expert had to be switched in";
+  }
+  const SplitView& all = node.node_time;
+  const double passes_s = all.routing_s + all.prefill_s + all.decode_s;
+  if (passes_s > 0)
+    text +=
+        fmt::format(". Passes read {}/s from HBM", format_bytes(moved_bytes(node, "hbm_to_chip") / passes_s));
+  return text + ".";
+}
+
+std::string what_would_help(const NodeView& node) {
+  const auto parts = work_parts(node);
+  const SplitView each = node.per_request();
+  const double whole = each.working_s();
+  std::string text = fmt::format("On {}, halving {} takes {} off the work of a request, halving {} {}",
+                                 node.name, parts[0].name, share_text(parts[0].amount / 2, whole),
+                                 parts[1].name, share_text(parts[1].amount / 2, whole));
+  if (node.switches > 0) text += fmt::format("; hiding every switch {}", share_text(each.switching_s, whole));
+  const double waiting = node.latency.mean_s > 0 ? node.split.queueing_s / node.latency.mean_s : 0;
+  if (waiting > 0.5) {
+    text += fmt::format(
+        ". Users mostly wait for the node ({} of their time): it is {} busy, so more nodes, or a scheduler "
+        "that runs requests together, help them more than a faster pass",
+        format_percent(waiting), share_text(node.node_time.working_s(), node.makespan_s));
+  }
+  return text + ".";
+}
+
+Figure work_figure(const ServingView& serving) {
   std::vector<StackedBar> bars;
-  for (const auto& node : nodes) {
-    if (node.finished > 0) bars.push_back(bar_of(node.node, time_per_request(node)));
+  std::string sentence;
+  for (const auto& node : serving.nodes) {
+    if (!node.served) continue;
+    const SplitView each = node.per_request();
+    bars.push_back(bar_of(node.name, each));
+    sentence += fmt::format("{} {} {}on {}", sentence.empty() ? "Switching experts is" : ",",
+                            share_text(each.switching_s, each.working_s()),
+                            sentence.empty() ? "of the work " : "", node.name);
   }
-  return {switching_sentence(nodes),
-          stacked_bars("Time of a node for one request", part_names(), bars, format_time)};
+  return {sentence + ".", stacked_bars("Time of a node for one request", part_names(), bars, format_time)};
 }
 
-Figure waiting_figure(const NodeResults& nodes) {
+Figure waiting_figure(const ServingView& serving) {
   std::vector<StackedBar> bars;
   std::string sentence = "Waiting is";
-  for (const auto& node : nodes) {
-    if (node.finished == 0) continue;
-    sentence += fmt::format(
-        "{} {} of the latency on {}", bars.empty() ? "" : ",",
-        format_percent(node.latency.mean_s > 0 ? node.split.queueing_s / node.latency.mean_s : 0), node.node);
-    bars.push_back(bar_of(node.node, node.split));
+  for (const auto& node : serving.nodes) {
+    if (!node.served) continue;
+    sentence += fmt::format("{} {} {}on {}", bars.empty() ? "" : ",",
+                            share_text(node.split.queueing_s, node.latency.mean_s),
+                            bars.empty() ? "of the mean latency " : "", node.name);
+    bars.push_back(bar_of(node.name, node.split));
   }
   return {sentence + ".", stacked_bars("Mean latency of a request", part_names(), bars, format_time)};
 }
 
-}  // namespace
-
-Page serving_page(const std::string& composition, const NodeResults& nodes) {
-  Page page;
-  page.title = "Serving " + composition;
-  page.summary = serving_sentence(nodes);
-  PageSection time{"Where the time goes", {split_figure(nodes)}};
-  if (nodes.size() > 1) {
-    time.figures.push_back({fmt::format("How many times longer than {}: the node's whole time for a request, "
-                                        "the expert's prefill and decode, one switch.",
-                                        nodes.front().node),
-                            table_html(serving_speedup_table(nodes))});
+Figure distribution_figure(const ServingView& serving, const std::string& title, const std::string& begin,
+                           std::vector<double> NodeView::*values) {
+  std::vector<DistributionSeries> series;
+  std::string sentence = begin;
+  for (const auto& node : serving.nodes) {
+    const auto& all = node.*values;
+    if (all.empty()) continue;
+    auto sorted = all;
+    std::sort(sorted.begin(), sorted.end());
+    sentence +=
+        fmt::format("{} {} on {} (the slowest {})", series.empty() ? "" : ",",
+                    format_time(sorted[(sorted.size() - 1) / 2]), node.name, format_time(sorted.back()));
+    series.push_back({node.name, all});
   }
-  time.figures.push_back({"The same as numbers, per request.", table_html(serving_time_table(nodes))});
-  page.sections.push_back(std::move(time));
-  page.sections.push_back(
-      {"What users wait for",
-       {waiting_figure(nodes),
-        latency_figure(nodes),
-        {"Latency of a request, and what the node delivers.", table_html(serving_latency_table(nodes))}}});
-  PageSection residency{"Which expert is in HBM when", {}};
-  for (const auto& node : nodes) {
-    if (node.finished > 0) residency.figures.push_back(residency_figure(node));
-  }
-  page.sections.push_back(std::move(residency));
-  if (!nodes.empty() && nodes.front().finished > 0) {
-    page.sections.push_back({"Experts",
-                             {{"Requests, hits and switches of each expert on " + nodes.front().node + ".",
-                               table_html(serving_expert_table(nodes.front()))}}});
-  }
-  return page;
+  return {sentence + ".", distribution(title, series, format_time)};
 }
 
-std::vector<TraceSpan> serving_timeline(const NodeResults& nodes) {
-  std::vector<TraceSpan> spans;
-  for (const auto& node : nodes) {
-    const auto add = [&](const std::string& track, const std::string& name, Picoseconds begin,
-                         Picoseconds duration) {
-      if (duration.value > 0) spans.push_back({node.node, track, name, begin.value, duration.value, {}});
-    };
-    for (const auto& record : node.records) {
-      if (record.failed) continue;
-      const std::string request = fmt::format("request {}", record.request.value);
-      const std::string& expert = node.experts[record.expert.value].name;
-      const Picoseconds begin = run_begin(record);
-      add("work", "switch to " + expert, begin - record.switching, record.switching);
-      add("work", "prefill " + expert, begin, record.prefill);
-      add("work", "decode " + expert, begin + record.prefill, record.decode);
-      if (node.records.size() > kTracedRequests) continue;
-      add(request, "waits", record.arrival, begin - record.switching - record.arrival);
-      add(request, "switch to " + expert, begin - record.switching, record.switching);
-      add(request, "prefill", begin, record.prefill);
-      add(request, "decode", begin + record.prefill, record.decode);
+bool any(const ServingView& serving, std::vector<double> NodeView::*values) {
+  return std::any_of(serving.nodes.begin(), serving.nodes.end(),
+                     [&](const auto& node) { return !(node.*values).empty(); });
+}
+
+Figure latency_table(const ServingView& serving) {
+  Table table{{"node", "requests", "failed", "latency mean", "p50", "p95", "p99", "TTFT p50", "p95",
+               "per token", "hit rate", "tokens/s"},
+              {}};
+  for (const auto& node : serving.nodes) {
+    if (!node.served) {
+      table.add({node.name, format_amount(node.requests), format_amount(node.failed), node.reason});
+      continue;
     }
-    for (const auto& stay : node.timeline) {
-      const std::string track = "expert " + node.experts[stay.expert.value].name;
-      add(track, "copied in", stay.load_begin, stay.ready - stay.load_begin);
-      if (stay.evicted) add(track, "in HBM", stay.ready, *stay.evicted - stay.ready);
-    }
+    table.add({node.name, format_amount(node.requests), format_amount(node.failed),
+               format_time(node.latency.mean_s), format_time(node.latency.p50_s),
+               format_time(node.latency.p95_s), format_time(node.latency.p99_s), format_time(node.ttft.p50_s),
+               format_time(node.ttft.p95_s), format_time(node.time_per_output_token_s),
+               format_percent(node.hit_rate), format_number(node.output_tokens_per_s)});
   }
-  return spans;
+  return table_figure("Latency of a request, and what the node delivers.", table, "latency.csv");
+}
+
+Figure work_table(const ServingView& serving) {
+  Table table{
+      {"node", "per request", "routing", "switching", "prefill", "decode", "idle", "switches", "one switch"},
+      {}};
+  for (const auto& node : serving.nodes) {
+    if (!node.served) {
+      table.add({node.name, node.reason});
+      continue;
+    }
+    const SplitView each = node.per_request();
+    table.add({node.name, format_time(each.working_s()), format_time(each.routing_s),
+               format_time(each.switching_s), format_time(each.prefill_s), format_time(each.decode_s),
+               format_time(node.node_time.queueing_s), format_amount(node.switches),
+               node.switches > 0 ? format_time(node.node_time.switching_s / node.switches) : "–"});
+  }
+  return table_figure("The same as numbers, per request.", table, "work.csv");
+}
+
+// How many times longer than the first node.
+Figure speedup_table(const ServingView& serving) {
+  const NodeView& first = serving.nodes.front();
+  const auto ratio = [](double other, double own) {
+    return own > 0 && other > 0 ? format_ratio(other / own) : std::string("–");
+  };
+  const auto one_switch = [](const NodeView& node) {
+    return node.switches > 0 ? node.node_time.switching_s / node.switches : 0;
+  };
+  const SplitView own = first.per_request();
+  Table table{{"slower than " + first.name, "overall", "prefill and decode", "one switch"}, {}};
+  std::string sentence;
+  for (size_t n = 1; n < serving.nodes.size(); ++n) {
+    const NodeView& node = serving.nodes[n];
+    if (!node.served) {
+      table.add({node.name, node.reason, "–", "–"});
+      continue;
+    }
+    const SplitView other = node.per_request();
+    const std::string overall = ratio(other.working_s(), own.working_s());
+    table.add({node.name, overall, ratio(other.prefill_s + other.decode_s, own.prefill_s + own.decode_s),
+               ratio(one_switch(node), one_switch(first))});
+    sentence += fmt::format("{} {} takes {} as long as {}", sentence.empty() ? "For a request," : ";",
+                            node.name, overall, first.name);
+  }
+  return table_figure(sentence.empty() ? "No other node serves." : sentence + ".", table, "nodes.csv");
+}
+
+Figure expert_table(const NodeView& node) {
+  std::vector<const ExpertView*> experts;
+  for (const auto& expert : node.experts) experts.push_back(&expert);
+  std::stable_sort(experts.begin(), experts.end(),
+                   [](const auto* a, const auto* b) { return a->requests > b->requests; });
+  Table table{{"expert", "model", "weights", "requests", "hits", "switches"}, {}};
+  for (const auto* expert : experts) {
+    table.add({expert->name, expert->model, format_bytes(expert->weight_bytes),
+               format_amount(expert->requests), format_amount(expert->hits),
+               format_amount(expert->switches)});
+  }
+  return table_figure(
+      fmt::format("Requests, hits and switches of each expert on {}; the {} most asked for has {} of {}.",
+                  node.name, experts.front()->name, format_amount(experts.front()->requests),
+                  format_amount(node.requests)),
+      table, "experts.csv");
+}
+
+}  // namespace
+
+PagePart serving_part(const ServingView& serving) {
+  PagePart part;
+  part.title = "Serving " + serving.composition;
+  const auto first =
+      std::find_if(serving.nodes.begin(), serving.nodes.end(), [](const auto& node) { return node.served; });
+  part.answers.push_back({"How long?", how_long(serving)});
+  if (first == serving.nodes.end()) {
+    part.summary = "No node finishes a request.";
+    part.sections.push_back({"Requests", {latency_table(serving)}});
+    return part;
+  }
+  part.summary = fmt::format("{} requests, {} node{}.", format_amount(first->requests), serving.nodes.size(),
+                             serving.nodes.size() == 1 ? "" : "s");
+  part.answers.push_back({"Why?", why(*first)});
+  part.answers.push_back({"What would help?", what_would_help(*first)});
+
+  PageSection work{"Where the time goes", {work_figure(serving)}};
+  if (serving.nodes.size() > 1 && serving.nodes.front().served)
+    work.figures.push_back(speedup_table(serving));
+  work.figures.push_back(work_table(serving));
+  part.sections.push_back(std::move(work));
+  PageSection waiting{"What users wait for", {waiting_figure(serving)}};
+  if (any(serving, &NodeView::latency_values_s)) {
+    waiting.figures.push_back(distribution_figure(serving, "Share of requests that end within a time",
+                                                  "Half of the requests end within",
+                                                  &NodeView::latency_values_s));
+    waiting.figures.push_back(
+        distribution_figure(serving, "Share of requests whose first token comes within a time",
+                            "Half of the first tokens come within", &NodeView::ttft_values_s));
+  }
+  waiting.figures.push_back(latency_table(serving));
+  part.sections.push_back(std::move(waiting));
+
+  PageSection switching{"Experts in and out of HBM", {}};
+  if (any(serving, &NodeView::switching_values_s)) {
+    switching.figures.push_back(distribution_figure(
+        serving, "Share of switches that end within a time",
+        "Of the requests that had to switch, half wait for it at most", &NodeView::switching_values_s));
+  }
+  PageSection memory{"Memory", {}};
+  for (const auto& node : serving.nodes) {
+    if (!node.served) continue;
+    switching.figures.push_back(residency_figure(node));
+    memory.figures.push_back(occupancy_figure(node));
+    if (!node.moved.empty()) memory.figures.push_back(traffic_figure(node));
+  }
+  memory.figures.push_back(tier_figure(*first));
+  part.sections.push_back(std::move(switching));
+  part.sections.push_back(std::move(memory));
+  if (!first->experts.empty()) part.sections.push_back({"Experts", {expert_table(*first)}});
+  return part;
 }
 
 }  // namespace rdusim::report

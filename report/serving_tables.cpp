@@ -121,7 +121,8 @@ Table serving_expert_table(const NodeResult& node) {
 
 Table serving_records(const NodeResults& nodes) {
   Table table{{"node", "request", "expert", "failed", "hit", "prompt_tokens", "output_tokens", "arrival_s",
-               "queueing_s", "routing_s", "switching_s", "prefill_s", "decode_s", "ttft_s", "end_to_end_s"},
+               "queueing_s", "routing_s", "switching_s", "prefill_s", "decode_s", "ttft_s", "end_to_end_s",
+               "earlier_steps_s", "energy_j"},
               {}};
   const auto time = [](Picoseconds t) { return fmt::format("{}", seconds(t)); };
   for (const auto& node : nodes) {
@@ -130,7 +131,8 @@ Table serving_records(const NodeResults& nodes) {
                  record.failed ? "1" : "0", record.hit ? "1" : "0", fmt::to_string(record.prompt_tokens),
                  fmt::to_string(record.output_tokens), time(record.arrival), time(record.queueing),
                  time(record.routing), time(record.switching), time(record.prefill), time(record.decode),
-                 time(record.time_to_first_token()), time(record.end_to_end())});
+                 time(record.time_to_first_token()), time(record.end_to_end()), time(record.earlier),
+                 node.energy ? fmt::format("{}", static_cast<double>(record.energy_nj) * 1e-9) : ""});
     }
   }
   return table;

@@ -104,28 +104,68 @@ std::string table_html(const Table& table) {
   return html + "</tbody></table></div>\n";
 }
 
+namespace {
+
+// Length of the UTF-8 character at `at`; 0 when there is none.
+size_t character_length(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(at);
+  size_t length = 1;
+  if (first >= 0x80) {
+    if (first >= 0xC2 && first <= 0xDF)
+      length = 2;
+    else if (first >= 0xE0 && first <= 0xEF)
+      length = 3;
+    else if (first >= 0xF0 && first <= 0xF4)
+      length = 4;
+    else
+      return 0;
+  }
+  if (at + length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0U) != 0x80U) return 0;
+  }
+  if (first == 0xE0 && byte(at + 1) < 0xA0) return 0;  // could be written shorter
+  if (first == 0xED && byte(at + 1) > 0x9F) return 0;  // surrogates
+  if (first == 0xF0 && byte(at + 1) < 0x90) return 0;
+  if (first == 0xF4 && byte(at + 1) > 0x8F) return 0;  // beyond U+10FFFF
+  return length;
+}
+
+std::string_view reference(char letter) {
+  switch (letter) {
+    case '&':
+      return "&amp;";
+    case '<':
+      return "&lt;";
+    case '>':
+      return "&gt;";
+    case '"':
+      return "&quot;";
+    case '\'':
+      return "&#39;";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
 std::string escape_html(std::string_view text) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
   std::string escaped;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += letter;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = character_length(text, at);
+    const char letter = text[at];
+    const bool control = letter == 0x7f || (letter >= 0 && letter < 0x20 && letter != '\n' && letter != '\t');
+    if (length == 0 || control) {
+      escaped += kReplacement;
+    } else if (const auto named = reference(letter); !named.empty()) {
+      escaped += named;
+    } else {
+      escaped += text.substr(at, length);
     }
+    at += length == 0 ? 1 : length;
   }
   return escaped;
 }

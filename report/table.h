@@ -22,7 +22,7 @@ std::string table_csv(const Table& table);
 std::string csv_line(const std::vector<std::string>& cells);
 std::string table_html(const Table& table);
 
-// &, <, >, " and ' as character references.
+// &, <, >, " and ' as character references; control characters and what is not UTF-8 as U+FFFD.
 std::string escape_html(std::string_view text);
 
 }  // namespace rdusim::report

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -49,13 +50,38 @@ class Numbering {
   std::map<std::pair<std::string, std::string>, size_t> tracks_;
 };
 
+// Where an arrow touches a span: at the span's begin, which the viewer takes as inside of it.
+struct FlowPoint {
+  int64_t at_ps = 0;
+  Numbering::Place place;
+};
+
+void append_arrows(std::map<uint64_t, std::vector<FlowPoint>>& flows, std::string& out) {
+  for (auto& [number, points] : flows) {
+    if (points.size() < 2) continue;
+    std::stable_sort(points.begin(), points.end(),
+                     [](const auto& a, const auto& b) { return a.at_ps < b.at_ps; });
+    for (size_t i = 0; i < points.size(); ++i) {
+      const char* phase = i == 0 ? "s" : i + 1 < points.size() ? "t" : "f";
+      out += fmt::format(
+          R"({{"ph":"{}","bp":"e","cat":"flow","name":"flow","id":{},"pid":{},"tid":{},"ts":{}}},)"
+          "\n",
+          phase, number, points[i].place.process, points[i].place.thread, microseconds(points[i].at_ps));
+    }
+  }
+}
+
 }  // namespace
 
-std::string trace_text(const std::vector<TraceSpan>& spans) {
-  std::string out = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
+std::string trace_text(const Timeline& timeline) {
+  std::string out = "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"sampling\":" +
+                    quoted(timeline.sampling.empty() ? "every span" : timeline.sampling) +
+                    "},\"traceEvents\":[\n";
   Numbering numbering;
-  for (const auto& span : spans) {
+  std::map<uint64_t, std::vector<FlowPoint>> flows;
+  for (const auto& span : timeline.spans) {
     const auto place = numbering.place(span, out);
+    for (const uint64_t flow : span.flows) flows[flow].push_back({span.begin_ps, place});
     out +=
         fmt::format(R"({{"ph":"X","name":{},"pid":{},"tid":{},"ts":{},"dur":{})", quoted(span.name),
                     place.process, place.thread, microseconds(span.begin_ps), microseconds(span.duration_ps));
@@ -69,6 +95,7 @@ std::string trace_text(const std::vector<TraceSpan>& spans) {
     }
     out += "},\n";
   }
+  append_arrows(flows, out);
   if (out.ends_with(",\n")) out.erase(out.size() - 2, 1);
   return out + "]}\n";
 }

@@ -1,5 +1,6 @@
 // A timeline in the Trace Event format (JSON), which Perfetto and chrome://tracing open: one process a group
-// ("socket 0", "requests"), one thread a track, complete events with begin and duration.
+// ("socket 0", "requests"), one thread a track, complete events with begin and duration. Spans that belong to
+// one cause (a request, a launch) are joined by arrows (flow events), in order of their begin.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,18 @@ struct TraceSpan {
   int64_t begin_ps = 0;
   int64_t duration_ps = 0;
   std::vector<std::pair<std::string, std::string>> details;  // shown when the span is clicked
+  std::vector<uint64_t> flows{};  // arrows that pass through it; a number means the same arrow in all spans
+};
+
+// A timeline, and the rule by which spans were left out (empty: none were); the file carries the rule.
+struct Timeline {
+  std::vector<TraceSpan> spans;
+  std::string sampling{};
 };
 
 // Groups and tracks are numbered in the order of their first span; spans keep their order, so equal input
-// gives equal bytes. Times are written in microseconds with six decimals: picoseconds are kept.
-std::string trace_text(const std::vector<TraceSpan>& spans);
+// gives equal bytes; arrows follow the spans. Times are written in microseconds with six decimals:
+// picoseconds are kept.
+std::string trace_text(const Timeline& timeline);
 
 }  // namespace rdusim::report

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/program/run_result.h"
@@ -28,7 +29,16 @@ struct NodeMemory {
 
 struct PassCost {
   Picoseconds time;
-  ByteCounts bytes{};  // all sockets
+  ByteCounts bytes{};     // all sockets
+  int64_t energy_nj = 0;  // of operations and bytes, all sockets; static power goes by time, not by pass
+};
+
+// What moving a byte and waiting cost, beside the passes.
+struct EnergyRates {
+  double store_j_per_byte = 0;
+  double hbm_j_per_byte = 0;
+  double sram_j_per_byte = 0;
+  double static_w = 0;  // whole node, always
 };
 
 class ExecutionModel {
@@ -54,6 +64,8 @@ class ExecutionModel {
   // Decoder layers of a model: the steps in which its weights may arrive and be used. 1 where nothing is
   // known.
   virtual Result<int64_t> layers(const std::string& /*model*/) { return int64_t{1}; }
+  // Absent: nothing is known, or nobody asked; the passes' energies are then 0.
+  [[nodiscard]] virtual std::optional<EnergyRates> energy() const { return std::nullopt; }
 };
 
 }  // namespace rdusim::runtime

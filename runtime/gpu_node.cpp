@@ -78,11 +78,14 @@ Result<PassCost> GpuNode::decode(const std::string& model, int64_t batch, int64_
   for (int64_t step = 0; step < steps; ++step) {
     const int64_t cached = seen(*m, context + step);
     const int64_t kv_bytes = batch * cached * m->kv_bytes_per_token;
+    const int64_t state_bytes = 2 * batch * m->state_bytes;
     const double flops =
         rows * (static_cast<double>(m->flops_per_token) +
                 static_cast<double>(cached) * static_cast<double>(m->attention_flops_per_pair));
-    cost.time += roofline(flops, static_cast<double>(m->streamed_weight_bytes + kv_bytes), m->layers);
+    cost.time +=
+        roofline(flops, static_cast<double>(m->streamed_weight_bytes + kv_bytes + state_bytes), m->layers);
     cell(cost, Wire::kHbm, Cause::kWeights) += m->streamed_weight_bytes;
+    cell(cost, Wire::kHbm, Cause::kState) += state_bytes;
     cell(cost, Wire::kHbm, Cause::kKvCache) += kv_bytes;
   }
   return cost;

@@ -24,6 +24,7 @@ struct ModelShape {
   int64_t streamed_weight_bytes = 0;  // read by one pass (the embedding table is only looked up)
   int64_t flops_per_token = 0;        // matrix products of one token, head included
   int64_t kv_bytes_per_token = 0;
+  int64_t state_bytes = 0;  // recurrent state of a sequence, read and written by every decode step
   int64_t attention_flops_per_pair =
       0;                         // of one query token and one cached token: 4 x heads x head size x layers
   int64_t attention_window = 0;  // cached tokens seen at most; 0: all

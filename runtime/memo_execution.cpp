@@ -24,6 +24,7 @@ PassCost along_line(const PassCost& a, const PassCost& b, int64_t count, Int128 
   };
   PassCost sum;
   sum.time = Picoseconds(at(a.time.value, b.time.value));
+  sum.energy_nj = at(a.energy_nj, b.energy_nj);
   for (size_t w = 0; w < kWireCount; ++w) {
     for (size_t c = 0; c < kCauseCount; ++c) sum.bytes[w][c] = at(a.bytes[w][c], b.bytes[w][c]);
   }
@@ -66,6 +67,7 @@ int64_t along_line(int64_t from, int64_t to, int64_t count, int64_t weight, int6
 
 PassCost& operator+=(PassCost& a, const PassCost& b) {
   a.time += b.time;
+  a.energy_nj += b.energy_nj;
   for (size_t w = 0; w < kWireCount; ++w) {
     for (size_t c = 0; c < kCauseCount; ++c) a.bytes[w][c] += b.bytes[w][c];
   }

@@ -126,6 +126,7 @@ struct Planner {
       node.copies = static_cast<uint32_t>(step.spec->copies);
       // The request's own routing is counted once, before its first node.
       if (step.routed || s == 0) node.route_tokens = router_tokens(index, prompt);
+      node.reads_request = step.spec->reads_request;
       node.answers = step.answers;
       node.after_begin = static_cast<uint32_t>(plans.after_nodes.size());
       plans.after_nodes.insert(plans.after_nodes.end(), step.after.begin(), step.after.end());

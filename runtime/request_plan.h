@@ -27,6 +27,7 @@ struct Invocation {
   uint32_t output_tokens = 0;  // of each copy
   uint32_t copies = 1;
   uint32_t route_tokens = 0;  // read by the router before it; 0: not routed
+  bool reads_request = true;  // its prompt begins with the request's
   bool answers = false;       // its output is the request's answer: nobody comes after it
   uint32_t after_begin = 0;   // in PlanSet::after_nodes
   uint32_t after_end = 0;

@@ -15,9 +15,12 @@
 
 namespace rdusim::runtime {
 
-// One finished or failed request, in order of arrival.
+// One finished or failed request, in the workload's order; or one invocation of a request's flow.
 struct RequestRecord {
   RequestId request;
+  uint32_t step = 0;    // of an invocation: its number within its request
+  uint32_t copies = 1;  // answers sampled from its prompt
+  uint32_t flow = 0;    // in NodeResult::flows
   ExpertId expert;
   TenantId tenant;
   bool failed = false;
@@ -30,8 +33,14 @@ struct RequestRecord {
   Picoseconds switching;  // copy of its expert to HBM
   Picoseconds prefill;    // to the first output token, the host time of the request included
   Picoseconds decode;     // the other output tokens
+  // Flows: tokens of the steps before the one that answers, on the path that the request waited for. The
+  // other parts are sums over that path.
+  Picoseconds earlier{};
+  int64_t energy_nj = 0;  // its share of the passes that it was in, failed or not
 
-  [[nodiscard]] Picoseconds time_to_first_token() const { return queueing + routing + switching + prefill; }
+  [[nodiscard]] Picoseconds time_to_first_token() const {
+    return queueing + routing + switching + prefill + earlier;
+  }
   [[nodiscard]] Picoseconds end_to_end() const { return time_to_first_token() + decode; }
 };
 
@@ -53,6 +62,30 @@ struct LatencySplit {
   double switching_s = 0;
   double prefill_s = 0;
   double decode_s = 0;
+  double earlier_s = 0;  // tokens of earlier steps of a flow
+};
+
+// A step of a flow, over all requests that took it: invocations = finished + failed + stopped.
+struct StepResult {
+  std::string name;
+  int64_t invocations = 0;
+  int64_t finished = 0;
+  int64_t failed = 0;    // the first of its request to fail
+  int64_t stopped = 0;   // another step of its request had failed
+  int64_t hits = 0;      // of the finished ones
+  LatencySplit split{};  // mean of a finished one; queueing_s counts from when it could start
+  Distribution latency{};
+};
+
+struct FlowResult {
+  std::string name;
+  int64_t requests = 0;
+  int64_t finished = 0;
+  int64_t failed = 0;
+  LatencySplit split{};
+  Distribution latency{};
+  Distribution time_to_first_token{};
+  std::vector<StepResult> steps{};
 };
 
 // An expert in HBM: [load_begin, ready) it is copied, [ready, evicted) it can run.
@@ -74,6 +107,27 @@ struct ExpertResult {
       0;  // store to HBM or SRAM: switches x what one copies, and what was given up on the way
   Distribution time_to_first_token;  // of its finished requests
   double longest_wait_s = 0;         // queueing and switching of one request
+  int64_t sram_bytes = 0;            // part of copied_bytes
+  int64_t pass_energy_nj = 0;
+  double switch_energy_j = 0;  // of copied_bytes
+};
+
+// Joules of a node, by cause; their sum is the total. Passes: operations and bytes of those that ended.
+// Copies: a byte read where it lies and written where it goes. Static power goes by time, over the makespan.
+struct ServingEnergy {
+  double routing_j = 0;
+  double prefill_j = 0;
+  double decode_j = 0;
+  double switching_j = 0;
+  double kv_paging_j = 0;
+  double scrubbing_j = 0;  // and compaction
+  double static_working_j = 0;
+  double static_idle_j = 0;
+
+  [[nodiscard]] double total_j() const {
+    return routing_j + prefill_j + decode_j + switching_j + kv_paging_j + scrubbing_j + static_working_j +
+           static_idle_j;
+  }
 };
 
 // What a tenant got.
@@ -169,10 +223,18 @@ struct NodeResult {
   std::vector<TierBytes> bytes;  // by pair of tiers
   ByteCounts pass_bytes{};       // of all passes, by wire and cause
   MemoryUse memory;
-  std::vector<ExpertResult> experts;   // by ExpertId
-  std::vector<Residency> timeline;     // by load_begin
-  std::vector<RequestRecord> records;  // by arrival
-  int64_t shapes_priced = 0;           // distinct shapes that the execution model was asked for
+  std::vector<ExpertResult> experts;    // by ExpertId
+  std::vector<Residency> timeline;      // by load_begin
+  std::vector<RequestRecord> records;   // by request
+  std::vector<RequestRecord> steps;     // invocations, request by request; empty where each request is one
+  std::vector<FlowResult> flows;        // with steps: the plain one first
+  std::optional<ServingEnergy> energy;  // absent: the node's is not known, or was not asked for
+  int64_t shapes_priced = 0;            // distinct shapes that the execution model was asked for
+
+  // What ran: experts' requests and hits count these.
+  [[nodiscard]] const std::vector<RequestRecord>& invocations() const {
+    return steps.empty() ? records : steps;
+  }
 };
 
 }  // namespace rdusim::runtime

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/program/operand_reads.h"
 #include "sim/analytic_section.h"
 
 namespace rdusim::sim {
@@ -71,6 +72,7 @@ AnalyticSection::AnalyticSection(const Program& program, const Section& section,
       section_(section),
       launch_(launch),
       node_(node),
+      memory_bytes_per_s_(memory_rates(program, section, launch, node.chip)),
       turn_ranks_(turn_ranks(section)),
       flows_(section.channels.size()),
       models_(section.units.size()) {}
@@ -210,8 +212,8 @@ void AnalyticSection::propagate(size_t u) {
       const bool held = f.tokens == x.firings && growing.last > growing.first && steady &&
                         growing.last > std::max(given.even, given.last);
       const Pace links = held ? slower(given, growing) : Pace{carry(c), 0, 0};
-      const double transfer_first = held ? growing.first : carry(c);
-      const double transfer_last = held ? growing.last : carry(c);
+      const double transfer_first = carry_after(m, c, held ? f.elements_first : f.elements);
+      const double transfer_last = carry_after(m, c, held ? f.elements_last : f.elements);
       f.first = first_done + latency + transfer_first;
       f.last = std::max(std::max(first_done, m.end) + latency + transfer_last,
                         f.first + static_cast<double>(f.tokens - 1) * mean_of(links));
@@ -226,9 +228,10 @@ void AnalyticSection::propagate(size_t u) {
 
 double AnalyticSection::carry(ChannelId c, double elements) const {
   const Channel& channel = section_.channels[c.value];
-  if (channel.links == 0) return 0;
+  const int64_t rate = write_rate(channel, shapes_->operand_rates()[c.value], chip());
+  if (rate == 0) return 0;
   const double bytes = elements * static_cast<double>(dtype_bytes(channel.dtype));
-  return bytes / static_cast<double>(channel.bytes_per_cycle(chip().rdn.link_bytes_per_cycle));
+  return bytes / static_cast<double>(rate);
 }
 
 // A slot comes back after the token's way to the consumer and its use there.
@@ -241,7 +244,8 @@ double AnalyticSection::round_trip(const UnitModel& m, const Unit& x, ChannelId 
   double before = x.kind == UnitKind::kLoad ? m.service : 0;
   if (x.kind == UnitKind::kSend && program_.sockets > 1)
     before = m.service + node_.link.latency_ns * 1e-9 * chip().clock_hz;
-  return before + m.latency + static_cast<double>(section_.channels[c.value].latency_cycles) + carry(c) +
+  return before + m.latency + static_cast<double>(section_.channels[c.value].latency_cycles) +
+         carry_after(m, c, flows_[c.value].elements) +
          uses * std::min(models_[consumer].service, models_[consumer].service_first);
 }
 
@@ -304,7 +308,7 @@ SectionOutcome AnalyticSection::outcome() const {
     UnitCounters c;
     c.firings = unit(u).firings;
     const int64_t end = std::clamp<int64_t>(std::llround(m.end), 0, out.cycles);
-    c.busy = std::min<int64_t>(end, std::llround(m.service * static_cast<double>(c.firings)));
+    c.busy = std::min<int64_t>(end, std::llround(m.busy * static_cast<double>(c.firings)));
     c.starved = end - c.busy;
     c.work = m.work;
     if (unit(u).kind == UnitKind::kLoad && m.tier == Tier::kSram)

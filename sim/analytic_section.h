@@ -2,6 +2,7 @@
 // (analytic.cpp).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -12,6 +13,7 @@
 #include "base/program/program.h"
 #include "base/program/topology.h"
 #include "base/result.h"
+#include "sim/memory_pattern.h"
 #include "sim/section_outcome.h"
 #include "sim/stream_schedule.h"
 #include "sim/token_shapes.h"
@@ -49,8 +51,10 @@ struct UnitModel {
   double service_first = 1;
   double service_last_but_one = 1;
   double service_last = 1;
+  double busy = 1;           // of the service, on average: what is not spent on reading operands
   double first_firings = 1;  // firings until the first result
   double latency = 0;
+  double result_cycles = 0;      // from a firing's first result to its last: what it gives goes on meanwhile
   double start = 0;              // first firing begins
   double end = 0;                // last firing is done
   double end_but_one = 0;        // the one before is done
@@ -61,7 +65,9 @@ struct UnitModel {
   int64_t bytes = 0;  // moved by a stream or exchange, all firings
   FiringWork work;    // of all firings
 
-  void set_service(double cycles) { service = service_first = service_last_but_one = service_last = cycles; }
+  void set_service(double cycles) {
+    busy = service = service_first = service_last_but_one = service_last = cycles;
+  }
 };
 
 class AnalyticSection {
@@ -97,6 +103,10 @@ class AnalyticSection {
   // Cycles that a token of the channel is on its RDN links.
   [[nodiscard]] double carry(ChannelId c) const { return carry(c, flows_[c.value].elements); }
   [[nodiscard]] double carry(ChannelId c, double elements) const;
+  // Of these, what remains once the unit has given the token's last part.
+  [[nodiscard]] double carry_after(const UnitModel& m, ChannelId c, double elements) const {
+    return std::max(0.0, carry(c, elements) - m.result_cycles);
+  }
   [[nodiscard]] double round_trip(const UnitModel& m, const Unit& x, ChannelId c) const;
   [[nodiscard]] double credit_limit(const UnitModel& m, const Unit& x, double first_done) const;
   void set_gates();
@@ -108,6 +118,7 @@ class AnalyticSection {
   const Section& section_;
   const Launch& launch_;
   const NodeSpec& node_;
+  std::array<int64_t, kTierCount> memory_bytes_per_s_;  // for this section's pattern
   std::vector<ChannelEnds> ends_;
   std::vector<int64_t> turn_ranks_;
   std::optional<TokenShapes> shapes_;

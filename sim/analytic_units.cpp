@@ -37,19 +37,25 @@ class WorkMean {
   void add(const FiringWork& work, double firings) {
     for (size_t k = 0; k < kWorkKindCount; ++k)
       operations_[k] += firings * static_cast<double>(work.operations[k]);
-    for (size_t c = 0; c < kCauseCount; ++c)
+    for (size_t c = 0; c < kCauseCount; ++c) {
       operands_[c] += firings * static_cast<double>(work.operand_bytes[c]);
+      reread_[c] += firings * static_cast<double>(work.reread_byte_hops[c]);
+    }
   }
   [[nodiscard]] FiringWork rounded() const {
     FiringWork work;
     for (size_t k = 0; k < kWorkKindCount; ++k) work.operations[k] = std::llround(operations_[k]);
-    for (size_t c = 0; c < kCauseCount; ++c) work.operand_bytes[c] = std::llround(operands_[c]);
+    for (size_t c = 0; c < kCauseCount; ++c) {
+      work.operand_bytes[c] = std::llround(operands_[c]);
+      work.reread_byte_hops[c] = std::llround(reread_[c]);
+    }
     return work;
   }
 
  private:
   std::array<double, kWorkKindCount> operations_{};
   std::array<double, kCauseCount> operands_{};
+  std::array<double, kCauseCount> reread_{};
 };
 
 }  // namespace
@@ -115,13 +121,14 @@ void AnalyticSection::characterise_stream(size_t u) {
   m.tier = symbol.tier;
   if (symbol.tier == Tier::kSram) return characterise_sram(m, x, symbol);
   const MemorySpec& spec = symbol.tier == Tier::kHbm ? chip().hbm : chip().ddr;
-  const auto ports = static_cast<double>(chip().agcu_ports * chip().agcu_port_bytes_per_cycle);
-  const double rate = std::min(ports, spec.achieved_bytes_per_s() / chip().clock_hz);
+  const double rate =
+      static_cast<double>(memory_bytes_per_s_[static_cast<size_t>(symbol.tier)]) / chip().clock_hz;
   const bool whole_rows = s.cols == symbol.cols && !s.gather;
   const auto runs = static_cast<double>(whole_rows ? x.firings : rows);
   const auto burst = static_cast<double>(std::max<int64_t>(1, spec.burst_bytes));
   const double cycles = runs * std::ceil(static_cast<double>(m.bytes) / runs / burst) * burst / rate;
   m.set_service(cycles / static_cast<double>(x.firings));
+  m.result_cycles = m.service;
   m.transfer_latency = static_cast<double>(cycles_of_seconds(spec.latency_ns * 1e-9, chip().clock_hz));
   m.latency = x.kind == UnitKind::kLoad ? m.transfer_latency : 0;
   add_stream(u, cycles);
@@ -132,6 +139,7 @@ void AnalyticSection::characterise_sram(UnitModel& m, const Unit& x, const Symbo
   const int64_t pmus = std::max<int64_t>(1, (symbol.bytes() + pmu.capacity_bytes - 1) / pmu.capacity_bytes);
   const double bytes = static_cast<double>(m.bytes) / static_cast<double>(x.firings);
   m.set_service(std::ceil(bytes / static_cast<double>(pmus * pmu.port_bytes_per_cycle)));
+  m.result_cycles = m.service;
 }
 
 void AnalyticSection::add_stream(size_t u, double cycles) {
@@ -192,6 +200,7 @@ Status AnalyticSection::characterise_compute(size_t u) {
   const double share = static_cast<double>(emitting) / static_cast<double>(x.firings);
   const int64_t rounds = (x.firings + round.period - 1) / round.period;
   double sum = 0;
+  double busy = 0;
   WorkMean work;
   for (const Sample& s : samples(rounds)) {
     const int64_t begin = s.number * round.period;
@@ -200,18 +209,25 @@ Status AnalyticSection::characterise_compute(size_t u) {
     m.service_last_but_one = m.service_last;
     RDU_ASSIGN(const FiringCost::Entry* full, shapes_->firing(u, emits));
     m.latency = static_cast<double>(full->cycles.latency_cycles);
-    m.service_last = static_cast<double>(full->cycles.service_cycles);
+    m.result_cycles = static_cast<double>(full->cycles.result_cycles);
+    m.service_last = static_cast<double>(full->cycles.occupancy_cycles());
+    auto busy_cycles = static_cast<double>(full->cycles.service_cycles);
     const double firings_of_round = static_cast<double>(x.firings) / static_cast<double>(rounds);
     work.add(full->work, s.weight * firings_of_round * (emitting < x.firings ? share : 1));
     if (emitting < x.firings) {
       RDU_ASSIGN(const FiringCost::Entry* part, shapes_->firing(u, quiet));
       work.add(part->work, s.weight * firings_of_round * (1 - share));
-      m.service_last =
-          share * m.service_last + (1 - share) * static_cast<double>(part->cycles.service_cycles);
+      const auto mixed = [&](double emit, int64_t without) {
+        return share * emit + (1 - share) * static_cast<double>(without);
+      };
+      m.service_last = mixed(m.service_last, part->cycles.occupancy_cycles());
+      busy_cycles = mixed(busy_cycles, part->cycles.service_cycles);
     }
     if (s.number == 0) m.service_first = m.service_last;
     sum += s.weight * m.service_last;
+    busy += s.weight * busy_cycles;
   }
+  m.busy = busy / static_cast<double>(rounds);
   m.service = sum / static_cast<double>(rounds);
   m.work = work.rounded();
   m.first_firings = static_cast<double>(first);

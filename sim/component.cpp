@@ -42,9 +42,10 @@ void Component::fail(Error error) {
   throw Aborted{};
 }
 
-void Component::emit(const std::vector<TokenChannel*>& channels, const Tile& tile, int64_t ready_cycle) {
+void Component::emit(const std::vector<TokenChannel*>& channels, const Tile& tile, int64_t first,
+                     int64_t last) {
   for (TokenChannel* channel : channels) {
-    Token token{channel->carry(ready_cycle, tile.extent.elements()), Tile{tile.extent, nullptr}};
+    Token token{channel->carry(first, last, tile.extent.elements()), Tile{tile.extent, nullptr}};
     if (tile.values != nullptr) token.tile.values = rounded_to(tile.values, channel->dtype());
     channel->write(std::move(token));
   }

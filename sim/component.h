@@ -58,9 +58,9 @@ class Component {
   void count_bytes(Wire wire, Cause cause, int64_t bytes) {
     bytes_[static_cast<size_t>(wire)][static_cast<size_t>(cause)] += bytes;
   }
-  // Writes one result to all channels of the unit's port, rounded to each channel's format; slots are
-  // claimed.
-  void emit(const std::vector<TokenChannel*>& channels, const Tile& tile, int64_t ready_cycle);
+  // Writes one result, made from cycle `first` to `last`, to all channels of the unit's port, rounded to each
+  // channel's format; slots are claimed.
+  void emit(const std::vector<TokenChannel*>& channels, const Tile& tile, int64_t first, int64_t last);
   [[nodiscard]] bool functional() const { return context_.functional; }
 
   SectionContext& context_;

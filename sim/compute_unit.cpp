@@ -23,7 +23,7 @@ void advance(int64_t& phase, int64_t period) {
 ComputeUnit::ComputeUnit(SectionContext& context, const Unit& unit, size_t unit_index, int64_t socket,
                          std::vector<TokenChannel*> inputs, std::vector<std::vector<TokenChannel*>> outputs)
     : Component(context, unit, unit_index, socket),
-      cost_(context.section, unit, context.node.chip, context.channel_causes),
+      cost_(context.section, unit, context.node.chip, context.channel_causes, context.operand_rates),
       extents_(inputs.size(), Extent{-1, -1, 0, 0}),
       registers_(unit.inputs.size() + unit.body.size()) {
   RDU_CHECK(inputs.size() <= 32 && outputs.size() <= 32, "unit {} has more than 32 ports", unit.name);
@@ -43,9 +43,11 @@ void ComputeUnit::run() {
   for (int64_t firing = 0; firing < unit_.firings; ++firing) {
     const FiringActivity activity = take_inputs();
     const FiringCycles cost = cycles(activity, firing);
-    work_until(time_ + cost.service_cycles);
+    const int64_t begin = time_;
+    work_until(begin + cost.service_cycles);
+    starve_until(begin + cost.operand_cycles);
     release_inputs();
-    give_outputs(cost.latency_cycles);
+    give_outputs(cost);
     ++counters_.firings;
   }
   counters_.work = cost_.total();
@@ -156,8 +158,8 @@ void ComputeUnit::release_inputs() {
   }
 }
 
-void ComputeUnit::give_outputs(int64_t latency_cycles) {
-  int64_t space = time_;
+void ComputeUnit::give_outputs(const FiringCycles& cost) {
+  int64_t space = context_.begin_cycle;
   for (Output& out : outputs_) {
     if (!in_window(out.port->phases, out.phase)) continue;
     for (TokenChannel* channel : out.channels) {
@@ -167,9 +169,10 @@ void ComputeUnit::give_outputs(int64_t latency_cycles) {
     }
   }
   block_until(space);
-  results_ready_cycle_ = std::max(results_ready_cycle_, time_ + latency_cycles);
+  results_ready_cycle_ = std::max(results_ready_cycle_, time_ + cost.latency_cycles);
+  const int64_t first = std::max(space, results_ready_cycle_ - cost.result_cycles);
   for (Output& out : outputs_) {
-    if (in_window(out.port->phases, out.phase)) emit(out.channels, out.tile, results_ready_cycle_);
+    if (in_window(out.port->phases, out.phase)) emit(out.channels, out.tile, first, results_ready_cycle_);
     advance(out.phase, out.port->phases.period);
     advance(out.reset_phase, out.port->reset_period);
   }

@@ -2,10 +2,11 @@
 //
 //   input ports --> [held tokens] --> body (service cycles) --> [accumulators] --> output ports
 //
-// A firing starts when the unit is free and its tokens are there, and occupies the unit for its service time;
-// then it gives its results as soon as every output channel has a slot. A taken token keeps its slot until
-// the end of the last firing that may use it: the firing before the port's next take, or the end of the
-// port's period. Results are visible the PCU pipeline's latency (gemm, simd) and the channel's latency later.
+// A firing starts when the unit is free and its tokens are there, and occupies the unit for its service time,
+// or for as long as its operands take to be read (base/program/operand_reads.h); then it gives its results as
+// soon as every output channel has a slot. A taken token keeps its slot until the end of the last firing that
+// may use it: the firing before the port's next take, or the end of the port's period. Results leave as they
+// are made, the last one the PCU pipeline's latency (gemm, simd) later, and take the channel's latency.
 #pragma once
 
 #include <vector>
@@ -43,7 +44,7 @@ class ComputeUnit : public Component {
   void evaluate_body(FiringActivity activity, int64_t firing);
   void update_output(Output& output, bool active, const Extent& extent, Tile value);
   void release_inputs();
-  void give_outputs(int64_t latency_cycles);
+  void give_outputs(const FiringCycles& cost);
 
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;

@@ -81,7 +81,7 @@ void SendUnit::give_own(const Tile& tile) {
     channel->claim();
   }
   block_until(space);
-  emit(outputs_, part_of(tile, socket_), time_);
+  emit(outputs_, part_of(tile, socket_), time_, time_);
 }
 
 void SendUnit::post(const Tile& tile, int64_t firing) {
@@ -153,7 +153,7 @@ void ReceiveUnit::run() {
       channel->claim();
     }
     block_until(space);
-    emit(outputs_, result, time_);
+    emit(outputs_, result, time_, time_);
     ++counters_.firings;
   }
 }

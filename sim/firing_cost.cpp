@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "base/program/operand_reads.h"
 #include "base/program/service.h"
 #include "base/program/topology.h"
+#include "sim/section_outcome.h"
 
 namespace rdusim::sim {
 
@@ -58,15 +60,19 @@ WorkKind work_kind(TileOpClass op_class, uint8_t operand_bytes) {
 
 void FiringWork::add(const FiringWork& other, int64_t times) {
   for (size_t k = 0; k < kWorkKindCount; ++k) operations[k] += times * other.operations[k];
-  for (size_t c = 0; c < kCauseCount; ++c) operand_bytes[c] += times * other.operand_bytes[c];
+  for (size_t c = 0; c < kCauseCount; ++c) {
+    operand_bytes[c] += times * other.operand_bytes[c];
+    reread_byte_hops[c] += times * other.reread_byte_hops[c];
+  }
 }
 
 FiringCost::FiringCost(const Section& section, const Unit& unit, const ChipSpec& chip,
-                       const std::vector<Cause>& channel_causes)
+                       const std::vector<Cause>& channel_causes, const std::vector<int64_t>& operand_rates)
     : section_(section),
       unit_(unit),
       chip_(chip),
       channel_causes_(channel_causes),
+      operand_rates_(operand_rates),
       slice_period_(rdusim::slice_period(unit)) {}
 
 const std::vector<bool>& FiringCost::needed(uint32_t outputs_active) {
@@ -170,8 +176,10 @@ Result<FiringCycles> FiringCost::compute(FiringActivity activity, int64_t firing
                                          std::vector<Extent>& registers) {
   const std::vector<bool>& need = needed(activity.outputs_active);
   RDU_CHECK_OK(firing_extents(unit_, need, firing, registers));
-  if (unit_.kind == UnitKind::kBuffer) return FiringCycles{moved_bytes_service(activity, registers), 0};
-  return compute_cycles(unit_, chip_.pcu, need, registers);
+  if (unit_.kind == UnitKind::kBuffer) return FiringCycles{moved_bytes_service(activity, registers), 0, 0, 0};
+  FiringCycles cycles = compute_cycles(unit_, chip_.pcu, need, registers);
+  cycles.operand_cycles = rdusim::operand_cycles(section_, unit_, need, registers, operand_rates_);
+  return cycles;
 }
 
 // A buffer hands its tokens on in the PMUs where they lie: whoever reads them counts that.
@@ -182,10 +190,13 @@ FiringWork FiringCost::work_of(FiringActivity activity, std::span<const Extent> 
   const std::vector<bool>& need = needed(activity.outputs_active);
   const size_t inputs = unit_.inputs.size();
   for (size_t i = 0; i < inputs; ++i) {
-    if (!need[i]) continue;
     const size_t channel = unit_.inputs[i].channel.value;
-    work.operand_bytes[static_cast<size_t>(channel_causes_[channel])] +=
-        registers[i].elements() * dtype_bytes(section_.channels[channel].dtype);
+    const auto cause = static_cast<size_t>(channel_causes_[channel]);
+    const int64_t bytes =
+        operand_elements(unit_, need, registers, i) * dtype_bytes(section_.channels[channel].dtype);
+    work.operand_bytes[cause] += bytes;
+    const bool again = (activity.inputs_taken >> i & 1U) == 0 && operand_rates_[channel] > 0;
+    if (again) work.reread_byte_hops[cause] += bytes * read_hops(section_.channels[channel], chip_.rdn);
   }
   for (size_t i = 0; i < unit_.body.size(); ++i) {
     const TileOp& op = unit_.body[i];
@@ -215,6 +226,9 @@ int64_t FiringCost::moved_bytes_service(FiringActivity activity, const std::vect
   for (size_t o = 0; o < unit_.outputs.size(); ++o) {
     const OutputPort& port = unit_.outputs[o];
     if ((activity.outputs_active >> o & 1U) == 0) continue;
+    // Tokens that stay until a compute unit reads them cost nothing yet.
+    if (operand_rates_[port.channels[0].value] > 0 && section_.channels[port.channels[0].value].pmus == 0)
+      continue;
     read += registers[port.source].elements() * dtype_bytes(section_.channels[port.channels[0].value].dtype);
   }
   return buffer_service(chip_.pmu, unit_.pmus, written, read);

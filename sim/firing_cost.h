@@ -29,15 +29,17 @@ struct FiringActivity {
 // What firings executed and read.
 struct FiringWork {
   WorkCounts operations{};
-  CauseCounts operand_bytes{};  // of held tokens, once a firing that needs them, by what brought them
+  CauseCounts operand_bytes{};     // of held tokens, once a firing that needs them, by what brought them
+  CauseCounts reread_byte_hops{};  // over the RDN, for firings after the one that took the token
   void add(const FiringWork& other, int64_t times);
 };
 
 class FiringCost {
  public:
-  // `channel_causes`: of the section's channels (section_outcome.h).
+  // Of the section's channels: `channel_causes` (section_outcome.h) and `operand_rates`
+  // (base/program/operand_reads.h). Keeps references.
   FiringCost(const Section& section, const Unit& unit, const ChipSpec& chip,
-             const std::vector<Cause>& channel_causes);
+             const std::vector<Cause>& channel_causes, const std::vector<int64_t>& operand_rates);
 
   struct Entry {
     FiringCycles cycles;
@@ -91,6 +93,7 @@ class FiringCost {
   const Unit& unit_;
   const ChipSpec& chip_;
   const std::vector<Cause>& channel_causes_;
+  const std::vector<int64_t>& operand_rates_;
   int64_t slice_period_;
   std::vector<Kind> kinds_;
   std::vector<int64_t> shapes_;   // rows and columns of the inputs, kind by kind

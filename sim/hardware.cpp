@@ -68,14 +68,20 @@ Hardware::Hardware() : sockets_(static_cast<size_t>(kMaxSockets)) {
 
 void Hardware::configure(const NodeSpec& node) {
   for (Socket& socket : sockets_) {
-    for (const Tier tier : {Tier::kHbm, Tier::kDdr}) {
-      const auto& controller = socket.memory[static_cast<size_t>(tier)].controller;
-      if (controller) controller->configure(node.chip, tier);
-    }
     socket.egress->configure(link_bytes_per_s(node), clock_hz(node.chip));
     socket.ingress->configure(link_bytes_per_s(node), clock_hz(node.chip));
   }
   link_latency_cycles_ = sim::link_latency_cycles(node);
+}
+
+void Hardware::configure_memory(const ChipSpec& chip, const std::array<int64_t, kTierCount>& bytes_per_s) {
+  for (Socket& socket : sockets_) {
+    for (const Tier tier : {Tier::kHbm, Tier::kDdr}) {
+      const auto t = static_cast<size_t>(tier);
+      const auto& controller = socket.memory[t].controller;
+      if (controller) controller->configure(chip, tier, bytes_per_s[t]);
+    }
+  }
 }
 
 void Hardware::reset_servers() {

@@ -31,6 +31,8 @@ class Hardware {
 
   // --- configuration, while nothing runs
   void configure(const NodeSpec& node);
+  // For the next section; [tier].
+  void configure_memory(const ChipSpec& chip, const std::array<int64_t, kTierCount>& bytes_per_s);
   void reset_servers();
 
   // --- ports; null for SRAM, which has no shared channel

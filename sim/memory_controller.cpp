@@ -34,8 +34,8 @@ MemoryController::MemoryController(const sc_core::sc_module_name& name)
   socket.register_b_transport(this, &MemoryController::b_transport);
 }
 
-void MemoryController::configure(const ChipSpec& chip, Tier tier) {
-  server.configure(memory_bytes_per_s(chip, tier), clock_hz(chip));
+void MemoryController::configure(const ChipSpec& chip, Tier tier, int64_t bytes_per_s) {
+  server.configure(bytes_per_s, clock_hz(chip));
   latency_cycles_ = memory_latency_cycles(chip, tier);
 }
 

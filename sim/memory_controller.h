@@ -9,9 +9,9 @@
 // occupy the stream for its whole delay. Payloads carry address and length only (null data pointer): values
 // live in MemoryImage.
 //
-// APPROX: bandwidth is the achieved one of MemorySpec (peak less refresh); bank conflicts and row misses are
-// in that number. APPROX: HBM and DDR streams share the AGCU ports, but each tier is limited by the ports'
-// total on its own.
+// APPROX: one rate a section, which the chip's service table gives for the section's pattern (bank conflicts,
+// row misses and turnarounds as the DRAM model has them, base/arch/memory_service.h), less refresh. APPROX:
+// HBM and DDR streams share the AGCU ports, but each tier is limited by the ports' total on its own.
 #pragma once
 
 #include <tlm_utils/simple_initiator_socket.h>
@@ -44,7 +44,8 @@ class MemoryController : public sc_core::sc_module {
   explicit MemoryController(const sc_core::sc_module_name& name);
 
   // --- configuration
-  void configure(const ChipSpec& chip, Tier tier);
+  // While idle. The rate is the section's (memory_pattern.h).
+  void configure(const ChipSpec& chip, Tier tier, int64_t bytes_per_s);
   // --- port in
   tlm_utils::simple_target_socket<MemoryController> socket;
   // --- state
@@ -59,6 +60,8 @@ struct Transfer {
   int64_t start_cycle = 0;   // first byte moves
   int64_t finish_cycle = 0;  // last byte has left the channel
   int64_t done_cycle = 0;    // last byte has arrived, latency included
+  // First byte has arrived.
+  [[nodiscard]] int64_t first_cycle() const { return done_cycle - (finish_cycle - start_cycle); }
 };
 
 class AgcuPort : public sc_core::sc_module {

@@ -65,7 +65,8 @@ void LoadUnit::run() {
     if (stream_.gather) {
       gather(space);
     } else {
-      load_rows(moves_.clip_rows(walk.next()), space);
+      const int64_t segment = walk.segment();
+      load_rows(segment, moves_.clip_rows(walk.next()), space);
     }
     ++counters_.firings;
   }
@@ -81,18 +82,18 @@ int64_t LoadUnit::await_outputs() {
   return space;
 }
 
-void LoadUnit::load_rows(ShardRange rows, int64_t space_cycle) {
+void LoadUnit::load_rows(int64_t segment, ShardRange rows, int64_t space_cycle) {
   process()->wait_until(std::max(space_cycle, context_.begin_cycle));
   Tile tile{{rows.size, moves_.cols, functional() ? rows.begin : 0, functional() ? stream_.col_begin : 0},
             nullptr};
   const int64_t bytes = tile.extent.elements() * dtype_bytes(symbol_.dtype);
-  const Transfer transfer =
-      move(tlm::TLM_READ_COMMAND, address_of(rows.begin), bytes, moves_.contiguous_runs(rows.size));
-  if (functional()) tile.values = read_rows(rows);
+  const int64_t address = address_of(stream_.symbol_row(segment, rows.begin));
+  const Transfer transfer = move(tlm::TLM_READ_COMMAND, address, bytes, moves_.contiguous_runs(rows.size));
+  if (functional()) tile.values = read_rows(segment, rows);
   block_until(space_cycle);
   starve_until(transfer.start_cycle);
   work_until(transfer.finish_cycle);
-  emit(outputs_, tile, std::max(transfer.done_cycle, now_cycle()));
+  emit(outputs_, tile, transfer.first_cycle(), std::max(transfer.done_cycle, now_cycle()));
 }
 
 void LoadUnit::gather(int64_t space_cycle) {
@@ -112,7 +113,7 @@ void LoadUnit::gather(int64_t space_cycle) {
                                moves_.shard_rows),
                    ""});
       }
-      const Values one = read_rows({row, 1});
+      const Values one = read_rows(0, {row, 1});
       values->insert(values->end(), one->begin(), one->end());
     }
     tile.values = std::move(values);
@@ -124,15 +125,15 @@ void LoadUnit::gather(int64_t space_cycle) {
   starve_until(transfer.start_cycle);
   work_until(transfer.finish_cycle);
   input_->release(std::max(time_, now_cycle()));
-  emit(outputs_, tile, std::max(transfer.done_cycle, now_cycle()));
+  emit(outputs_, tile, transfer.first_cycle(), std::max(transfer.done_cycle, now_cycle()));
 }
 
-Values LoadUnit::read_rows(ShardRange rows) {
+Values LoadUnit::read_rows(int64_t segment, ShardRange rows) {
   std::vector<float> out;
   out.reserve(static_cast<size_t>(rows.size * moves_.cols));
   const int64_t step = dtype_bytes(symbol_.dtype);
   for (int64_t r = rows.begin; r < rows.begin + rows.size; ++r) {
-    const uint8_t* bytes = memory_bytes(address_of(r));
+    const uint8_t* bytes = memory_bytes(address_of(stream_.symbol_row(segment, r)));
     for (int64_t c = 0; c < moves_.cols; ++c) out.push_back(decode(bytes + c * step, symbol_.dtype));
   }
   return std::make_shared<const std::vector<float>>(std::move(out));
@@ -149,13 +150,14 @@ void StoreUnit::run() {
     const Token token = input_->take();
     process()->wait_until(token.ready_cycle);
     starve_until(token.ready_cycle);
-    store(moves_.clip_rows(walk.next()), token.tile);
+    const int64_t segment = walk.segment();
+    store(segment, moves_.clip_rows(walk.next()), token.tile);
     input_->release(std::max(time_, now_cycle()));
     ++counters_.firings;
   }
 }
 
-void StoreUnit::store(ShardRange rows, const Tile& tile) {
+void StoreUnit::store(int64_t segment, ShardRange rows, const Tile& tile) {
   if (tile.extent.rows != rows.size || tile.extent.cols != moves_.cols) {
     fail(Error{ErrorCode::kInvalidInput, "stream",
                fmt::format("a token of [{},{}] comes where the stream has [{},{}] of symbol {}",
@@ -163,12 +165,12 @@ void StoreUnit::store(ShardRange rows, const Tile& tile) {
                ""});
   }
   const int64_t bytes = tile.extent.elements() * dtype_bytes(symbol_.dtype);
-  const Transfer transfer =
-      move(tlm::TLM_WRITE_COMMAND, address_of(rows.begin), bytes, moves_.contiguous_runs(rows.size));
+  const int64_t address = address_of(stream_.symbol_row(segment, rows.begin));
+  const Transfer transfer = move(tlm::TLM_WRITE_COMMAND, address, bytes, moves_.contiguous_runs(rows.size));
   if (functional()) {
     const int64_t step = dtype_bytes(symbol_.dtype);
     for (int64_t r = 0; r < rows.size; ++r) {
-      uint8_t* to = memory_bytes(address_of(rows.begin + r));
+      uint8_t* to = memory_bytes(address_of(stream_.symbol_row(segment, rows.begin + r)));
       for (int64_t c = 0; c < moves_.cols; ++c) {
         encode((*tile.values)[static_cast<size_t>(r * moves_.cols + c)], to + c * step, symbol_.dtype);
       }

@@ -48,9 +48,9 @@ class LoadUnit : public MemoryUnit {
 
  private:
   int64_t await_outputs();
-  void load_rows(ShardRange rows, int64_t space_cycle);
+  void load_rows(int64_t segment, ShardRange rows, int64_t space_cycle);
   void gather(int64_t space_cycle);
-  [[nodiscard]] Values read_rows(ShardRange rows);
+  [[nodiscard]] Values read_rows(int64_t segment, ShardRange rows);
 
   TokenChannel* input_;  // row numbers of a gather; null otherwise
   std::vector<TokenChannel*> outputs_;
@@ -63,7 +63,7 @@ class StoreUnit : public MemoryUnit {
   void run() override;
 
  private:
-  void store(ShardRange rows, const Tile& tile);
+  void store(int64_t segment, ShardRange rows, const Tile& tile);
   TokenChannel* input_;
 };
 

@@ -15,11 +15,11 @@ namespace rdusim::sim {
 inline int64_t clock_hz(const ChipSpec& chip) {
   return std::llround(chip.clock_hz);
 }
-// Of a socket's HBM or DDR: what it achieves, at most what the AGCU ports take.
-inline int64_t memory_bytes_per_s(const ChipSpec& chip, Tier tier) {
+// Of a socket's HBM or DDR: what it achieves under the pattern, at most what the AGCU ports take.
+inline int64_t memory_bytes_per_s(const ChipSpec& chip, Tier tier, const MemoryPattern& pattern) {
   const double ports = static_cast<double>(chip.agcu_ports * chip.agcu_port_bytes_per_cycle) * chip.clock_hz;
   const MemorySpec& spec = tier == Tier::kHbm ? chip.hbm : chip.ddr;
-  return std::llround(std::min(spec.achieved_bytes_per_s(), ports));
+  return std::llround(std::min(spec.achieved_bytes_per_s(pattern), ports));
 }
 inline int64_t memory_latency_cycles(const ChipSpec& chip, Tier tier) {
   return cycles_of_seconds((tier == Tier::kHbm ? chip.hbm : chip.ddr).latency_ns * 1e-9, chip.clock_hz);

@@ -2,13 +2,16 @@
 // timeline.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "base/arch/chip.h"
+#include "base/program/operand_reads.h"
 #include "base/program/program.h"
 #include "base/program/run_result.h"
+#include "sim/memory_pattern.h"
 #include "sim/section_outcome.h"
 #include "sim/simulator.h"
 
@@ -24,7 +27,9 @@ struct SectionContext {
   const NodeSpec& node;
   Hardware* hardware = nullptr;  // set when SystemC executes it
   std::vector<Cause> channel_causes = sim::channel_causes(section);
+  std::vector<int64_t> operand_rates = rdusim::operand_rates(section, node.chip);
   std::vector<int64_t> turn_ranks = sim::turn_ranks(section);
+  std::array<int64_t, kTierCount> memory_bytes_per_s = sim::memory_rates(program, section, launch, node.chip);
   int64_t begin_cycle = 0;        // absolute cycle of the first firing
   int64_t simulated_sockets = 1;  // 1: socket 0 stands for all
   bool functional = false;

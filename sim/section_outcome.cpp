@@ -27,15 +27,15 @@ std::vector<int64_t> turn_ranks(const Section& section) {
   return ranks;
 }
 
-namespace {
-
 // Latency of a route is that of its hops.
-int64_t hops(const Channel& channel, const RdnSpec& rdn) {
+int64_t channel_hops(const Channel& channel, const RdnSpec& rdn) {
   if (channel.links == 0) return 0;  // does not cross the RDN
   return rdn.hop_latency_cycles > 0 ? channel.latency_cycles / rdn.hop_latency_cycles : rdn.average_hops;
 }
 
-}  // namespace
+int64_t read_hops(const Channel& channel, const RdnSpec& rdn) {
+  return channel.pmus > 0 ? channel_hops(channel, rdn) / 2 : channel_hops(channel, rdn);
+}
 
 void count_channel_bytes(const Section& section, const ChipSpec& chip, const std::vector<int64_t>& written,
                          const std::vector<Cause>& causes, SectionOutcome& outcome) {
@@ -49,10 +49,12 @@ void count_channel_bytes(const Section& section, const ChipSpec& chip, const std
       const Channel& channel = section.channels[c];
       const auto cause = static_cast<size_t>(causes[c]);
       sram[cause] += ((channel.pmus > 0 ? 1 : 0) + (buffer ? 1 : 0)) * written[c];
-      byte_hops[cause] += hops(channel, chip.rdn) * written[c];
+      byte_hops[cause] += channel_hops(channel, chip.rdn) * written[c];
       const bool moves = unit.stream || unit.exchange || (buffer && channel.pmus > 0);
       if (moves) outcome.counters.back()[u].work.operand_bytes[cause] += written[c];
     }
+    const CauseCounts& again = outcome.counters.back()[u].work.reread_byte_hops;
+    for (size_t k = 0; k < kCauseCount; ++k) byte_hops[k] += again[k];
   }
 }
 

@@ -36,6 +36,11 @@ std::vector<Cause> channel_causes(const Section& section);
 // the order in which a section was put together.
 std::vector<int64_t> turn_ranks(const Section& section);
 
+// Hops of a channel's way, and of the part from where its tokens lie to their consumer. APPROX: half of it,
+// where PMUs lie between; the compiler places them near their reader.
+int64_t channel_hops(const Channel& channel, const RdnSpec& rdn);
+int64_t read_hops(const Channel& channel, const RdnSpec& rdn);
+
 // Counters of the bytes that have passed the channels of one socket, `written` by channel. A channel's
 // tokens are written to the PMUs that hold them (its own, or those of a buffer unit that reads it); memory
 // and exchange units read each once (gemm and simd units count what they read themselves).

@@ -28,10 +28,11 @@ Result<SectionOutcome> SectionRun::run() {
 void SectionRun::build_channels(int64_t socket) {
   Fabric& fabric = sockets_[static_cast<size_t>(socket)];
   const Section& section = context_.section;
-  for (const Channel& c : section.channels) {
+  for (size_t i = 0; i < section.channels.size(); ++i) {
+    const Channel& c = section.channels[i];
     fabric.channels.push_back(
         std::make_unique<TokenChannel>(c.name, c.dtype, c.capacity_tokens, c.latency_cycles,
-                                       c.bytes_per_cycle(context_.node.chip.rdn.link_bytes_per_cycle)));
+                                       write_rate(c, context_.operand_rates[i], context_.node.chip)));
   }
   fabric.mailboxes.resize(section.units.size());
   for (size_t u = 0; u < section.units.size(); ++u) {

@@ -138,7 +138,7 @@ class ScheduleRun {
     if (options_.fidelity == Fidelity::kAnalytic) return analytic_section(program_, section, launch, node_);
     SectionContext context{program_, section, launch, node_};
     if (options_.fidelity == Fidelity::kCycle)
-      return cycle::Engine(context, options_.devices, options_.held_operands_stay).run();
+      return cycle::Engine(context, options_.devices).run();
     context.functional = options_.memory != nullptr;
     context.memory = options_.memory;
     context.simulated_sockets = context.functional ? program_.sockets : 1;
@@ -155,6 +155,7 @@ class ScheduleRun {
     Hardware& hardware = Hardware::instance();
     if (!hardware_configured_) hardware.configure(node_);
     hardware_configured_ = true;
+    hardware.configure_memory(node_.chip, context.memory_bytes_per_s);
     context.hardware = &hardware;
     // Units' clocks may have run ahead of the kernel's in the last section; they have drained, so start after
     // both.

@@ -62,9 +62,6 @@ struct RunOptions {
   // every token of every launch goes through SystemC. The result is the same.
   bool fast_forward = true;
   MemoryDevices devices{};  // cycle only: behind HBM and DDR streams
-  // Cycle only: a token that a unit holds for several firings is read from its PMUs once, as event has it,
-  // and not again for each. Says what the reading again costs.
-  bool held_operands_stay = false;
 };
 
 // Fails with kDeadlock (naming the cycle of waiting units), kUnsupported or kInvalidInput (program does not

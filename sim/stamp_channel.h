@@ -39,13 +39,13 @@ class StampChannel {
     ++in_use_;
     step(claim_at_);
   }
-  // The token leaves its producer at `cycle` and passes the links.
-  void send(int64_t cycle, int64_t rows, int64_t cols) {
+  // The token leaves its producer from cycle `first` to `last` and passes the links.
+  void send(int64_t first, int64_t last, int64_t rows, int64_t cols) {
     if (bytes_per_cycle_ > 0) {
       if (rows * cols != carried_elements_) measure(rows * cols);
-      cycle = links_free_cycle_ = std::max(links_free_cycle_, cycle) + carried_cycles_;
+      last = links_free_cycle_ = std::max(last, std::max(links_free_cycle_, first) + carried_cycles_);
     }
-    write({cycle + latency_cycles_, rows, cols});
+    write({last + latency_cycles_, rows, cols});
   }
   void write(const StampToken& token) {
     elements_written_ += token.rows * token.cols;

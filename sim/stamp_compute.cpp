@@ -46,7 +46,7 @@ void StampUnit::walk(StateWalk& state) {
 StampCompute::StampCompute(const SectionContext& context, StampFabric& fabric, size_t index)
     : StampUnit(context, fabric, index),
       extents_(unit_.inputs.size(), kNoToken),
-      cost_(context.section, unit_, context.node.chip, context.channel_causes) {
+      cost_(context.section, unit_, context.node.chip, context.channel_causes, context.operand_rates) {
   RDU_CHECK(unit_.inputs.size() <= 32 && unit_.outputs.size() <= 32, "unit {} has more than 32 ports",
             unit_.name);
   for (const InputPort& port : unit_.inputs)
@@ -98,8 +98,12 @@ bool StampCompute::fire() {
     return false;
   }
   starve_until(ready);
-  work_until(time_ + (*found)->cycles.service_cycles);
-  latency_cycles_ = (*found)->cycles.latency_cycles;
+  const FiringCycles& cycles = (*found)->cycles;
+  begin_ = time_;
+  work_until(begin_ + cycles.service_cycles);
+  starve_until(begin_ + cycles.operand_cycles);
+  latency_cycles_ = cycles.latency_cycles;
+  result_cycles_ = cycles.result_cycles;
   release_inputs();
   fired_ = true;
   return true;
@@ -143,16 +147,17 @@ bool StampCompute::give() {
   for (const Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase) && !have_space(out.channels)) return false;
   }
-  int64_t space = time_;
+  int64_t space = 0;
   for (const Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase)) space = claim(out.channels, space);
   }
   block_until(space);
   results_ready_cycle_ = std::max(results_ready_cycle_, time_ + latency_cycles_);
+  const int64_t first = std::max(space, results_ready_cycle_ - result_cycles_);
   for (Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase)) {
       for (StampChannel* channel : out.channels)
-        channel->send(results_ready_cycle_, out.tile.rows, out.tile.cols);
+        channel->send(first, results_ready_cycle_, out.tile.rows, out.tile.cols);
     }
     advance(out.phase, out.port->phases.period);
     advance(out.reset_phase, out.port->reset_period);
@@ -165,6 +170,8 @@ bool StampCompute::give() {
 void StampCompute::walk_more(StateWalk& state) {
   state.same(fired_ ? 1 : 0);
   state.same(fired_ ? latency_cycles_ : 0);
+  state.same(fired_ ? result_cycles_ : 0);
+  if (fired_) state.stamp(begin_);
   state.stamp(results_ready_cycle_, time_);
   state.same(counters_.firings % cost_.slice_period());
   for (size_t i = 0; i < inputs_.size(); ++i) {

@@ -13,7 +13,7 @@ StampEngine::StampEngine(const SectionContext& context, bool skip_periods)
   const NodeSpec& node = context.node;
   for (const Tier tier : {Tier::kHbm, Tier::kDdr}) {
     const auto t = static_cast<size_t>(tier);
-    fabric_.memory[t].clock.configure(memory_bytes_per_s(node.chip, tier), clock_hz(node.chip));
+    fabric_.memory[t].clock.configure(context.memory_bytes_per_s[t], clock_hz(node.chip));
     fabric_.memory_latency_cycles[t] = memory_latency_cycles(node.chip, tier);
   }
   fabric_.egress.clock.configure(link_bytes_per_s(node), clock_hz(node.chip));
@@ -26,9 +26,10 @@ StampEngine::StampEngine(const SectionContext& context, bool skip_periods)
 void StampEngine::build_channels() {
   const Section& section = context_.section;
   fabric_.channels.reserve(section.channels.size());
-  for (const Channel& c : section.channels) {
+  for (size_t i = 0; i < section.channels.size(); ++i) {
+    const Channel& c = section.channels[i];
     fabric_.channels.emplace_back(c.dtype, c.capacity_tokens, c.latency_cycles,
-                                  c.bytes_per_cycle(context_.node.chip.rdn.link_bytes_per_cycle),
+                                  write_rate(c, context_.operand_rates[i], context_.node.chip),
                                   fabric_.ready);
   }
   fabric_.mailboxes.resize(section.units.size());

@@ -113,7 +113,7 @@ void StampStream::complete(const Transfer& transfer) {
   work_until(transfer.finish_cycle);
   if (input_ != nullptr) input_->release(std::max(time_, now_));
   for (StampChannel* channel : outputs_)
-    channel->send(std::max(transfer.done_cycle, now_), token_rows_, moves_.cols);
+    channel->send(transfer.first_cycle(), std::max(transfer.done_cycle, now_), token_rows_, moves_.cols);
   asked_ = false;
   ++counters_.firings;
 }
@@ -176,7 +176,7 @@ bool StampSend::give_own() {
   if (!have_space(outputs_)) return false;
   block_until(claim(outputs_, time_));
   const Extent own = exchange_part(*unit_.exchange, sockets_, {token_.rows, token_.cols, 0, 0}, 0);
-  for (StampChannel* channel : outputs_) channel->send(time_, own.rows, own.cols);
+  for (StampChannel* channel : outputs_) channel->send(time_, time_, own.rows, own.cols);
   stage_ = mailboxes_.empty() ? Stage::kInput : Stage::kPost;
   return true;
 }
@@ -243,7 +243,7 @@ void StampReceive::run() {
     if (!combined_ && !combine()) return;
     if (!have_space(outputs_)) return;
     block_until(claim(outputs_, time_));
-    for (StampChannel* channel : outputs_) channel->send(time_, result_.rows, result_.cols);
+    for (StampChannel* channel : outputs_) channel->send(time_, time_, result_.rows, result_.cols);
     combined_ = false;
     ++counters_.firings;
   }

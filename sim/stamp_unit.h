@@ -95,6 +95,8 @@ class StampCompute : public StampUnit {
   StampCompute(const SectionContext& context, StampFabric& fabric, size_t index);
   void run() override;
   [[nodiscard]] UnitCounters counters() const override;
+  // Results leave while their firing works, so slots that came free meanwhile still count.
+  [[nodiscard]] int64_t floor() const override { return fired_ ? begin_ : time_; }
 
  private:
   struct Input {
@@ -121,7 +123,9 @@ class StampCompute : public StampUnit {
   std::vector<Output> outputs_;
   std::vector<Extent> extents_;  // of the held tokens; rows -1: none
   FiringCost cost_;
-  int64_t latency_cycles_ = 0;       // of the firing whose results wait
+  int64_t latency_cycles_ = 0;  // of the firing whose results wait
+  int64_t result_cycles_ = 0;
+  int64_t begin_ = 0;  // of that firing
   int64_t results_ready_cycle_ = 0;  // of the firing before: results leave in order
   bool fired_ = false;               // results wait for space
 };
@@ -141,6 +145,8 @@ class StampStream : public StampUnit {
     int64_t start_cycle = 0;
     int64_t finish_cycle = 0;
     int64_t done_cycle = 0;
+    // First byte has arrived.
+    [[nodiscard]] int64_t first_cycle() const { return done_cycle - (finish_cycle - start_cycle); }
   };
   bool ask();  // false: it has to wait
   bool take_input();

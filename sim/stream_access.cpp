@@ -14,7 +14,8 @@ StreamAccess::StreamAccess(const Program& program, const Section& section, const
       cols(stream.cols),
       symbol_cols(symbol.cols),
       element_bytes(dtype_bytes(symbol.dtype)),
-      burst_bytes((symbol.tier == Tier::kHbm ? chip.hbm : chip.ddr).burst_bytes) {
+      burst_bytes((symbol.tier == Tier::kHbm ? chip.hbm : chip.ddr).burst_bytes),
+      ring(stream.ring > 0) {
   int64_t shard_cols = symbol.cols;
   if (symbol.shard.kind == ShardKind::kRows) {
     shard_rows = shard_range(symbol.shard, symbol.full_rows, socket, program.sockets).size;
@@ -28,7 +29,7 @@ StreamAccess::StreamAccess(const Program& program, const Section& section, const
 
 int64_t StreamAccess::alike_tokens(const MemoryStream& stream, int64_t from) const {
   const int64_t last_begin = stream.begin + std::max<int64_t>(0, (stream.segments - 1) * stream.stride);
-  if (last_begin + stream.rows > shard_rows) return 0;  // clipped somewhere
+  if (!ring && last_begin + stream.rows > shard_rows) return 0;  // clipped somewhere
   if (stream.rows % stream.rows_per_token == 0) return std::numeric_limits<int64_t>::max();
   return stream.tokens_per_segment() - 1 - from % stream.tokens_per_segment();
 }

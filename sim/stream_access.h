@@ -16,7 +16,9 @@ namespace rdusim::sim {
 class StreamWalk {
  public:
   explicit StreamWalk(const MemoryStream& stream) : stream_(&stream) {}
-  // First row and number of rows of the next token, before clipping to the shard.
+  // Segment of the next token.
+  [[nodiscard]] int64_t segment() const { return segment_; }
+  // First row (without the ring) and number of rows of the next token, before clipping to the shard.
   ShardRange next() {
     const int64_t size = std::min(stream_->rows_per_token, stream_->rows - row_);
     const ShardRange range{stream_->begin + segment_ * stream_->stride + row_, size};
@@ -46,10 +48,12 @@ struct StreamAccess {
 
   // What of the rows [begin, begin + size) this socket has.
   [[nodiscard]] ShardRange clip_rows(ShardRange rows) const {
+    if (ring) return rows;  // of a whole symbol
     return {rows.begin, std::clamp<int64_t>(shard_rows - rows.begin, 0, rows.size)};
   }
   [[nodiscard]] int64_t contiguous_runs(int64_t rows) const { return cols == symbol_cols ? 1 : rows; }
-  // On the memory channel: each of `runs` contiguous runs is rounded up to bursts.
+  // On the memory channel: each of `runs` contiguous runs is rounded up to bursts. APPROX: a token over the
+  // end of a ring counts as one run; it is one burst more at most.
   [[nodiscard]] int64_t channel_bytes(int64_t bytes, int64_t runs) const {
     if (burst_bytes <= 0) return bytes;
     return (bytes / runs + burst_bytes - 1) / burst_bytes * burst_bytes * runs;
@@ -70,6 +74,7 @@ struct StreamAccess {
   int64_t element_bytes;
   int64_t burst_bytes;
   int64_t sram_bytes_per_cycle;
+  bool ring;
 };
 
 }  // namespace rdusim::sim

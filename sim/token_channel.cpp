@@ -7,10 +7,12 @@
 
 namespace rdusim::sim {
 
-int64_t TokenChannel::carry(int64_t cycle, int64_t elements) {
-  if (bytes_per_cycle_ == 0) return cycle + latency_cycles_;
+int64_t TokenChannel::carry(int64_t first, int64_t last, int64_t elements) {
+  if (bytes_per_cycle_ == 0) return last + latency_cycles_;
   const int64_t bytes = elements * dtype_bytes(dtype_);
-  links_free_cycle_ = std::max(links_free_cycle_, cycle) + (bytes + bytes_per_cycle_ - 1) / bytes_per_cycle_;
+  const int64_t passed =
+      std::max(links_free_cycle_, first) + (bytes + bytes_per_cycle_ - 1) / bytes_per_cycle_;
+  links_free_cycle_ = std::max(passed, last);
   return links_free_cycle_ + latency_cycles_;
 }
 

@@ -45,10 +45,10 @@ class TokenChannel {
     return claimed_ < capacity_ ? 0 : free_cycles_[static_cast<size_t>(claimed_ % capacity_)];
   }
   void claim() { ++claimed_; }
-  // Cycle at which the next token, leaving its producer at `cycle`, is at the consumer: behind the tokens
-  // before it on the same links, then its own transfer and the way. Its slot is taken meanwhile, so a slow
-  // link blocks the producer.
-  int64_t carry(int64_t cycle, int64_t elements);
+  // Cycle at which the next token is at the consumer. Its producer gives it from cycle `first` to `last`, and
+  // what is there goes on at once: behind the tokens before it on the same links, its own transfer, and the
+  // way. Its slot is taken meanwhile, so a slow link blocks the producer.
+  int64_t carry(int64_t first, int64_t last, int64_t elements);
   // Puts the token, readable from its ready_cycle on, into the oldest claimed slot and wakes a waiting
   // consumer.
   void write(Token token);

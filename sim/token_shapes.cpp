@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/program/operand_reads.h"
 #include "sim/section_outcome.h"
 
 namespace rdusim::sim {
@@ -27,9 +28,11 @@ TokenShapes::TokenShapes(const Program& program, const Section& section, const L
       launch_(launch),
       ends_(ends),
       channel_causes_(channel_causes(section)),
+      operand_rates_(rdusim::operand_rates(section, chip)),
       firings_(section.units.size()) {
   costs_.reserve(section.units.size());
-  for (const Unit& unit : section.units) costs_.emplace_back(section, unit, chip, channel_causes_);
+  for (const Unit& unit : section.units)
+    costs_.emplace_back(section, unit, chip, channel_causes_, operand_rates_);
 }
 
 Result<Extent> TokenShapes::token(ChannelId channel, int64_t number) {
@@ -67,6 +70,7 @@ Result<Extent> TokenShapes::streamed(const Unit& unit, int64_t number) {
   const int64_t in_segment = number % s.tokens_per_segment() * s.rows_per_token;
   const int64_t segment = number / s.tokens_per_segment() % s.segments;
   const int64_t rows = std::min(s.rows_per_token, s.rows - in_segment);
+  if (s.ring > 0) return Extent{rows, cols, 0, 0};
   const int64_t begin = s.begin + segment * s.stride + in_segment;
   return Extent{std::clamp<int64_t>(symbol.rows - begin, 0, rows), cols, 0, 0};
 }
@@ -97,7 +101,8 @@ Result<Extent> TokenShapes::computed(size_t unit, size_t output, int64_t number)
 }
 
 // What the port's register brings in firings [begin, end), put together. Pieces whose ends and middle are
-// alike are alike throughout: a ragged piece is the last of its run.
+// alike are alike throughout: a ragged piece is the last of its run, and one with cached rows before it the
+// first.
 Result<Extent> TokenShapes::collected(size_t unit, size_t output, int64_t begin, int64_t end) {
   const bool by_rows = section_.units[unit].outputs[output].accumulate == Accumulate::kConcatRows;
   RDU_ASSIGN(const FiringCost::Entry* first, firing(unit, begin));

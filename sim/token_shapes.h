@@ -25,6 +25,7 @@ class TokenShapes {
   // Keeps references; `ends` are those of the section's channels.
   TokenShapes(const Program& program, const Section& section, const Launch& launch, const ChipSpec& chip,
               const std::vector<ChannelEnds>& ends);
+  [[nodiscard]] const std::vector<int64_t>& operand_rates() const { return operand_rates_; }
 
   // Extent of the channel's token `number` (from 0). Fails as the firings behind it would, and with
   // kUnsupported when units feed each other in a loop.
@@ -44,6 +45,7 @@ class TokenShapes {
   const Launch& launch_;
   const std::vector<ChannelEnds>& ends_;
   const std::vector<Cause> channel_causes_;
+  const std::vector<int64_t> operand_rates_;
   std::vector<FiringCost> costs_;
   std::vector<std::map<int64_t, FiringCost::Entry>> firings_;  // [unit]
   size_t depth_ = 0;                                           // units between here and the first caller

@@ -4,8 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "base/arch/memory_service.h"
 
 namespace rdusim {
 
@@ -42,10 +45,16 @@ struct MemorySpec {
   double latency_ns = 0;             // first byte of an idle channel, seen by the AGCU
   int64_t burst_bytes = 0;           // every access is rounded up to it
   int64_t channels = 0;
-  // Streaming bandwidth after refresh.
+  std::string service_name = "none";               // a table of configs/service/; none: efficiency 1
+  std::shared_ptr<const MemoryService> service{};  // what service_name names, once loaded
+  // Peak after refresh: what no pattern exceeds.
   [[nodiscard]] double achieved_bytes_per_s() const {
     const double tax = refresh_interval_ns > 0 ? refresh_cycle_ns / refresh_interval_ns : 0;
     return bandwidth_bytes_per_s * (1 - tax);
+  }
+  // Of that, what banks, rows and turnarounds leave to a pattern.
+  [[nodiscard]] double achieved_bytes_per_s(const MemoryPattern& pattern) const {
+    return achieved_bytes_per_s() * (service ? service->efficiency_of(pattern) : 1);
   }
 };
 

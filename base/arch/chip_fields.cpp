@@ -8,6 +8,7 @@
 
 #include "base/arch/dram_fields.h"
 #include "base/arch/energy.h"
+#include "base/arch/memory_service_fields.h"
 
 namespace rdusim {
 namespace {
@@ -81,6 +82,8 @@ const Fields<MemorySpec>& memory_fields() {
           .integer("burst_bytes", &MemorySpec::burst_bytes, {1, 1 << 20}, "bytes",
                    "every access is rounded up to it")
           .integer("channels", &MemorySpec::channels, {1, 4096}, "channels", "of one socket")
+          .text("service", &MemorySpec::service_name, "table of configs/service/; none: peak less refresh")
+          .optional()
           .check([](const MemorySpec& memory) -> std::string {
             if (memory.refresh_interval_ns == 0 || memory.refresh_cycle_ns < memory.refresh_interval_ns)
               return "";
@@ -221,11 +224,9 @@ std::string dump_gpu_node(const GpuNodeSpec& node) {
 }
 
 std::vector<ConfigKind> config_kinds() {
-  return {{"chip", &chip_fields()},
-          {"node", &node_fields()},
-          {"gpu_node", &gpu_node_fields()},
-          {"energy", &energy_fields()},
-          {"dram", &dram_fields()}};
+  return {{"chip", &chip_fields()},         {"node", &node_fields()},
+          {"gpu_node", &gpu_node_fields()}, {"energy", &energy_fields()},
+          {"dram", &dram_fields()},         {"memory_service", &memory_service_fields()}};
 }
 
 }  // namespace rdusim

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/arch/chip_fields.h"
+#include "base/arch/memory_service_fields.h"
 #include "base/io/document_scalars.h"
 #include "base/io/file.h"
 
@@ -75,7 +76,13 @@ Status expect_kind(const DocumentNode& root, std::string_view expected) {
 Result<ChipSpec> load_chip(ConfigContext& context, const std::string& path) {
   RDU_ASSIGN(DocumentNode root, read_config(context, path));
   RDU_CHECK_OK(apply_overrides(context, root, "chip"));
-  return chip_fields().parse(root);
+  RDU_ASSIGN(ChipSpec chip, chip_fields().parse(root));
+  for (MemorySpec* memory : {&chip.hbm, &chip.ddr}) {
+    if (memory->service_name == "none") continue;
+    RDU_ASSIGN(MemoryService service, load_memory_service(context, memory->service_name));
+    memory->service = std::make_shared<const MemoryService>(std::move(service));
+  }
+  return chip;
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ Result<TensorEntry> parse_entry(const std::string& tensor, const DocumentNode& n
     return invalid(
         where, fmt::format("{} data bytes, but shape and dtype {} need {}", end - begin, dtype, expected));
   }
-  return TensorEntry{tensor, type->dtype, std::move(shape), data_start + begin, end - begin, dtype};
+  return TensorEntry{tensor, type->dtype, std::move(shape), data_start + begin, end - begin, dtype, 0};
 }
 
 Status check_coverage(std::vector<TensorEntry> entries, int64_t data_start, int64_t file_bytes,
@@ -178,6 +178,7 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::string& path) {
   RDU_ASSIGN(const std::vector<uint8_t> header, read_range(path, kLengthBytes, length));
   SafetensorsFile file;
   file.path_ = path;
+  file.files_ = {path};
   const std::string_view json(reinterpret_cast<const char*>(header.data()), header.size());
   RDU_ASSIGN(file.entries_, parse_header(json, file_bytes, path));
   return file;
@@ -190,6 +191,7 @@ Result<SafetensorsFile> SafetensorsFile::from_bytes(std::vector<uint8_t> bytes, 
                               static_cast<size_t>(length));
   SafetensorsFile file;
   file.path_ = name;
+  file.files_ = {name};
   RDU_ASSIGN(file.entries_, parse_header(json, size, name));
   file.bytes_ = std::move(bytes);
   return file;
@@ -210,13 +212,14 @@ Result<Tensor> SafetensorsFile::read(const std::string& name) const {
     return Error{ErrorCode::kNotFound, path_, "no tensor " + backquoted(name), suggestion(name, names)};
   }
   const StoredType stored = find_type(entry->stored_type)->stored;
-  const std::string where = place(path_, name);
+  const std::string& file = files_[entry->file];
+  const std::string where = place(file, name);
   if (!bytes_.empty()) {
     const std::span<const uint8_t> all(bytes_);
     return convert_to_fp32(all.subspan(static_cast<size_t>(entry->offset), static_cast<size_t>(entry->bytes)),
                            stored, entry->shape, where);
   }
-  RDU_ASSIGN(const std::vector<uint8_t> bytes, read_range(path_, entry->offset, entry->bytes));
+  RDU_ASSIGN(const std::vector<uint8_t> bytes, read_range(file, entry->offset, entry->bytes));
   return convert_to_fp32(bytes, stored, entry->shape, where);
 }
 

@@ -226,6 +226,11 @@ int64_t Pass::lone_cycles() const {
   return occupancy_cycles() - std::max(last, min_block_cycles) + last + latency_cycles;
 }
 
+int64_t Pass::result_cycles() const {
+  const int64_t blocks = ceil_div(steps, std::max<int64_t>(1, block_steps));
+  return std::max<int64_t>(0, blocks - 1) * std::max(block_steps, min_block_cycles);
+}
+
 int64_t FiringPlan::service_cycles() const {
   int64_t cycles = 0;
   for (const Pass& pass : passes) cycles += pass.occupancy_cycles();

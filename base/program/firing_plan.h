@@ -53,6 +53,8 @@ struct Pass {
   [[nodiscard]] int64_t occupancy_cycles() const;
   // Cycles from the first step to the last result, if nothing holds it up.
   [[nodiscard]] int64_t lone_cycles() const;
+  // Cycles from the first block's result to the last one's.
+  [[nodiscard]] int64_t result_cycles() const;
 };
 
 struct FiringPlan {

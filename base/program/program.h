@@ -136,7 +136,9 @@ std::string_view cause_name(Cause cause);
 
 // What a load or store unit touches: `segments` row ranges of `rows` rows, the i-th starting at row
 // begin + i * stride, cut into tokens of at most rows_per_token rows (a token never spans two segments); the
-// whole `repeats` times. Columns [col_begin, col_begin + cols) of the symbol. A load with an input port is a
+// whole `repeats` times. ring > 0: row r of a segment lies at r mod ring after the segment's first row, which
+// is then at i * stride (a cache that keeps the last `ring` rows); coordinates of tiles count on without it.
+// Columns [col_begin, col_begin + cols) of the symbol. A load with an input port is a
 // gather: each input token [m,1] of row numbers gives one token [m, cols] (segments and rows_per_token are
 // unused).
 struct MemoryStream {
@@ -149,12 +151,17 @@ struct MemoryStream {
   int64_t col_begin = 0;
   int64_t cols = 0;
   int64_t repeats = 1;
+  int64_t ring = 0;
   bool gather = false;
   int priority = 0;  // lower goes first when streams compete for a memory channel; ties by unit name
   friend bool operator==(const MemoryStream&, const MemoryStream&) = default;
 
   [[nodiscard]] int64_t tokens_per_segment() const { return (rows + rows_per_token - 1) / rows_per_token; }
   [[nodiscard]] int64_t tokens() const { return repeats * segments * tokens_per_segment(); }
+  // Row of the symbol at which row `row`, counted without the ring, of segment `segment` lies.
+  [[nodiscard]] int64_t symbol_row(int64_t segment, int64_t row) const {
+    return ring > 0 ? segment * stride + (row - segment * stride) % ring : row;
+  }
 };
 
 // A send unit takes one token and posts a message to each other socket: kScatterCols sends socket p the p-th
@@ -220,6 +227,9 @@ struct Channel {
   int64_t links = 0;
   // Of the links' rate, what the flows that cross the same links of the mesh leave to this channel.
   int64_t share_permille = 1000;
+  // Of what the ports of the PMUs that hold its tokens give, what their way to a gemm or simd unit lets
+  // through (operand_reads.h).
+  int64_t read_permille = 1000;
   std::vector<TileId> tiles{};  // of its PMUs; empty: not placed
   // Ways of its tokens, empty: not routed. legs[0]: from the producer to the channel's PMUs, or straight to
   // the consumer when it has none; legs[1]: from the PMUs to the consumer. Each route of a leg carries an

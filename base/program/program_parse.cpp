@@ -59,7 +59,8 @@ void read_channel(LineReader& r, Channel& c) {
   c.latency_cycles = r.integer("latency");
   c.pmus = r.integer("pmus");
   c.links = r.integer("links");
-  if (!r.failed() && !r.at_end()) c.share_permille = r.integer("share");
+  if (r.next_is("share")) c.share_permille = r.integer("share");
+  if (!r.failed() && !r.at_end()) c.read_permille = r.integer("read");
 }
 
 void read_tiles(LineReader& r, std::vector<TileId>& tiles) {
@@ -126,6 +127,7 @@ void read_stream(LineReader& r, MemoryStream& s) {
   const int64_t priority = r.integer("priority");
   if (priority < -kMaxIndex || priority > kMaxIndex) r.fail(fmt::format("priority {} is absurd", priority));
   s.priority = static_cast<int>(priority);
+  if (r.next_is("ring")) s.ring = r.integer("ring");
 }
 
 void read_op(LineReader& r, TileOp& op) {

@@ -47,9 +47,11 @@ void print_stream(Out out, const MemoryStream& s) {
   fmt::format_to(
       out,
       "    stream {} begin {} rows {} segments {} stride {} per_token {} col {} cols {} repeats {} "
-      "gather {} priority {}\n",
+      "gather {} priority {}",
       s.argument.value, s.begin, s.rows, s.segments, s.stride, s.rows_per_token, s.col_begin, s.cols,
       s.repeats, s.gather ? 1 : 0, s.priority);
+  if (s.ring > 0) fmt::format_to(out, " ring {}", s.ring);
+  fmt::format_to(out, "\n");
 }
 
 void print_tiles(Out out, const std::vector<TileId>& tiles) {
@@ -88,6 +90,7 @@ void print_channel(Out out, const Channel& c) {
   fmt::format_to(out, "  channel {} {} {} x {} capacity {} latency {} pmus {} links {}", quoted(c.name),
                  dtype_name(c.dtype), c.rows, c.cols, c.capacity_tokens, c.latency_cycles, c.pmus, c.links);
   if (c.share_permille != 1000) fmt::format_to(out, " share {}", c.share_permille);
+  if (c.read_permille != 1000) fmt::format_to(out, " read {}", c.read_permille);
   fmt::format_to(out, "\n");
   print_tiles(out, c.tiles);
   for (size_t leg = 0; leg < c.legs.size(); ++leg) {

@@ -19,7 +19,7 @@
 //   launch 0 0
 // Where units are placed and channels routed, there are also
 //   mesh 40 x 52 dies 2 agcus 20                                (once, after the tiers)
-//   channel "c" ... links 1 share 870                           (share only where not 1000)
+//   channel "c" ... links 1 share 870 read 500                  (share and read only where not 1000)
 //     tiles 18 70                                               (of a channel's PMUs; of a unit)
 //     route 0 18 20 124! 229<1!                                 (leg, source, waypoints; `<1`: hangs on the
 //                                                                point number 1, else on the one before)

@@ -54,6 +54,8 @@ class SectionVerifier {
         return error("channel " + c.name, "latency, PMUs and links must not be negative");
       if (c.share_permille < 1 || c.share_permille > 1000)
         return error("channel " + c.name, "its share of the links must be 1 to 1000 thousandths");
+      if (c.read_permille < 1 || c.read_permille > 1000)
+        return error("channel " + c.name, "its share of the PMUs' ports must be 1 to 1000 thousandths");
     }
     return {};
   }
@@ -189,10 +191,12 @@ class SectionVerifier {
       return {};
     }
     if (s.rows < 1 || s.segments < 1 || s.rows_per_token < 1 || s.repeats < 1 || s.begin < 0 ||
-        s.stride < 0) {
-      return unit_error(
-          unit, "rows, segments, rows per token and repeats must be positive, begin and stride not negative");
+        s.stride < 0 || s.ring < 0) {
+      return unit_error(unit,
+                        "rows, segments, rows per token and repeats must be positive, begin, stride and ring "
+                        "not negative");
     }
+    if (load && s.ring > 0 && s.rows > s.ring) return unit_error(unit, "reads more rows than its ring holds");
     const size_t inputs = load ? 0 : 1;
     if (unit.inputs.size() != inputs || unit.outputs.size() != 1 - inputs) {
       return unit_error(unit, load ? "a load has one output port and no input"
@@ -327,7 +331,8 @@ Status verify_binding(const Program& program, const Section& section, std::span<
                       const Unit& unit) {
   const MemoryStream& s = *unit.stream;
   const Symbol& symbol = program.symbols[bindings[s.argument.value].value];
-  const int64_t last_row = s.gather ? 0 : s.begin + (s.segments - 1) * s.stride + s.rows;
+  const int64_t in_segment = s.ring > 0 ? std::min(s.ring, s.begin + s.rows) : s.begin + s.rows;
+  const int64_t last_row = s.gather ? 0 : (s.segments - 1) * s.stride + in_segment;
   if (last_row <= symbol.rows && s.col_begin + s.cols <= symbol.cols) return {};
   return program_error(fmt::format("section {}, unit {}", section.name, unit.name),
                        fmt::format("the stream reaches row {}, column {} of symbol {} of {} x {}", last_row,

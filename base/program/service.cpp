@@ -57,7 +57,8 @@ FiringCycles compute_cycles(const Unit& unit, const PcuSpec& pcu, const std::vec
   const int64_t service = plan.service_cycles();
   // A body without passes (layout only) still goes through a PCU.
   const int64_t lone = plan.passes.empty() ? service + pcu.pipeline_latency_cycles : plan.lone_cycles();
-  return {service, std::max<int64_t>(0, lone - service)};
+  const int64_t results = plan.passes.empty() ? 0 : plan.passes.back().result_cycles();
+  return {service, std::max<int64_t>(0, lone - service), 0, results};
 }
 
 int64_t compute_service(const Unit& unit, const PcuSpec& pcu, const std::vector<bool>& needed,

@@ -14,13 +14,11 @@
 // (sim/pmu/pmu_model.h) confirms for tokens that lie in whole lines, when what is written and what is read
 // lie in different banks; of an accumulator it charges the new tokens only.
 //
-// Operands are limited where they cross the RDN (Channel::links), not here.
-// APPROX: a token that is held for several firings crosses once; a systolic array would fetch it again for
-// each, at a rate that the same links carry. APPROX: re-reading a grown accumulator is charged to its
-// consumer only. Source of the PCU and PMU shapes: configs/chips; array and tail as in the published chip
-// description.
+// What it takes to read a firing's operands, the tokens that it holds included, is in operand_reads.h.
+// Source of the PCU and PMU shapes: configs/chips; array and tail as in the published chip description.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -42,8 +40,12 @@ Status firing_extents(const Unit& unit, const std::vector<bool>& needed, int64_t
 struct FiringCycles {
   int64_t service_cycles = 1;
   int64_t latency_cycles = 0;
+  int64_t operand_cycles = 0;  // in which its operands are read, beside the service (operand_reads.h)
+  int64_t result_cycles = 0;   // from its first result to its last
+  // Cycles that it keeps its unit from the next firing.
+  [[nodiscard]] int64_t occupancy_cycles() const { return std::max(service_cycles, operand_cycles); }
 };
-// Of one firing of a gemm or simd unit.
+// Of one firing of a gemm or simd unit, without operand_cycles.
 FiringCycles compute_cycles(const Unit& unit, const PcuSpec& pcu, const std::vector<bool>& needed,
                             std::span<const Extent> registers);
 

@@ -136,7 +136,7 @@ Result<Extent> layout_extent(const TileOp& op, const Operands& x, int64_t firing
       return Extent{a.rows, a.cols + x[1].cols, a.row0, a.col0};
     case TileOpKind::kConcatRows:
       if (a.cols != x[1].cols) return shape_error(op, x, "columns must be equal");
-      return Extent{a.rows + x[1].rows, a.cols, a.row0, a.col0};
+      return Extent{a.rows + x[1].rows, a.cols, a.rows > 0 ? a.row0 : x[1].row0, a.col0};
     case TileOpKind::kRepeatRows:
       if (op.ints[0] < 1) return shape_error(op, x, "the count must be positive");
       return Extent{a.rows * op.ints[0], a.cols, a.row0 * op.ints[0], a.col0};

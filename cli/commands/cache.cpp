@@ -169,10 +169,9 @@ void add_cache(CLI::App& app, Session& session) {
   std::string policies = "Policies (what goes first):\n";
   for (const auto& choice : runtime::eviction_policies())
     policies += fmt::format("  {:9} {}\n", choice.name, choice.description);
-  replay->footer(
-      policies +
-      "\nExample:\n  rdusim cache replay --trace tests/fixtures/runtime/cache/traces/mixed060.csv.gz "
-      "--policy all --capacity-bytes 243000000000,972000000000");
+  replay->footer(policies +
+                 "\nExample:\n  rdusim cache replay --trace configs/reference/cache/traces/mixed060.csv.gz "
+                 "--policy all --capacity-bytes 243000000000,972000000000");
   replay->callback([&session, replay_options] {
     session.body = [replay_options](Session& s) { return run_replay(s, *replay_options); };
   });
@@ -185,7 +184,7 @@ void add_cache(CLI::App& app, Session& session) {
                    "results.csv with trace,policy,cache_bytes,misses and traces/<trace>.csv[.gz]")
       ->required()
       ->check(CLI::ExistingDirectory);
-  reference->footer("Example:\n  rdusim cache reference tests/fixtures/runtime/cache");
+  reference->footer("Example:\n  rdusim cache reference configs/reference/cache");
   reference->callback([&session, reference_options] {
     session.body = [reference_options](Session& s) { return run_reference(s, *reference_options); };
   });

@@ -22,7 +22,6 @@ struct Options {
   std::string dtype = "both";
   std::vector<int64_t> sockets = {1, 2};
   std::string fusion = "both";
-  bool ring_cache = false;
 };
 
 // One way to run a fixture.
@@ -49,10 +48,9 @@ std::vector<Variant> variants(const Options& options) {
 }
 
 Result<models::FixtureReport> run_variant(const models::Fixture& fixture, const Variant& variant,
-                                          const ChosenNode& chosen, bool ring_cache) {
+                                          const ChosenNode& chosen) {
   models::FixtureOptions options;
   options.activations = variant.dtype;
-  options.ring_cache = ring_cache;
   if (!variant.chip)
     return models::check_fixture(fixture, options, models::interpreter_executor(fixture.weights));
   NodeSpec node = chosen.node;
@@ -92,13 +90,13 @@ Result<int> run(Session& session, const Options& options) {
   bool passed = true;
   for (const auto& folder : options.folders) {
     RDU_ASSIGN(const models::Fixture fixture, models::load_fixture(folder));
-    for (const char* file : {"config.json", "model.safetensors", "expected.safetensors"}) {
+    for (const char* file : {"config.json", "expected.safetensors"})
       RDU_CHECK_OK(session.record_file(folder + "/" + file));
-    }
+    for (const std::string& file : fixture.weights.files()) RDU_CHECK_OK(session.record_file(file));
     for (const Variant& variant : variants(options)) {
       progress.note(fmt::format("{} {} {} {} sockets {}", fixture.name, variant.chip ? "chip" : "reference",
                                 dtype_name(variant.dtype), variant.sockets, variant.fusion));
-      RDU_ASSIGN(const auto result, run_variant(fixture, variant, chosen, options.ring_cache));
+      RDU_ASSIGN(const auto result, run_variant(fixture, variant, chosen));
       table.add({result.name, variant.chip ? "chip" : "reference", std::string(dtype_name(result.dtype)),
                  variant.chip ? fmt::to_string(variant.sockets) : "–", variant.chip ? variant.fusion : "–",
                  fmt::format("{:.2e}", result.max_abs_error), fmt::format("{:.6f}", result.min_cosine),
@@ -136,9 +134,6 @@ void add_check(CLI::App& app, Session& session) {
       ->check(CLI::Range(int64_t{1}, int64_t{64}));
   command->add_option("--fusion", options->fusion, "none, layer, or both (default)")
       ->check(CLI::IsMember({"none", "layer", "both"}));
-  command->add_flag(
-      "--ring-cache", options->ring_cache,
-      "KV caches of the sliding window's size, where the model has one; the chip path refuses them so far");
   command->footer(
       "Every fixture runs through the reference interpreter and, compiled, through the simulated chip, where "
       "values ride on\n"

@@ -14,4 +14,8 @@ namespace rdusim::cli {
 #include "cli/commands/commands.def"
 #undef RDU_COMMAND
 
+#define RDU_STUDY(name) void add_study_##name(CLI::App& study, Session& session);
+#include "cli/commands/studies.def"
+#undef RDU_STUDY
+
 }  // namespace rdusim::cli

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/io/file.h"
+#include "base/program/program_text.h"
 #include "cli/commands/commands.h"
 #include "cli/crosscheck_suite.h"
 #include "cli/inputs.h"
@@ -97,7 +100,6 @@ struct Three {
   RunResult analytic;
   RunResult event;
   RunResult cycle;
-  RunResult cycle_read_once;  // held tokens read once
   [[nodiscard]] static double off(const RunResult& a, const RunResult& b) {
     return static_cast<double>(a.cycles) / static_cast<double>(b.cycles) - 1;
   }
@@ -110,21 +112,21 @@ struct Three {
 
 Result<Three> compare_three(const SuiteProgram& p, const ChosenNode& chosen,
                             const sim::MemoryDevices& devices) {
-  Three out{p.name, {}, {}, {}, {}};
+  Three out{p.name, {}, {}, {}};
+  NodeSpec node = chosen.node;
+  node.sockets = p.program.sockets;
   sim::RunOptions options;
   options.devices = devices;
   for (auto [fidelity, result] :
        {std::pair{Fidelity::kAnalytic, &out.analytic}, std::pair{Fidelity::kEvent, &out.event},
         std::pair{Fidelity::kCycle, &out.cycle}}) {
     options.fidelity = fidelity;
-    RDU_ASSIGN(*result, sim::run(p.program, chosen.node, chosen.stack, options));
+    RDU_ASSIGN(*result, sim::run(p.program, node, chosen.stack, options));
   }
-  options.held_operands_stay = true;
-  RDU_ASSIGN(out.cycle_read_once, sim::run(p.program, chosen.node, chosen.stack, options));
   return out;
 }
 
-// The section that event and cycle time most differently, and the unit whose busy cycles differ most there.
+// The section that event and cycle time most differently, and the unit whose cycles differ most there.
 std::string reason(const Three& t) {
   size_t worst = 0;
   const auto gap = [&](size_t s) {
@@ -138,11 +140,19 @@ std::string reason(const Three& t) {
   const SectionResult& cycle = t.cycle.sections[worst];
   std::string text = fmt::format("section {}: {} cycles in event (bound by {}), {} in cycle", event.name,
                                  event.cycles_per_launch, event.bound_by, cycle.cycles_per_launch);
-  text += fmt::format(
-      "; {} of them because tokens that a unit holds for several firings are read from their "
-      "PMUs again for each, which event leaves out",
-      cycle.cycles_per_launch - t.cycle_read_once.sections[worst].cycles_per_launch);
-  return text;
+  size_t unit = 0;
+  const auto apart = [&](size_t u) {
+    return std::abs(event.units[u].busy_cycles - cycle.units[u].busy_cycles) +
+           std::abs(event.units[u].blocked_cycles - cycle.units[u].blocked_cycles);
+  };
+  for (size_t u = 0; u < event.units.size(); ++u) {
+    if (apart(u) > apart(unit)) unit = u;
+  }
+  const auto spent = [](const UnitResult& u) {
+    return fmt::format("busy {}, starved {}, blocked {}", u.busy_cycles, u.starved_cycles, u.blocked_cycles);
+  };
+  return text + fmt::format("; of its units {} differs most: {} in event, {} in cycle",
+                            event.units[unit].name, spent(event.units[unit]), spent(cycle.units[unit]));
 }
 
 // True if every row is within the bounds.
@@ -164,7 +174,6 @@ Result<bool> run_three(Session& session, report::Json& json) {
                     {"analytic_s", t.analytic.latency_s()},
                     {"event_s", t.event.latency_s()},
                     {"cycle_s", t.cycle.latency_s()},
-                    {"cycle_held_operands_read_once_s", t.cycle_read_once.latency_s()},
                     {"within", t.within()}});
     within = within && t.within();
     if (!worst || std::abs(t.event_off()) > std::abs(worst->event_off())) worst = std::move(t);
@@ -174,6 +183,21 @@ Result<bool> run_three(Session& session, report::Json& json) {
   session.print(report::table_text(table) + "\nlargest difference: " + why + "\n\n");
   json["cycle"] = {{"workloads", std::move(rows)}, {"largest", why}, {"within", within}};
   return within;
+}
+
+// The sixteenth chip's programs, for `rdusim simulate FILE --node sn40l-sixteenth`.
+Result<int> save_programs(Session& session, const std::string& folder) {
+  RDU_ASSIGN(const auto chosen, load_node_and_stack(session, {"sn40l-sixteenth", ""}));
+  RDU_ASSIGN(const auto suite, crosscheck_suite(session, chosen));
+  for (const SuiteProgram& p : suite) {
+    std::string name = p.name;
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return c == ' ' || c == ','; }, '_');
+    const std::string path = fmt::format("{}/{}.rdu", folder, name);
+    RDU_CHECK_OK(write_file_atomically(path, print_program(p.program)));
+    session.print(path + "\n");
+  }
+  return kExitOk;
 }
 
 Result<int> run(Session& session, const NodeChoice& node, bool skip_cycle) {
@@ -213,10 +237,13 @@ Result<int> run(Session& session, const NodeChoice& node, bool skip_cycle) {
 void add_crosscheck(CLI::App& app, Session& session) {
   auto node = std::make_shared<NodeChoice>();
   auto skip_cycle = std::make_shared<bool>(false);
+  auto save = std::make_shared<std::string>();
   auto* command = app.add_subcommand("crosscheck", "the fidelities against each other, on fixed workloads");
   add_node_options(*command, *node);
   command->add_flag("--skip-cycle", *skip_cycle,
                     "only the workloads of the chosen node, not the sixteenth chip");
+  command->add_option("--save-programs", *save,
+                      "write the sixteenth chip's programs into this folder instead of running them");
   command->footer(
       "First analytic against event on ten workloads of the chosen node, then all three fidelities on ten of "
       "a\n"
@@ -225,8 +252,10 @@ void add_crosscheck(CLI::App& app, Session& session) {
       "more than 10 % from event, anywhere.\n"
       "\n"
       "Example:\n  rdusim crosscheck --node sn40l-8");
-  command->callback([&session, node, skip_cycle] {
-    session.body = [node, skip_cycle](Session& s) { return run(s, *node, *skip_cycle); };
+  command->callback([&session, node, skip_cycle, save] {
+    session.body = [node, skip_cycle, save](Session& s) {
+      return save->empty() ? run(s, *node, *skip_cycle) : save_programs(s, *save);
+    };
   });
 }
 

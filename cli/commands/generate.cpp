@@ -96,9 +96,8 @@ Result<int> run(Session& session, const Options& options) {
                  fmt::format("family {} does not decode", model->family()),
                  "generate needs a causal language model"};
   }
-  const std::string weights_path = options.folder + "/model.safetensors";
-  RDU_ASSIGN(const auto weights, SafetensorsFile::open(weights_path));
-  RDU_CHECK_OK(session.record_file(weights_path));
+  RDU_ASSIGN(const auto weights, SafetensorsFile::open_model(options.folder));
+  for (const std::string& file : weights.files()) RDU_CHECK_OK(session.record_file(file));
   chosen.node.sockets = options.sockets;
   ChipRunner runner(chosen.node, chosen.stack,
                     compile_options(options.compile, options.sockets, chosen.stack), weights);
@@ -125,7 +124,9 @@ Result<int> run(Session& session, const Options& options) {
 void add_generate(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("generate", "greedy decoding with real weights on the simulated chip");
-  command->add_option("MODEL_DIR", options->folder, "folder with config.json and model.safetensors")
+  command
+      ->add_option("MODEL_DIR", options->folder,
+                   "folder with config.json and model.safetensors, or its shards with their index")
       ->required()
       ->check(CLI::ExistingDirectory);
   command->add_option("--prompt-ids", options->prompt, "token ids of the prompt, separated by commas")

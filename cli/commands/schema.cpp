@@ -7,6 +7,7 @@
 
 #include "base/arch/chip_fields.h"
 #include "cli/commands/commands.h"
+#include "cli/study_spec.h"
 #include "cli/sweep_spec.h"
 #include "runtime/composition.h"
 #include "runtime/workload/generator.h"
@@ -19,6 +20,7 @@ std::map<std::string, std::string> schemas() {
   for (const auto& kind : config_kinds()) all[kind.name] = kind.fields->json_schema();
   all["composition"] = runtime::composition_json_schema();
   all["serving"] = runtime::engine_fields().json_schema();
+  all["study"] = study_fields().json_schema();
   all["sweep"] = sweep_json_schema();
   all["workload"] = runtime::workload_json_schema();
   return all;
@@ -44,7 +46,7 @@ Result<int> run(Session& session, const std::string& name) {
 void add_schema(CLI::App& app, Session& session) {
   auto name = std::make_shared<std::string>();
   auto* command = app.add_subcommand("schema", "print the JSON schema of a kind of configuration file");
-  command->add_option("KIND", *name, "chip, node, gpu_node, energy, composition, serving, sweep or workload")
+  command->add_option("KIND", *name, "chip, node, gpu_node, energy, composition, serving, study, sweep or workload")
       ->required();
   command->footer("Example:\n  rdusim schema chip > chip.schema.json");
   command->callback([&session, name] { session.body = [name](Session& s) { return run(s, *name); }; });

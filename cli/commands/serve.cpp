@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/serving.h"
 #include "report/format.h"
+#include "report/result_page.h"
 #include "report/serving.h"
 #include "runtime/scheduler/scheduler.h"
 
@@ -58,6 +59,11 @@ void print_tables(const Session& session, const Serving& serving) {
   session.print(report::table_text(report::serving_time_table(serving.nodes)) + "\n");
   if (serving.nodes.size() > 1)
     session.print(report::table_text(report::serving_speedup_table(serving.nodes)) + "\n");
+  for (const auto& node : serving.nodes) {
+    if (!node.flows.empty()) session.print(report::table_text(report::serving_flow_table(node)) + "\n");
+  }
+  const auto energies = report::serving_energy_table(serving.nodes);
+  if (!energies.rows.empty()) session.print(report::table_text(energies) + "\n");
   session.print(fmt::format("{} {}\n", report::serving_sentence(serving.nodes),
                             report::switching_sentence(serving.nodes)));
 }
@@ -67,10 +73,6 @@ Result<int> run(Session& session, const Options& options) {
   RDU_ASSIGN(const Serving serving,
              serve_composition(session, options.composition, options.serving, progress));
   print_tables(session, serving);
-  if (!options.html.empty()) {
-    const auto page = report::serving_page(serving.composition.name, serving.nodes);
-    RDU_CHECK_OK(write_file_atomically(options.html, report::page_html(page, session.manifest())));
-  }
   if (!options.records.empty()) {
     RDU_CHECK_OK(
         session.write_csv(options.records, report::table_csv(report::serving_records(serving.nodes))));
@@ -82,6 +84,10 @@ Result<int> run(Session& session, const Options& options) {
   json["assignment"] = assignment_json(serving.assignment);
   json.update(report::serving_json(serving.nodes));
   RDU_CHECK_OK(session.write_json(json));
+  if (options.html.empty()) return kExitOk;
+  RDU_ASSIGN(const auto file, report::result_of_text("the result", report::json_text(json)));
+  RDU_ASSIGN(const auto page, report::result_page({file}));
+  RDU_CHECK_OK(write_file_atomically(options.html, report::page_html(page, session.manifest())));
   return kExitOk;
 }
 
@@ -142,6 +148,9 @@ void add_serve(CLI::App& app, Session& session) {
       ->type_name("NAME");
   command->add_option("--fidelity", serving.fidelity, "how passes are simulated: analytic (default) or event")
       ->check(CLI::IsMember({"analytic", "event"}));
+  command->add_flag(
+      "--energy{public-7nm}", serving.energy,
+      "also joules by cause, expert and request, from --energy=NAME in configs/energy/ or a YAML file");
   command->add_option("--scheduler", serving.scheduler, schedulers_help())->type_name("NAME");
   command
       ->add_option("--eviction", serving.eviction, "which expert gives way (default: the composition's, lru)")

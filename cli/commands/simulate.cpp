@@ -13,6 +13,7 @@
 #include "cli/inputs.h"
 #include "cli/progress.h"
 #include "cli/timeline.h"
+#include "report/floorplan_json.h"
 #include "report/format.h"
 #include "report/run_json.h"
 #include "sim/simulator.h"
@@ -96,8 +97,10 @@ Result<int> run(Session& session, const Options& options) {
   const auto peaks = socket_peaks(chosen.node.chip);
   session.print(summary(program, result));
   session.print(report::table_text(report::run_table(result, peaks)));
-  RDU_CHECK_OK(session.write_trace(chip_timeline(events, result.clock_hz)));
+  RDU_CHECK_OK(session.write_trace(chip_timeline(events, result.clock_hz, run_options.trace_limit)));
   report::Json json = report::run_json(program, result, peaks);
+  json["hardware"] = report::hardware_json(program, chosen.node);
+  json["floorplan"] = report::floorplan_json(program, result, chosen.node.chip);
   if (!options.energy.empty()) {
     session.print("\n" + energy_summary(result, energy) + "\n\n");
     session.print(report::table_text(energy_table(result, energy)));

@@ -150,8 +150,11 @@ Result<int> run(Session& session, const Options& options) {
 
 void add_study(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
-  auto* study = app.add_subcommand("study", "grids of serving runs that answer one question");
+  auto* study = app.add_subcommand("study", "grids of runs that answer one question");
   study->require_subcommand(1);
+#define RDU_STUDY(name) add_study_##name(*study, session);
+#include "cli/commands/studies.def"
+#undef RDU_STUDY
   auto* command = study->add_subcommand("switching", "what each mechanism takes off the time of a switch");
   command->add_option("--composition", options->composition,
                       "whose first expert is replicated (default llama2-7b-x150)");

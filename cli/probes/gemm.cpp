@@ -42,13 +42,6 @@ struct Options {
   std::string reference_file;
 };
 
-sim::Dataflow dataflow_of(const std::string& name) {
-  for (const auto d : {sim::Dataflow::kWeightStationary, sim::Dataflow::kInputStationary}) {
-    if (sim::dataflow_name(d) == name) return d;
-  }
-  return sim::Dataflow::kOutputStationary;
-}
-
 SystolicArray array_of(const Options& o, const PcuSpec& pcu) {
   SystolicArray array;
   array.rows = o.rows > 0 ? o.rows : pcu.stages;
@@ -128,10 +121,7 @@ Result<int> compare(Session& session, const Options& o) {
   report::Json json = report::Json::array();
   int64_t short_rows = 0;
   for (const GemmReferenceRow& row : rows) {
-    SystolicArray array;
-    array.rows = row.rows;
-    array.columns = row.columns;
-    array.dataflow = dataflow_of(row.dataflow);
+    SystolicArray array = row.array();
     const int64_t ours = sim::systolic_gemm(array, row.shape).cycles;
     array.overlap = FoldOverlap::kFillDrain;
     const int64_t overlapped = sim::systolic_gemm(array, row.shape).cycles;

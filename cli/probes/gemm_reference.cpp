@@ -48,6 +48,21 @@ Result<GemmReferenceRow> parse_row(const Row& row) {
 
 }  // namespace
 
+sim::Dataflow dataflow_of(const std::string& name) {
+  for (const auto d : {sim::Dataflow::kWeightStationary, sim::Dataflow::kInputStationary}) {
+    if (sim::dataflow_name(d) == name) return d;
+  }
+  return sim::Dataflow::kOutputStationary;
+}
+
+sim::SystolicArray GemmReferenceRow::array() const {
+  sim::SystolicArray array;
+  array.rows = rows;
+  array.columns = columns;
+  array.dataflow = dataflow_of(dataflow);
+  return array;
+}
+
 Result<std::vector<GemmReferenceRow>> read_gemm_reference(Session& session, const std::string& path) {
   RDU_ASSIGN(const std::string text, read_text_file(path));
   RDU_CHECK_OK(session.record_file(path));

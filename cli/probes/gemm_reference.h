@@ -22,7 +22,13 @@ struct GemmReferenceRow {
   int64_t columns = 0;
   sim::GemmShape shape;
   int64_t compute_cycles = 0;  // without off-chip stalls
+
+  // Folds one after the other, as the reference has them.
+  [[nodiscard]] sim::SystolicArray array() const;
 };
+
+// "os" unless the name is another's.
+sim::Dataflow dataflow_of(const std::string& name);
 
 // Rows whose bandwidth_mode is CALC (off-chip bandwidth without limit), in the file's order. Columns:
 // simulator, version, bandwidth_mode, dataflow, array_rows, array_cols, M, K, N, compute_cycles. Fails on a

@@ -41,30 +41,14 @@ Result<std::vector<Row>> read_rows(const std::string& path) {
     RDU_ASSIGN(const size_t column, table.column(name));
     for (size_t r = 0; r < rows.size(); ++r) rows[r].cells[name] = table.rows[r].cells[column];
   }
+  // Only for people: a table of one's own may do without.
+  for (const char* name : {"simulator", "version"}) {
+    const auto column = table.column(name);
+    for (size_t r = 0; r < rows.size(); ++r)
+      rows[r].cells[name] = column.ok() ? table.rows[r].cells[*column] : "";
+  }
   return rows;
 }
-
-struct Comparison {
-  std::string device;
-  std::string pattern;
-  std::string refresh;
-  std::string skipped;  // why there is nothing to compare; empty: compared
-  double theirs_bytes_per_s = 0;
-  double ours_bytes_per_s = 0;
-  double theirs_latency_ns = 0;  // 0: none
-  double ours_latency_ns = 0;
-  double allowed_percent = 0;
-  bool judge_latency = false;
-
-  [[nodiscard]] double error_percent() const { return (ours_bytes_per_s / theirs_bytes_per_s - 1) * 100; }
-  [[nodiscard]] double latency_error_percent() const {
-    return theirs_latency_ns > 0 ? (ours_latency_ns / theirs_latency_ns - 1) * 100 : 0;
-  }
-  [[nodiscard]] bool passed() const {
-    return std::abs(error_percent()) <= allowed_percent &&
-           (!judge_latency || std::abs(latency_error_percent()) <= 5);
-  }
-};
 
 std::optional<int64_t> whole(const Row& row, const std::string& column) {
   const auto value = row.number(column);
@@ -98,8 +82,18 @@ Result<MemoryProbeSetup> setup_of(Session& session, const Row& row) {
   return memory_probe_setup(session, options);
 }
 
-Result<Comparison> compare(Session& session, const Row& row) {
-  Comparison c{row.at("dram"), row.at("pattern"), row.at("refresh"), "", 0, 0, 0, 0, 0, false};
+Result<DramComparison> compare(Session& session, const Row& row) {
+  DramComparison c{row.at("simulator") + " " + row.at("version"),
+                   row.at("dram"),
+                   row.at("pattern"),
+                   row.at("refresh"),
+                   "",
+                   0,
+                   0,
+                   0,
+                   0,
+                   0,
+                   false};
   auto setup = setup_of(session, row);
   if (!setup.ok()) {
     c.skipped = setup.error().what;
@@ -121,7 +115,7 @@ Result<Comparison> compare(Session& session, const Row& row) {
   return c;
 }
 
-void add_row(report::Table& table, const Comparison& c) {
+void add_row(report::Table& table, const DramComparison& c) {
   if (!c.skipped.empty()) {
     table.add({c.device, c.refresh, c.pattern, "-", "-", "-", "-", "-", "-", "-", c.skipped});
     return;
@@ -136,7 +130,7 @@ void add_row(report::Table& table, const Comparison& c) {
              c.passed() ? "pass" : "FALLS SHORT"});
 }
 
-report::Json row_json(const Comparison& c) {
+report::Json row_json(const DramComparison& c) {
   if (!c.skipped.empty()) return {{"device", c.device}, {"pattern", c.pattern}, {"skipped", c.skipped}};
   const bool latency = c.theirs_latency_ns > 0;
   return {
@@ -155,9 +149,19 @@ report::Json row_json(const Comparison& c) {
 
 }  // namespace
 
-Result<int> compare_with_dram_reference(Session& session, const std::string& path) {
+Result<std::vector<DramComparison>> dram_comparisons(Session& session, const std::string& path) {
   RDU_CHECK_OK(session.record_file(path));
   RDU_ASSIGN(const std::vector<Row> rows, read_rows(path));
+  std::vector<DramComparison> comparisons;
+  for (const Row& row : rows) {
+    RDU_ASSIGN(DramComparison c, compare(session, row));
+    comparisons.push_back(std::move(c));
+  }
+  return comparisons;
+}
+
+Result<int> compare_with_dram_reference(Session& session, const std::string& path) {
+  RDU_ASSIGN(const auto rows, dram_comparisons(session, path));
   report::Table table{{"device", "refresh", "pattern", "theirs GB/s", "ours GB/s", "error %", "allowed %",
                        "theirs ns", "ours ns", "error %", ""},
                       {}};
@@ -166,8 +170,7 @@ Result<int> compare_with_dram_reference(Session& session, const std::string& pat
   int64_t failed = 0;
   double worst = 0;
   double worst_latency = 0;
-  for (const Row& row : rows) {
-    RDU_ASSIGN(const Comparison c, compare(session, row));
+  for (const DramComparison& c : rows) {
     add_row(table, c);
     json.push_back(row_json(c));
     if (!c.skipped.empty()) continue;

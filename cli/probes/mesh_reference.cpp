@@ -9,6 +9,7 @@
 #include "base/io/document.h"
 #include "base/io/file.h"
 #include "cli/probes/mesh_options.h"
+#include "cli/probes/mesh_reference.h"
 #include "report/table.h"
 
 namespace rdusim::cli {
@@ -17,47 +18,6 @@ namespace {
 using sim::noc::MeasureRules;
 using sim::noc::MeshLoad;
 using sim::noc::MeshSpec;
-
-constexpr double kZeroLoadTolerance = 0.03;
-constexpr double kLatencyTolerance = 0.10;
-constexpr double kSaturationTolerance = 0.05;
-constexpr double kJudgedShare = 0.9;  // of saturation, below which latencies are judged
-
-struct Point {
-  double rate = 0;
-  double latency = 0;
-  double accepted = 0;
-  bool stable = false;
-  double ours = 0;
-  double our_accepted = 0;
-};
-
-struct Series {
-  std::string name;
-  MeshSpec mesh;
-  MeshLoad load;
-  double zero_load = 0;
-  double saturation = 0;
-  std::vector<Point> points;
-  sim::noc::Saturation ours;
-
-  [[nodiscard]] double zero_load_error() const { return ours.zero_load_latency_cycles / zero_load - 1; }
-  [[nodiscard]] double saturation_error() const { return ours.rate / saturation - 1; }
-  [[nodiscard]] bool judged(const Point& p) const { return p.stable && p.rate < kJudgedShare * saturation; }
-  // Of the judged points, the largest difference of latency, with its sign.
-  [[nodiscard]] double latency_error() const {
-    double worst = 0;
-    for (const Point& p : points) {
-      if (judged(p) && std::abs(p.ours / p.latency - 1) > std::abs(worst)) worst = p.ours / p.latency - 1;
-    }
-    return worst;
-  }
-  [[nodiscard]] bool passed() const {
-    return std::abs(zero_load_error()) <= kZeroLoadTolerance &&
-           std::abs(latency_error()) <= kLatencyTolerance &&
-           std::abs(saturation_error()) <= kSaturationTolerance;
-  }
-};
 
 // Cells of a row by column name.
 class Row {
@@ -87,8 +47,8 @@ class Row {
   const CsvRow& row_;
 };
 
-Result<Series> series_of(const Row& row, const std::string& where) {
-  Series s;
+Result<MeshSeries> series_of(const Row& row, const std::string& where) {
+  MeshSeries s;
   RDU_ASSIGN(const std::string config, row.text("config_id"));
   RDU_ASSIGN(s.mesh, mesh_config(config));
   RDU_ASSIGN(s.mesh.columns, row.integer("k"));
@@ -115,17 +75,17 @@ Result<Series> series_of(const Row& row, const std::string& where) {
   return s;
 }
 
-Result<std::vector<Series>> read_series(const std::string& path) {
+Result<std::vector<MeshSeries>> read_series(const std::string& path) {
   RDU_ASSIGN(const std::string text, read_text_file(path));
   RDU_ASSIGN(const CsvTable table, parse_csv(text, path));
-  std::vector<Series> all;
+  std::vector<MeshSeries> all;
   for (const CsvRow& csv_row : table.rows) {
     const Row row(table, csv_row);
-    RDU_ASSIGN(Series head, series_of(row, fmt::format("{}:{}", path, csv_row.line)));
+    RDU_ASSIGN(MeshSeries head, series_of(row, fmt::format("{}:{}", path, csv_row.line)));
     const auto same =
-        std::find_if(all.begin(), all.end(), [&](const Series& s) { return s.name == head.name; });
-    Series& series = same == all.end() ? all.emplace_back(std::move(head)) : *same;
-    Point point;
+        std::find_if(all.begin(), all.end(), [&](const MeshSeries& s) { return s.name == head.name; });
+    MeshSeries& series = same == all.end() ? all.emplace_back(std::move(head)) : *same;
+    MeshPoint point;
     RDU_ASSIGN(point.rate, row.number("injection_rate_flits_node_cycle"));
     RDU_ASSIGN(const int64_t stable, row.integer("stable"));
     point.stable = stable != 0;
@@ -139,11 +99,11 @@ Result<std::vector<Series>> read_series(const std::string& path) {
   return all;
 }
 
-Status simulate(Series& s, uint64_t seed) {
+Status simulate(MeshSeries& s, uint64_t seed) {
   s.load.seed = seed;
   const double bracket = s.load.traffic == sim::noc::Traffic::k_uniform ? kUniformBracket : kOtherBracket;
   RDU_ASSIGN(s.ours, find_saturation(s.mesh, s.load, {}, bracket));
-  for (Point& p : s.points) {
+  for (MeshPoint& p : s.points) {
     MeasureRules rules;
     // So few packets come at low rates that more cycles are needed for the same noise; the reference did so
     // too.
@@ -156,9 +116,9 @@ Status simulate(Series& s, uint64_t seed) {
   return {};
 }
 
-report::Json series_json(const Series& s) {
+report::Json series_json(const MeshSeries& s) {
   report::Json points = report::Json::array();
-  for (const Point& p : s.points) {
+  for (const MeshPoint& p : s.points) {
     points.push_back(
         {{"injection_rate", p.rate},
          {"judged", s.judged(p)},
@@ -182,18 +142,23 @@ report::Json series_json(const Series& s) {
 
 }  // namespace
 
-Result<int> compare_with_reference(Session& session, const std::string& path) {
+Result<std::vector<MeshSeries>> mesh_comparisons(Session& session, const std::string& path) {
   RDU_ASSIGN(auto all, read_series(path));
   RDU_CHECK_OK(session.record_file(path));
+  for (MeshSeries& s : all) RDU_CHECK_OK(simulate(s, session.seed));
+  return all;
+}
+
+Result<int> compare_with_reference(Session& session, const std::string& path) {
+  RDU_ASSIGN(const auto all, mesh_comparisons(session, path));
   report::Table table{{"series", "zero load", "ours", "error %", "points", "worst latency error %",
                        "saturation", "ours", "error %", ""},
                       {}};
   report::Json rows = report::Json::array();
   int64_t failed = 0;
-  for (Series& s : all) {
-    RDU_CHECK_OK(simulate(s, session.seed));
+  for (const MeshSeries& s : all) {
     const auto judged =
-        std::count_if(s.points.begin(), s.points.end(), [&](const Point& p) { return s.judged(p); });
+        std::count_if(s.points.begin(), s.points.end(), [&](const MeshPoint& p) { return s.judged(p); });
     table.add({s.name, fmt::format("{:.2f}", s.zero_load),
                fmt::format("{:.2f}", s.ours.zero_load_latency_cycles),
                fmt::format("{:+.2f}", 100 * s.zero_load_error()), fmt::format("{}", judged),

@@ -18,6 +18,7 @@
 
 #include <cmath>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -228,24 +229,40 @@ Status append_to_cache(Lowering& l, const Node& node, size_t cache, const Stream
   range.rows = a.query_tokens;
   range.segments = flow.sequences;
   range.stride = a.capacity;
+  range.ring = a.positions() > a.capacity ? a.capacity : 0;
   range.cols = a.kv_cols();
   range.rows_per_token = flow.rows;
   l.store(node.inputs[cache], rows, range, "");
   return {};
 }
 
-// Keys or values of the sequence so far: each block adds its rows; a window forgets what no later row sees.
-// Without causality all of the sequence at once, when its last block has come.
-Stream accumulate_rows(Lowering& l, const Node& node, const char* name, const Stream& rows, const Flow& flow,
-                       const AttentionShape& a) {
+// Keys or values of the sequence so far, after the cached ones if these are given: each block adds its rows;
+// a window forgets what no later row sees. Without causality all of the sequence at once, when its last block
+// has come. `passed`: the blocks themselves, which leave only after the cached rows have come, so that what
+// writes them to a ring does not overwrite a row before it is read.
+struct RowsSoFar {
+  Stream all;
+  Stream passed;
+};
+RowsSoFar accumulate_rows(Lowering& l, const Node& node, const char* name, const Stream& rows,
+                          const std::optional<Stream>& cached, const Flow& flow, const AttentionShape& a) {
   UnitBuilder u = l.unit(UnitKind::kBuffer, node, std::string(name) + "_so_far");
   u.fire(flow.tokens());
   const Register in = u.take(rows, kEach);
+  Register source = in;
+  if (cached) {
+    const Register held = u.take(*cached, first_of(flow.blocks));
+    // All cached rows with the first block, none with the others.
+    const Register seed = u.op(TileOpKind::kSliceRowsByFiring, {held}, cached->rows, flow.blocks);
+    source = u.op(TileOpKind::kConcatRows, {seed, in});
+  }
   const int64_t keep = a.window > 0 ? a.window + flow.rows - 1 : 0;
-  const int64_t all = flow.rows * flow.blocks;
-  Stream out = u.emit(in, keep > 0 ? std::min(keep, all) : all, rows.cols, rows.dtype,
-                      {a.causal ? kEach : last_of(flow.blocks), Accumulate::kConcatRows, flow.blocks, keep});
-  out.capacity_tokens = 1;
+  const int64_t all = flow.rows * flow.blocks + (cached ? cached->rows : 0);
+  RowsSoFar out{};
+  out.all = u.emit(source, keep > 0 ? std::min(keep, all) : all, rows.cols, rows.dtype,
+                   {a.causal ? kEach : last_of(flow.blocks), Accumulate::kConcatRows, flow.blocks, keep});
+  out.all.capacity_tokens = 1;
+  out.passed = cached ? u.emit(in, flow.rows, rows.cols, rows.dtype) : rows;
   return out;
 }
 
@@ -264,11 +281,42 @@ Status check_supported(const Lowering& l, const Node& node, const AttentionShape
     return unsupported(node, "prefill in chunks of several windowed sequences at once has no lowering",
                        "give one sequence a run");
   }
-  if (has_cache(node) && a.past_tokens + a.query_tokens > a.capacity) {
-    return unsupported(node, "a KV cache shorter than the context (ring) has no lowering yet",
-                       "give the cache room for the whole context");
-  }
   return {};
+}
+
+// Gives the stages their keys and values: cached ones, the sequence's so far; appends the new ones to the
+// cache.
+Status add_cached(Lowering& l, const Node& node, const AttentionShape& a, const Stream& k, const Stream& v,
+                  AttentionStages& stages) {
+  const Flow& flow = stages.flow;
+  const bool decode = a.query_tokens == 1;
+  const int64_t begin = a.first_key(a.past_tokens);
+  const int64_t old = has_cache(node) ? a.past_tokens - begin : 0;
+  if (old > 0) {
+    const int64_t sequences = l.graph().batch;
+    stages.old_keys = cached_rows(l, node, node.inputs[kKeyCache], begin, old, a.capacity, sequences);
+    stages.old_values = cached_rows(l, node, node.inputs[kValueCache], begin, old, a.capacity, sequences);
+  }
+  Stream new_keys = k;
+  Stream new_values = v;
+  if (!decode) {
+    // Behind a window the cached rows go first into the rows so far, and leave them with the window.
+    const bool seeded = a.window > 0 && old > 0;
+    const auto seed = [&](std::optional<Stream>& cached) {
+      return seeded ? std::exchange(cached, std::nullopt) : std::nullopt;
+    };
+    const RowsSoFar keys = accumulate_rows(l, node, "k", k, seed(stages.old_keys), flow, a);
+    const RowsSoFar values = accumulate_rows(l, node, "v", v, seed(stages.old_values), flow, a);
+    stages.keys = keys.all;
+    stages.values = values.all;
+    new_keys = keys.passed;
+    new_values = values.passed;
+    if (seeded) stages.first_position = a.past_tokens;
+    if (!a.causal) stages.new_phases = first_of(flow.blocks);
+  }
+  if (!has_cache(node)) return {};
+  RDU_CHECK_OK(append_to_cache(l, node, kKeyCache, new_keys, flow, a));
+  return append_to_cache(l, node, kValueCache, new_values, flow, a);
 }
 
 Status lower(Lowering& l, const Node& node) {
@@ -291,21 +339,7 @@ Status lower(Lowering& l, const Node& node) {
   stages.keys = k;
   stages.values = v;
   stages.dtype = l.value(node.outputs[0]).dtype;
-  if (has_cache(node)) {
-    const int64_t begin = a.first_key(a.past_tokens);
-    const int64_t old = a.past_tokens - begin;
-    if (old > 0) {
-      stages.old_keys = cached_rows(l, node, node.inputs[kKeyCache], begin, old, a.capacity, sequences);
-      stages.old_values = cached_rows(l, node, node.inputs[kValueCache], begin, old, a.capacity, sequences);
-    }
-    RDU_CHECK_OK(append_to_cache(l, node, kKeyCache, k, flow, a));
-    RDU_CHECK_OK(append_to_cache(l, node, kValueCache, v, flow, a));
-  }
-  if (!decode) {
-    stages.keys = accumulate_rows(l, node, "k", k, flow, a);
-    stages.values = accumulate_rows(l, node, "v", v, flow, a);
-    if (!a.causal) stages.new_phases = first_of(flow.blocks);
-  }
+  RDU_CHECK_OK(add_cached(l, node, a, k, v, stages));
   if (const auto at = table_operand(node)) stages.table = l.whole(node.inputs[*at]);
   stages.tree = is_tree(node);
   const Stream y = stages.run();

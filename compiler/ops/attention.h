@@ -53,13 +53,15 @@ struct AttentionStages {
   Flow flow;  // of the queries
 
   // What the scores of a part of the keys see.
-  enum class Mask : uint8_t { kNone, kCausal, kCached, kTree };
+  enum class Mask : uint8_t { kNone, kCausal, kTree };
   Stream q = {};
   Stream keys = {};
   Stream values = {};
-  Phases new_phases = kEach;            // of keys and values
-  std::optional<Stream> old_keys = {};  // of the cache, one token a sequence
+  Phases new_phases = kEach;  // of keys and values
+  // Of the cache, one token a sequence; absent when `keys` and `values` begin with them.
+  std::optional<Stream> old_keys = {};
   std::optional<Stream> old_values = {};
+  int64_t first_position = 0;  // of the first query, in the count of the keys' rows
   std::optional<Stream> table =
       {};  // bias by distance [heads, positions], or the tree's mask [tokens, tokens]
   bool tree = false;
@@ -78,7 +80,8 @@ struct AttentionStages {
   Stream values_stage(const Stream& probabilities);
 };
 
-// Cached rows of every sequence, one token a sequence: positions [begin, begin + rows).
+// Cached rows of every sequence, one token a sequence: positions [begin, begin + rows) of a ring of
+// `capacity`.
 Stream cached_rows(Lowering& l, const Node& node, ValueId cache, int64_t begin, int64_t rows,
                    int64_t capacity, int64_t sequences);
 // One token a sequence from a token that holds a row of each, and back.

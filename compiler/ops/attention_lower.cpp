@@ -31,6 +31,7 @@ Stream cached_rows(Lowering& l, const Node& node, ValueId cache, int64_t begin, 
   range.rows = rows;
   range.segments = sequences;
   range.stride = capacity;
+  range.ring = begin + rows > capacity ? capacity : 0;
   range.cols = l.value(cache).shape.cols();
   range.rows_per_token = std::min(rows, l.stream_rows(cache));
   const Stream tokens = l.load(cache, range, "");
@@ -66,13 +67,8 @@ Register AttentionStages::visible(UnitBuilder& u, Register scores, Mask mask,
     const Register zero = u.scalar_op(TileOpKind::kMulScalar, u.op(TileOpKind::kRowIndex, {scores}, 1), 0.0);
     return u.op(TileOpKind::kLookup, {rows, u.op(TileOpKind::kAdd, {zero, key})});
   }
-  const Register row = u.op(TileOpKind::kRowIndex, {scores}, shape.heads);
-  if (mask == Mask::kCached) {
-    // Keys count from the sequence's first position, queries from its first new token (one sequence a run).
-    const Register oldest =
-        u.scalar_op(TileOpKind::kAddScalar, row, static_cast<double>(shape.past_tokens - shape.window));
-    return u.op(TileOpKind::kCmpLess, {oldest, col});
-  }
+  Register row = u.op(TileOpKind::kRowIndex, {scores}, shape.heads);
+  if (first_position > 0) row = u.scalar_op(TileOpKind::kAddScalar, row, static_cast<double>(first_position));
   Register seen = u.op(TileOpKind::kCmpLessEqual, {col, row});
   if (shape.window > 0) {
     const Register oldest = u.scalar_op(TileOpKind::kAddScalar, row, -static_cast<double>(shape.window));
@@ -127,7 +123,7 @@ Stream AttentionStages::scores_stage() {
     Register old = u.matmul(rows, *rc, true, shape.heads, shape.group());
     if (in_parts()) {
       s = adjusted(u, s, tree ? Mask::kTree : Mask::kCausal, rt);
-      old = adjusted(u, old, shape.window > 0 ? Mask::kCached : Mask::kNone, std::nullopt);
+      old = adjusted(u, old, Mask::kNone, std::nullopt);
     }
     s = u.op(TileOpKind::kConcatCols, {old, s});
   }

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <optional>
 
 #include "base/check.h"
 #include "compiler/ops/activation.h"
@@ -85,32 +86,27 @@ MemoryStream state_rows(int64_t rows, int64_t cols, int64_t sequences) {
   return range;
 }
 
-// The token and the rows before it: of the state if there is one, else of the blocks so far.
+// The token and the rows before it: of the blocks so far, and of the state if there is one.
 Stream line_of(Lowering& l, const Node& node, const Stream& x, const Flow& flow, int64_t taps,
                bool from_state) {
-  if (from_state) {
-    const Stream before = l.load(node.inputs[kState], state_rows(taps, x.cols, flow.sequences), "");
-    UnitBuilder u = l.unit(UnitKind::kBuffer, node, "line");
-    u.fire(flow.sequences);
-    const Register rx = u.take(x, kEach);
-    const Register rs = u.take(before, kEach);
-    return u.emit(u.op(TileOpKind::kConcatRows, {rs, rx}), taps + 1, x.cols, x.dtype);
-  }
+  std::optional<Stream> before;
+  if (from_state) before = l.load(node.inputs[kState], state_rows(taps, x.cols, flow.sequences), "");
   UnitBuilder u = l.unit(UnitKind::kBuffer, node, "line");
   u.fire(flow.tokens());
-  const Register in = u.take(x, kEach);
-  return u.emit(in, flow.rows + taps - 1, x.cols, x.dtype,
-                {kEach, Accumulate::kConcatRows, flow.blocks, flow.rows + taps - 1});
+  Register source = u.take(x, kEach);
+  if (before) {
+    // The state's rows with the first block, none with the others.
+    const Register held = u.take(*before, first_of(flow.blocks));
+    const Register seed = u.op(TileOpKind::kSliceRowsByFiring, {held}, taps, flow.blocks);
+    source = u.op(TileOpKind::kConcatRows, {seed, source});
+  }
+  const int64_t keep = flow.rows + taps;
+  return u.emit(source, keep, x.cols, x.dtype, {kEach, Accumulate::kConcatRows, flow.blocks, keep});
 }
 
 Status lower(Lowering& l, const Node& node) {
   const int64_t query = node.integer("query_tokens");
   const int64_t past = node.integer("past_tokens");
-  if (past > 0 && query > 1) {
-    return Error{ErrorCode::kUnsupported, node.name,
-                 "prefill in chunks (new tokens after a recurrent state) has no lowering yet",
-                 "give the whole prompt in one prefill"};
-  }
   const Flow outer = l.flow(node.inputs[kX]);
   const int64_t sequences = l.graph().batch;
   const bool decode = query == 1;

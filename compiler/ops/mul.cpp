@@ -1,4 +1,5 @@
-// mul: elementwise product; the second operand may be a row [1,n] or a column [m,1], which is repeated.
+// mul: elementwise product; the second operand may be a column [m,1], or rows that are repeated: one, or a
+// sequence's (a table of factors by position).
 #include "compiler/ops/op.h"
 
 #include <fmt/format.h>
@@ -12,14 +13,14 @@ namespace {
 Result<Shape> infer(const Graph& graph, const Node& node) {
   const Value& a = operand(graph, node, 0);
   const Value& b = operand(graph, node, 1);
-  const bool rows_fit = b.shape.rows() == a.shape.rows() || b.shape.rows() == 1;
+  const bool rows_fit = a.shape.rows() % b.shape.rows() == 0;
   const bool cols_fit = b.shape.cols() == a.shape.cols() || b.shape.cols() == 1;
   if (!rows_fit || !cols_fit) {
     return operand_error(
         node,
         fmt::format("{} of shape {} does not fit {} of shape {}", b.name, shape_text(b.shape), a.name,
                     shape_text(a.shape)),
-        "the second operand has the first one's shape, or is one row, one column or one element");
+        "the second operand has the first one's shape, or fewer rows that repeat, or one column");
   }
   return matrix(a.shape.rows(), a.shape.cols());
 }
@@ -34,23 +35,34 @@ Tensor reference(const ReferenceContext& context) {
   Tensor result(a.rows(), a.cols());
   for (int64_t r = 0; r < a.rows(); ++r) {
     for (int64_t c = 0; c < a.cols(); ++c) {
-      result.at(r, c) = a.at(r, c) * b.at(b.rows() == 1 ? 0 : r, b.cols() == 1 ? 0 : c);
+      result.at(r, c) = a.at(r, c) * b.at(r % b.rows(), b.cols() == 1 ? 0 : c);
     }
   }
   return rounded(context, std::move(result));
 }
 
-// The second operand is a value of the same rows, or one constant row that is kept for all tokens.
+// The second operand is a value of the same rows, or a source that is kept on chip for all tokens: a row, or
+// a table of a sequence's rows.
 Status lower(Lowering& l, const Node& node) {
   const Flow flow = l.flow(node.inputs[0]);
   const Value& second = l.value(node.inputs[1]);
-  const bool constant = !second.producer && second.shape.rows() == 1;
+  const int64_t rows = second.shape.rows();
+  const int64_t all_rows = l.value(node.inputs[0]).shape.rows();
+  const bool constant = !second.producer && rows == 1;
+  const bool table = !constant && rows != all_rows;
+  if (table && (second.producer || rows * flow.sequences != all_rows)) {
+    return Error{ErrorCode::kUnsupported, node.name,
+                 fmt::format("multiplies {} rows by {} rows of {}", all_rows, rows, second.name),
+                 "factors that repeat are a source with a sequence's rows"};
+  }
   const Stream a = l.activation(node.inputs[0]);
-  const Stream b = constant ? l.whole(node.inputs[1]) : l.activation(node.inputs[1]);
+  const bool kept = constant || table;
+  const Stream b = kept ? l.whole(node.inputs[1]) : l.activation(node.inputs[1]);
   UnitBuilder u = l.unit(UnitKind::kSimd, node);
   u.fire(flow.tokens());
   const Register ra = u.take(a, kEach);
-  const Register rb = u.take(b, constant ? first_of(flow.tokens()) : kEach);
+  Register rb = u.take(b, kept ? first_of(flow.tokens()) : kEach);
+  if (table) rb = u.op(TileOpKind::kSliceRowsByFiring, {rb}, flow.rows, flow.blocks);
   const Value& result = l.value(node.outputs[0]);
   l.define(node.outputs[0],
            u.emit(u.op(TileOpKind::kMul, {ra, rb}), flow.rows, result.shape.cols(), result.dtype), flow);
@@ -60,7 +72,7 @@ Status lower(Lowering& l, const Node& node) {
 }  // namespace
 
 const OpRecord kMulRecord = {
-    .doc = "a [m,n], b [m,n] or [1,n] or [m,1] -> [m,n]: a * b",
+    .doc = "a [m,n], b [m,n] or [m,1] or [p,n] whose p rows repeat -> [m,n]: a * b",
     .attributes = {},
     .min_inputs = 2,
     .max_inputs = 2,

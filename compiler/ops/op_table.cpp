@@ -24,7 +24,9 @@ constexpr int64_t kMaxInteger = int64_t{1} << 31;
 
 // A list in words: attribute types cannot be told from the record, so the one exception is named here.
 bool is_real_attribute(std::string_view name) {
-  return name == "eps" || name == "scale" || name == "threshold" || name == "cap" || name == "limit";
+  constexpr std::string_view kReal[] = {"eps",  "scale", "threshold", "cap",  "limit",
+                                        "rate", "beta1", "beta2",     "decay"};
+  return std::find(std::begin(kReal), std::end(kReal), name) != std::end(kReal);
 }
 
 // Every required attribute, and of the others only optional ones; sorted, each once.

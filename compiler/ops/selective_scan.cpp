@@ -8,13 +8,14 @@
 //
 // Lowering in blocks of rows (operators.md: the chunked form): every block is summarised as a map of the
 // state, the maps compose in the accumulator of an output port, and the scan of a block starts from what the
-// blocks before it left. Both the summary and the scan take each exponential, so a prefill has twice the
-// definition's.
+// blocks before it, applied to the state in memory if the sequence has begun earlier, left. Both the summary
+// and the scan take each exponential, so a prefill has twice the definition's.
 #include "compiler/ops/op.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
+#include <optional>
 
 #include "base/check.h"
 #include "compiler/ops/attention.h"
@@ -141,7 +142,7 @@ class ScanLowering {
     return y;
   }
 
-  // Summaries composed over the blocks so far: [2n, c], and this map with the one before it: [4n, c].
+  // Summaries composed over the blocks so far: [2n, c].
   Stream composed(const Stream& x, const Stream& step, const Stream& bc, const Stream& a) {
     UnitBuilder u = l_.unit(UnitKind::kSimd, node_, "summary");
     u.fire(flow_.tokens());
@@ -153,17 +154,45 @@ class ScanLowering {
     return u.emit(map, 2 * states_, cols_, DType::kFp32, {kEach, Accumulate::kCompose, flow_.blocks, 0});
   }
 
-  Stream blocks(const Stream& x, const Stream& step, const Stream& bc, const Stream& a, const Stream& d) {
-    const Stream so_far = composed(x, step, bc, a);
-    UnitBuilder pair = l_.unit(UnitKind::kBuffer, node_, "before");
-    pair.fire(flow_.tokens());
-    const Register newest = pair.take(so_far, kEach);
-    const Stream maps = pair.emit(newest, 4 * states_, cols_, DType::kFp32,
-                                  {kEach, Accumulate::kConcatRows, flow_.blocks, 4 * states_});
-    const Register state = pair.op(TileOpKind::kSliceRows, {newest}, states_, states_);
+  // The state after each block, with that before it above it ([2n, c]; at the first block nothing above), and
+  // the last one to memory. The lower half of a composed map is what it makes of a zero state.
+  Stream states_after_zero(const Stream& so_far) {
+    UnitBuilder u = l_.unit(UnitKind::kBuffer, node_, "before");
+    u.fire(flow_.tokens());
+    const Register map = u.take(so_far, kEach);
+    return states_from(u, u.op(TileOpKind::kSliceRows, {map}, states_, states_), std::nullopt);
+  }
+  // The same from the state in memory; at the first block that state is above.
+  Stream states_after_memory(const Stream& so_far) {
+    const Stream before = l_.load(node_.inputs[kState], state_rows(), "");
+    UnitBuilder apply = l_.unit(UnitKind::kSimd, node_, "state");
+    apply.fire(flow_.tokens());
+    const Register map = apply.take(so_far, kEach);
+    const Register h = apply.take(before, first_of(flow_.blocks));
+    const Register kept =
+        apply.op(TileOpKind::kMul, {apply.op(TileOpKind::kSliceRows, {map}, 0, states_), h});
+    const Register after =
+        apply.op(TileOpKind::kAdd, {kept, apply.op(TileOpKind::kSliceRows, {map}, states_, states_)});
+    const Stream states = apply.emit(after, states_, cols_, DType::kFp32);
+    UnitBuilder u = l_.unit(UnitKind::kBuffer, node_, "before");
+    u.fire(flow_.tokens());
+    const Register newest = u.take(states, kEach);
+    const Register held = u.take(before, first_of(flow_.blocks));
+    return states_from(u, newest, u.op(TileOpKind::kSliceRowsByFiring, {held}, states_, flow_.blocks));
+  }
+  Stream states_from(UnitBuilder& u, Register newest, std::optional<Register> first) {
+    const Register source = first ? u.op(TileOpKind::kConcatRows, {*first, newest}) : newest;
+    const Stream pairs = u.emit(source, 2 * states_, cols_, DType::kFp32,
+                                {kEach, Accumulate::kConcatRows, flow_.blocks, 2 * states_});
     const Stream left =
-        pair.emit(state, states_, cols_, DType::kFp32, {last_of(flow_.blocks), Accumulate::kNone, 1, 0});
+        u.emit(newest, states_, cols_, DType::kFp32, {last_of(flow_.blocks), Accumulate::kNone, 1, 0});
     l_.store(node_.inputs[kState], left, state_rows(), "");
+    return pairs;
+  }
+
+  Stream blocks(const Stream& x, const Stream& step, const Stream& bc, const Stream& a, const Stream& d) {
+    const Stream states = node_.integer("past_tokens") > 0 ? states_after_memory(composed(x, step, bc, a))
+                                                           : states_after_zero(composed(x, step, bc, a));
     UnitBuilder u = l_.unit(UnitKind::kSimd, node_);
     u.fire(flow_.tokens());
     const Register rx = u.take(x, kEach);
@@ -171,9 +200,8 @@ class ScanLowering {
     const Register rb = u.take(bc, kEach);
     const Register ra = u.take(a, first_of(flow_.tokens()));
     const Register rd = u.take(d, first_of(flow_.tokens()));
-    const Register rm = u.take(maps, kEach);
-    // The lower half of the map before this block's is the state there; zero at the first block.
-    const Register h = u.op(TileOpKind::kTapRows, {rm, ra}, 2 * states_);
+    const Register rm = u.take(states, kEach);
+    const Register h = u.op(TileOpKind::kTapRows, {rm, ra}, states_);
     const Register inputs = u.op(TileOpKind::kConcatCols, {rx, rs});
     const Register scanned = u.op(TileOpKind::kScan, {inputs, rb, u.op(TileOpKind::kConcatRows, {ra, h})});
     return u.emit(with_skip(u, scanned, rx, rd), flow_.rows, cols_, dtype());
@@ -189,11 +217,6 @@ class ScanLowering {
 };
 
 Status lower(Lowering& l, const Node& node) {
-  if (node.integer("past_tokens") > 0 && node.integer("query_tokens") > 1) {
-    return Error{ErrorCode::kUnsupported, node.name,
-                 "prefill in chunks (new tokens after a recurrent state) has no lowering yet",
-                 "give the whole prompt in one prefill"};
-  }
   ScanLowering(l, node).run();
   return {};
 }

@@ -20,20 +20,19 @@ namespace {
 struct Stage {
   const std::vector<FiringKind>* work = nullptr;
   int64_t port_bytes =
-      0;  // through its busiest port, all tokens as large as the largest; each PCU adds one RDN link to it
+      0;  // through its busiest port, operands for each firing again; each PCU adds one RDN link to it
 };
 
 Stage stage_of(const Section& section, const SectionWork& work, size_t u) {
   Stage stage{&work.work(u), 0};
   const Unit& unit = section.units[u];
-  const auto add = [&](ChannelId channel, const Phases& phases) {
-    const int64_t token =
-        work.largest(channel.value).elements() * dtype_bytes(section.channels[channel.value].dtype);
-    stage.port_bytes = std::max(stage.port_bytes, token * active_firings(phases, unit.firings));
-  };
-  for (const InputPort& port : unit.inputs) add(port.channel, port.phases);
+  for (size_t i = 0; i < unit.inputs.size(); ++i)
+    stage.port_bytes = std::max(stage.port_bytes, work.operand_bytes(u, i));
   for (const OutputPort& port : unit.outputs) {
-    if (!port.channels.empty()) add(port.channels[0], port.phases);
+    if (port.channels.empty()) continue;
+    const size_t channel = port.channels[0].value;
+    const int64_t token = work.largest(channel).elements() * dtype_bytes(section.channels[channel].dtype);
+    stage.port_bytes = std::max(stage.port_bytes, token * active_firings(port.phases, unit.firings));
   }
   return stage;
 }
@@ -160,9 +159,9 @@ Status allocate(Compilation& compilation) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
     RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, *compilation.chip));
-    RDU_CHECK_OK(allocate_pmus(section, work, *compilation.chip, slowest_cycles));
+    RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(section, work, *compilation.chip, slowest_cycles));
     compilation.traffic.push_back(section_traffic(section, work, *compilation.chip));
-    compilation.traffic.back().stage_cycles = slowest_cycles;
+    compilation.traffic.back().stage_cycles = read_cycles;
   }
   return {};
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/passes/operand_widths.h"
 #include "compiler/passes/pass.h"
 
 namespace rdusim::compiler {
@@ -13,6 +14,11 @@ namespace {
 // assumed: a PCU's input FIFO holds 16 vectors of 64 B (FIFO depth is not published); larger tokens wait in a
 // PMU.
 constexpr int64_t kFifoBytes = 16 * 64;
+
+// Reading operands: first as fast as the stages go, alike for all; with the PMUs that are left then, twice as
+// fast, since other flows take a part of the links.
+constexpr int64_t kAtPace = 1000;
+constexpr int64_t kAtTwicePace = 500;
 
 // Tokens that memory streams into each channel whose consumer works on them as they come; 0 for other
 // channels. A buffer keeps what it gets, so nothing is gained by running ahead of it.
@@ -69,20 +75,17 @@ int64_t bytes_written(const Section& section, const Unit& unit, const SectionWor
   return bytes;
 }
 
-// Tokens that a buffer's ports emit in a launch, at most.
-int64_t emissions(const Unit& unit) {
-  int64_t most = 0;
-  for (const OutputPort& port : unit.outputs)
-    most = std::max(most, active_firings(port.phases, unit.firings));
-  return most;
+// Cycles of a launch, as far as work and memory streams go.
+int64_t section_cycles(const Section& section, const ChipSpec& chip, int64_t slowest_cycles) {
+  return std::max({slowest_cycles, stream_cycles(section, chip), int64_t{2}});
 }
 
 // Buffers: storage of their largest emitted token, and enough PMUs side by side that filling one takes at
-// most half of the time in which the section's slowest stage or its memory streams are done.
+// most half of the section's time. What reading asks for: operand_widths.h.
 int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip,
                          int64_t slowest_cycles) {
   int64_t used = 0;
-  const int64_t time = std::max({slowest_cycles, stream_cycles(section, chip), int64_t{2}}) / 2;
+  const int64_t time = section_cycles(section, chip, slowest_cycles) / 2;
   for (Unit& unit : section.units) {
     if (unit.kind != UnitKind::kBuffer) continue;
     int64_t bytes = 0;
@@ -93,10 +96,7 @@ int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSp
       }
     }
     const int64_t storage = ceil_div(bytes, chip.pmu.capacity_bytes);
-    // Read at the pace of its largest token: a buffer that grows is read whole by every firing of its
-    // consumer.
-    const int64_t moved = std::max(bytes_written(section, unit, work), bytes * emissions(unit));
-    const int64_t width = ceil_div(moved, chip.pmu.port_bytes_per_cycle * time);
+    const int64_t width = ceil_div(bytes_written(section, unit, work), chip.pmu.port_bytes_per_cycle * time);
     unit.pmus = std::max({int64_t{1}, storage, width});
     used += unit.pmus;
   }
@@ -165,6 +165,19 @@ void widen_buffers(Section& section, const ChipSpec& chip, int64_t& used) {
   }
 }
 
+// PMUs that widen() would give the streams that matter.
+int64_t streams_wish(const Section& section, const ChipSpec& chip) {
+  int64_t wish = 0;
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kLoad || unit.stream->gather) continue;
+    for (const ChannelId id : unit.outputs[0].channels) {
+      const int64_t pmus = section.channels[id.value].pmus;
+      if (pmus > 0) wish += std::max<int64_t>(0, chip.agcu_ports - pmus);
+    }
+  }
+  return wish;
+}
+
 // Spreads channels over as many PMUs as their rate asks for, as far as PMUs are left.
 void widen(Section& section, const SectionWork& work, const ChipSpec& chip, int64_t slowest_cycles,
            int64_t& used) {
@@ -177,7 +190,7 @@ void widen(Section& section, const SectionWork& work, const ChipSpec& chip, int6
       streams_bytes += work.elements(id.value) * dtype_bytes(section.channels[id.value].dtype);
     }
   }
-  const int64_t time = std::max({slowest_cycles, stream_cycles(section, chip), int64_t{2}}) / 2;
+  const int64_t time = section_cycles(section, chip, slowest_cycles) / 2;
   for (size_t c = 0; c < section.channels.size(); ++c) {
     Channel& channel = section.channels[c];
     if (channel.pmus == 0) continue;
@@ -271,8 +284,8 @@ void assign_links(Section& section, const ChipSpec& chip) {
 
 }  // namespace
 
-Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip,
-                     int64_t slowest_cycles) {
+Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip,
+                              int64_t slowest_cycles) {
   const std::vector<bool> views = fed_by_buffer(section);
   int64_t used = allocate_buffers(section, work, chip, slowest_cycles);
   for (size_t c = 0; c < section.channels.size(); ++c) {
@@ -291,13 +304,17 @@ Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& 
         fmt::format("needs {} PMUs of {} B; the chip has {}", used, chip.pmu.capacity_bytes, chip.pmu.count),
         "use more sockets, or --fusion none"};
   }
+  OperandWidths operands(section, work, chip, section_cycles(section, chip, slowest_cycles));
+  const int64_t left = chip.pmu.count - used;
+  used += operands.widen(kAtPace, left - std::min(streams_wish(section, chip), left / 2));
   widen_buffers(section, chip, used);
   assign_links(section, chip);
   widen(section, work, chip, slowest_cycles, used);
+  used += operands.widen(kAtTwicePace, chip.pmu.count - used);
   balance(section, chip, views, used);
   run_ahead(section, chip, used);
   spread(section, chip, used);
-  return {};
+  return std::max(slowest_cycles, operands.cycles());
 }
 
 }  // namespace rdusim::compiler

@@ -1,6 +1,7 @@
 // PMUs and links of a section: every buffer and channel gets the storage it must have and, as far as PMUs are
-// left, the width that its rate asks for; streams from memory then share what is left, so that they run ahead
-// of the stage that uses them. A token small enough for a PCU's input FIFO takes no PMU.
+// left, the width that its rate asks for, operands (operand_widths.h) before streams; streams from memory
+// then share what is left, so that they run ahead of the stage that uses them. A token small enough for a
+// PCU's input FIFO takes no PMU.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,9 @@
 
 namespace rdusim::compiler {
 
-// `slowest_cycles`: until the slowest stage is done. Fails with kCapacity.
-Status allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip, int64_t slowest_cycles);
+// `slowest_cycles`: until the slowest stage is done, as far as its work goes. Returns the same with reading
+// its operands. Fails with kCapacity.
+Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip,
+                              int64_t slowest_cycles);
 
 }  // namespace rdusim::compiler

@@ -105,7 +105,8 @@ class Placement {
           wire(producer[c], unit_block_[u], bytes);
         } else {
           wire(producer[c], between, bytes);
-          wire(between, unit_block_[u], bytes * static_cast<float>(traffic.channels[c].copies));
+          wire(between, unit_block_[u],
+               static_cast<float>(traffic.channels[c].read_bytes * traffic.channels[c].copies));
         }
       }
     }

@@ -44,7 +44,7 @@ class SectionRouter {
     RDU_ASSIGN(ends_, channel_ends(section_));
     std::vector<size_t> order(section_.channels.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return bytes(a) > bytes(b); });
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return widest(a) > widest(b); });
     for (const size_t c : order) route_channel(c);
     find_time();
     for (size_t c = 0; c < section_.channels.size(); ++c) {
@@ -52,7 +52,7 @@ class SectionRouter {
       if (channel.links == 0) continue;
       channel.latency_cycles = 0;
       for (const std::vector<Route>& leg : channel.legs) channel.latency_cycles += leg_cycles(leg);
-      channel.share_permille = share(c);
+      share(c);
     }
     return {};
   }
@@ -64,10 +64,21 @@ class SectionRouter {
     double streams = 0;  // of them by streams of the memory
   };
 
-  [[nodiscard]] int64_t bytes(size_t c) const { return traffic_.channels[c].bytes; }
+  // Bytes over a leg in a launch. What compute units read, they read for every firing; what a buffer gives
+  // them lies in its PMUs.
+  [[nodiscard]] int64_t bytes(size_t c, size_t leg) const {
+    const bool reads = leg == 1 || producer(c).kind == UnitKind::kBuffer;
+    return reads ? traffic_.channels[c].read_bytes : traffic_.channels[c].bytes;
+  }
+  [[nodiscard]] int64_t widest(size_t c) const {
+    return std::max(traffic_.channels[c].bytes, traffic_.channels[c].read_bytes);
+  }
   [[nodiscard]] const Unit& producer(size_t c) const { return section_.units[ends_[c].producer->value]; }
   [[nodiscard]] const Unit& consumer(size_t c) const { return section_.units[ends_[c].consumer->value]; }
-  [[nodiscard]] bool is_stream(size_t c) const { return producer(c).stream || consumer(c).stream; }
+  // What is read again and again keeps its links busy whoever has the memory's turn.
+  [[nodiscard]] bool is_stream(size_t c, size_t leg) const {
+    return (producer(c).stream || consumer(c).stream) && bytes(c, leg) <= traffic_.channels[c].bytes;
+  }
 
   void route_channel(size_t c) {
     Channel& channel = section_.channels[c];
@@ -107,10 +118,10 @@ class SectionRouter {
                  int64_t copies) {
     const size_t parts = std::max<size_t>(1, to.size() / static_cast<size_t>(copies));
     const size_t routes_wanted = route_count(from.size(), parts);
-    const double part_bytes = static_cast<double>(bytes(c)) / static_cast<double>(routes_wanted);
+    const double part_bytes = static_cast<double>(bytes(c, leg)) / static_cast<double>(routes_wanted);
     std::vector<Route>& routes = section_.channels[c].legs[leg];
     routes.reserve(routes_wanted);
-    const bool stream = is_stream(c);
+    const bool stream = is_stream(c, leg);
     siblings_ = leg == 0 ? port_load(c) : nullptr;
     for (size_t i = 0; i < routes_wanted; ++i) {
       const size_t part = i * parts / routes_wanted;
@@ -297,21 +308,36 @@ class SectionRouter {
     return std::max(rate - others / time_, mine / time_) / own;
   }
 
-  [[nodiscard]] int64_t share(size_t c) {
-    const Channel& channel = section_.channels[c];
-    if (bytes(c) == 0) return 1000;
-    double slowest = static_cast<double>(channel.links * rdn_.link_bytes_per_cycle);
-    const double full = slowest;
+  // What the channel gets of its links, and its consumer of the PMUs' ports.
+  void share(size_t c) {
+    Channel& channel = section_.channels[c];
+    channel.share_permille = channel.read_permille = 1000;
+    if (widest(c) == 0) return;
+    const auto full = static_cast<double>(channel.links * rdn_.link_bytes_per_cycle);
+    const bool computes = consumer(c).kind == UnitKind::kGemm || consumer(c).kind == UnitKind::kSimd;
+    double slowest = full;
     for (size_t leg = 0; leg < channel.legs.size(); ++leg) {
-      if (!channel.legs[leg].empty()) slowest = std::min(slowest, leg_rate(c, leg));
+      if (channel.legs[leg].empty()) continue;
+      const double rate = leg_rate(c, leg);
+      const bool view = producer(c).kind == UnitKind::kBuffer && channel.pmus == 0;
+      const int64_t pmus = view ? producer(c).pmus : channel.pmus;
+      if (computes && pmus > 0 && (leg == 1 || view)) {
+        channel.read_permille = permille(rate / static_cast<double>(pmus * rdn_.link_bytes_per_cycle));
+      } else {
+        slowest = std::min(slowest, rate);
+      }
     }
-    return std::clamp<int64_t>(static_cast<int64_t>(slowest / full * 1000), 1, 1000);
+    channel.share_permille = permille(slowest / full);
+  }
+
+  static int64_t permille(double part) {
+    return std::clamp<int64_t>(static_cast<int64_t>(part * 1000), 1, 1000);
   }
 
   // Bytes a cycle at which a leg passes tokens.
   [[nodiscard]] double leg_rate(size_t c, size_t leg) {
     const std::vector<Route>& routes = section_.channels[c].legs[leg];
-    const bool stream = is_stream(c);
+    const bool stream = is_stream(c, leg);
     own_in_.assign(static_cast<size_t>(fabric_.tiles()), 0);
     own_out_.assign(static_cast<size_t>(fabric_.tiles()), 0);
     for (const Route& route : routes) {
@@ -319,7 +345,7 @@ class SectionRouter {
       ++own_out_[route.points[0].tile.value];
       for (const Waypoint& w : route.points) own_in_[w.tile.value] += w.delivers ? 1 : 0;
     }
-    const double part = static_cast<double>(bytes(c)) / static_cast<double>(routes.size());
+    const double part = static_cast<double>(bytes(c, leg)) / static_cast<double>(routes.size());
     const auto local = static_cast<double>(rdn_.link_bytes_per_cycle);
     double slowest = local;
     for (const Route& route : routes) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/program/operand_reads.h"
 #include "base/program/service.h"
 #include "base/program/topology.h"
 
@@ -34,6 +35,14 @@ class SectionWork {
     return {};
   }
   [[nodiscard]] const std::vector<FiringKind>& work(size_t unit) const { return work_[unit]; }
+  // Bytes that a compute stage's firings read through input port `input` in a launch (operand_reads.h).
+  [[nodiscard]] int64_t operand_bytes(size_t unit, size_t input) const {
+    int64_t elements = 0;
+    for (const FiringKind& kind : work_[unit])
+      elements += kind.count * operand_elements(section_.units[unit], kind.needed, kind.registers, input);
+    const Channel& channel = section_.channels[section_.units[unit].inputs[input].channel.value];
+    return elements * dtype_bytes(channel.dtype);
+  }
   // Largest token of a channel.
   [[nodiscard]] Extent largest(size_t channel) const {
     Extent best;

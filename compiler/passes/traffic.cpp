@@ -100,6 +100,7 @@ SectionTraffic section_traffic(const Section& section, const SectionWork& work, 
   for (size_t c = 0; c < traffic.channels.size(); ++c) {
     traffic.channels[c].tokens = work.tokens(c);
     traffic.channels[c].bytes = work.elements(c) * dtype_bytes(section.channels[c].dtype);
+    traffic.channels[c].read_bytes = traffic.channels[c].bytes;
   }
   for (size_t u = 0; u < section.units.size(); ++u) {
     const Unit& unit = section.units[u];
@@ -114,8 +115,11 @@ SectionTraffic section_traffic(const Section& section, const SectionWork& work, 
     }
     if (heaviest == nullptr) continue;
     const std::vector<int64_t> copies = port_copies(unit, *heaviest, chip.pcu);
-    for (size_t i = 0; i < unit.inputs.size(); ++i)
-      traffic.channels[unit.inputs[i].channel.value].copies = copies[i];
+    for (size_t i = 0; i < unit.inputs.size(); ++i) {
+      ChannelTraffic& channel = traffic.channels[unit.inputs[i].channel.value];
+      channel.copies = copies[i];
+      channel.read_bytes = work.operand_bytes(u, i);
+    }
   }
   traffic.stream_cycles = stream_cycles(section, traffic, chip);
   return traffic;

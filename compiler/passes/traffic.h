@@ -18,6 +18,9 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) {
 struct ChannelTraffic {
   int64_t tokens = 0;
   int64_t bytes = 0;
+  // Over the way from where they lie to their consumer: a compute stage reads its operands anew for each
+  // firing (base/program/operand_reads.h).
+  int64_t read_bytes = 0;
   // Units of the consumer that need the same part of a token. A product spread over PCUs by rows, columns and
   // the reduction needs each part of its left operand in every PCU of a row of tiles, and each part of its
   // right operand in every PCU of a column of tiles. 1: each unit takes a part of its own (vector stages,

@@ -67,7 +67,7 @@ void DecoderModel::more_heads(Net& /*net*/, ValueId /*last_hidden*/) const {}
 // Final norm and head. Both work row by row, so the rows that nobody asks for are dropped first.
 void DecoderModel::finish(Net& net, ValueId x) const {
   const GraphRequest& request = net.request();
-  const bool all_logits = request.all_logits && size_.has_head;
+  const bool all_logits = (request.all_logits || !request.tree.empty()) && size_.has_head;
   const bool every_row = request.expose_hidden || all_logits;
   if (!every_row) x = net.last_rows("last_token", x);
   x = final_norm(net, "last_hidden", x);

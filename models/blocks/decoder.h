@@ -65,8 +65,9 @@ class DecoderModel : public Model {
   // Rows of the embedding table of the request's tokens.
   ValueId token_rows(Net& net, const std::string& name) const;
 
- private:
   [[nodiscard]] double flops(const GraphRequest& request) const;
+
+ private:
   void finish(Net& net, ValueId x) const;
   void logits(Net& net, ValueId x) const;
 

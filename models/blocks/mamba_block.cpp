@@ -12,6 +12,10 @@ using compiler::OpKind;
 
 ValueId mamba_mixer(Net& net, const MambaSpec& s, int64_t layer, const std::string& tensor, ValueId x) {
   const int64_t hidden = net.cols(x);
+  if (!net.request().tree.empty()) {
+    net.fail(Error{ErrorCode::kUnsupported, net.full_name("scan"),
+                   "a tree of candidates over a recurrent state", "it would need a state for every path"});
+  }
   const std::string in_proj = tensor + "in_proj.weight";
   const std::vector<Attribute> place = {{"past_tokens", net.request().past_tokens},
                                         {"query_tokens", net.request().query_tokens}};

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "models/derived.h"
 #include "models/request.h"
 
 namespace rdusim::models {
@@ -132,6 +134,12 @@ ValueId Net::scale(const std::string& name, ValueId x, double by) {
 }
 
 ValueId Net::rotate(const std::string& name, ValueId x, int64_t head_dim, const RopeParameters& rope) {
+  if (!request_.tree.empty()) {
+    const ValueId rows = constant("rope_tree", this->rows(), head_dim,
+                                  tree_rope_source(rope, head_dim, request_.past_tokens, request_.tree));
+    return op(OpKind::kRope, name, {x, rows},
+              {{"head_dim", head_dim}, {"past_tokens", int64_t{0}}, {"query_tokens", request_.query_tokens}});
+  }
   // The table covers the whole cache, so prefill and every decode step of a sequence name the same constant.
   const ValueId table =
       constant(fmt::format("rope_table{}", constants_.empty() ? "" : fmt::format(".{}", constants_.size())),
@@ -146,16 +154,18 @@ ValueId Net::attend(const std::string& name, int64_t layer, const std::vector<Va
                     const AttentionSpec& spec) {
   std::vector<ValueId> inputs = qkv;
   const bool cached = spec.cached && capacity_ > 0;
+  // Behind a window nobody reads older rows: the cache is a ring of the window's rows.
+  const int64_t capacity = spec.window > 0 ? std::min(capacity_, spec.window) : capacity_;
   if (cached) {
     for (const char* const kind : {"k", "v"}) {
       const std::string cache = fmt::format("{}_cache.{}", kind, layer);
-      const Shape shape{{request_.batch * capacity_, spec.kv_heads * spec.head_dim}};
+      const Shape shape{{request_.batch * capacity, spec.kv_heads * spec.head_dim}};
       inputs.push_back(builder_.add_source(cache, shape, request_.activations, SymbolRole::kKvCache, cache));
     }
   }
   if (spec.bias) inputs.push_back(*spec.bias);
   const double scale = spec.scale > 0 ? spec.scale : 1.0 / std::sqrt(static_cast<double>(spec.head_dim));
-  std::vector<Attribute> attributes = {{"capacity", cached ? capacity_ : int64_t{0}},
+  std::vector<Attribute> attributes = {{"capacity", cached ? capacity : int64_t{0}},
                                        {"causal", int64_t{spec.causal ? 1 : 0}},
                                        {"head_dim", spec.head_dim},
                                        {"heads", spec.heads},
@@ -164,6 +174,15 @@ ValueId Net::attend(const std::string& name, int64_t layer, const std::vector<Va
                                        {"query_tokens", request_.query_tokens},
                                        {"scale", scale},
                                        {"window", spec.window}};
+  if (!request_.tree.empty()) {
+    if (spec.bias || spec.window > 0) {
+      fail(Error{ErrorCode::kUnsupported, full_name(name),
+                 "a tree of candidates with a window or a bias by distance", ""});
+    }
+    const std::vector<int64_t> below_root(request_.tree.begin() + 1, request_.tree.end());
+    inputs.push_back(constant("tree_mask", rows(), rows(), tree_mask_source(below_root)));
+    attributes.push_back({"tree", int64_t{1}});
+  }
   if (spec.cap > 0) attributes.push_back({"cap", spec.cap});
   return op(OpKind::kAttention, name, std::move(inputs), std::move(attributes));
 }

@@ -43,10 +43,13 @@ Status Engine::run() {
     }
     arrivals(now);
     apply_faults(now);
-    for (const auto& group : groups_) {
-      RDU_CHECK_OK(group->decide(now));
-      group->check_memory();
-    }
+    settle_failures(now);
+    do {
+      for (const auto& group : groups_) {
+        RDU_CHECK_OK(group->decide(now));
+        group->check_memory();
+      }
+    } while (settle_failures(now));
     sample(now);
     report_progress();
   }
@@ -63,6 +66,7 @@ void Engine::arrivals(Picoseconds now) {
   while (!due_.empty() && due_.top().first <= now.value) {
     const uint32_t r = due_.top().second;
     due_.pop();
+    if (state_.states[r].phase == Phase::kFailed) continue;
     state_.records[r].arrival = now;
     arrive(r, now);
   }
@@ -70,19 +74,49 @@ void Engine::arrivals(Picoseconds now) {
 
 void Engine::arrive(uint32_t request, Picoseconds now) {
   if (state_.states[request].phase == Phase::kFailed) return;
+  const Jobs& jobs = state_.jobs;
+  if (jobs.plans != nullptr && request != jobs.first_of(jobs.request(request)) &&
+      jobs.plans->nodes[request].route_tokens == 0) {
+    state_.states[request].routed = now;  // its flow names its expert
+    route_to_group(request, now);
+    return;
+  }
   Group* least = nullptr;
   for (const auto& group : groups_) {
     if (!group->down() && (least == nullptr || group->pending() < least->pending())) least = group.get();
   }
   if (least == nullptr) {
-    fail_before(request, "no socket group is up");
+    fail_before(request, "no socket group is up", now);
     return;
   }
   least->enqueue_unrouted(request, now);
 }
 
-// To the group that has the expert in HBM, else to any that may have it; the one with the least to do.
 void Engine::routed(uint32_t request, Picoseconds now) {
+  route_to_group(request, now);
+  if (state_.jobs.plans != nullptr) start_branches(request, now);
+}
+
+// The other branches of a fan-out begin with the first, which its request's routing was for.
+void Engine::start_branches(uint32_t first, Picoseconds now) {
+  const Jobs& jobs = state_.jobs;
+  const uint32_t r = jobs.request(first);
+  if (first != jobs.first_of(r)) return;
+  for (uint32_t job = first + 1; job < jobs.plans->begin[r + 1]; ++job) {
+    if (!jobs.waits_for_routing(job) || state_.states[job].phase != Phase::kFuture) continue;
+    state_.records[job].arrival = state_.records[first].arrival;
+    if (jobs.plans->nodes[job].route_tokens > 0) {
+      arrive(job, now);
+      continue;
+    }
+    state_.records[job].routing = state_.records[first].routing;
+    state_.states[job].routed = now;
+    route_to_group(job, now);
+  }
+}
+
+// To the group that has the expert in HBM, else to any that may have it; the one with the least to do.
+void Engine::route_to_group(uint32_t request, Picoseconds now) {
   Group* best = nullptr;
   const ExpertId expert = state_.records[request].expert;
   const auto key = [&](const Group& g) { return std::pair(g.resident(expert) ? 0 : 1, g.pending()); };
@@ -92,7 +126,7 @@ void Engine::routed(uint32_t request, Picoseconds now) {
     if (best == nullptr || key(group) < key(*best)) best = &group;
   }
   if (best == nullptr) {
-    fail_before(request, "no socket group that holds its expert is up");
+    fail_before(request, "no socket group that holds its expert is up", now);
     return;
   }
   best->enqueue(request, now);
@@ -100,19 +134,60 @@ void Engine::routed(uint32_t request, Picoseconds now) {
 
 void Engine::ended(uint32_t request, Picoseconds now) {
   ++ended_;
-  if (follower_begin_.empty()) return;
   const bool failed = state_.records[request].failed;
+  if (failed && state_.jobs.plans != nullptr && !stopped_[state_.jobs.request(request)]) {
+    stopped_[state_.jobs.request(request)] = true;
+    to_stop_.push_back(state_.jobs.request(request));
+  }
+  if (follower_begin_.empty()) return;
   for (uint32_t f = follower_begin_[request]; f < follower_begin_[request + 1]; ++f) {
     const Follower& next = followers_[f];
     if (state_.states[next.request].phase == Phase::kFailed) continue;
-    if (failed) {
-      fail_before(next.request, "a request that it follows failed");
+    if (failed && !next.even_if_failed) {
+      to_fail_.push_back(next.request);
       continue;
     }
     if (--waits_for_[next.request] > 0) continue;
     const Picoseconds own = state_.workload.requests[next.request].arrival;
     due_.emplace(std::max(own, now + next.delay).value, next.request);
   }
+}
+
+// Fails what is in no group. What follows it fails too.
+void Engine::fail_before(uint32_t request, const std::string& reason, Picoseconds now) {
+  state_.states[request].phase = Phase::kFailed;
+  RequestRecord& record = state_.records[request];
+  record.failed = true;
+  record.routing = Picoseconds(0);
+  state_.failures.push_back({RequestId(request), reason});
+  ended(request, now);
+}
+
+// A job of the request failed: so do the others, those that run at the next token.
+void Engine::stop_rest(uint32_t request, Picoseconds now) {
+  const RequestPlans& plans = *state_.jobs.plans;
+  for (uint32_t job = plans.begin[request]; job < plans.begin[request + 1]; ++job) {
+    const Phase phase = state_.states[job].phase;
+    if (phase == Phase::kFinished || phase == Phase::kFailed) continue;
+    if (phase == Phase::kFuture) {
+      fail_before(job, "another step of its request failed", now);
+    } else {
+      groups_[state_.states[job].group]->cancel(job, now);
+    }
+  }
+}
+
+// Failures that follow from failures, outside the groups' own loops. True if there were any.
+bool Engine::settle_failures(Picoseconds now) {
+  if (to_fail_.empty() && to_stop_.empty()) return false;
+  for (size_t i = 0; i < to_fail_.size(); ++i) {  // grows meanwhile
+    const uint32_t r = to_fail_[i];
+    if (state_.states[r].phase == Phase::kFuture) fail_before(r, "a request that it follows failed", now);
+  }
+  to_fail_.clear();
+  for (size_t i = 0; i < to_stop_.size(); ++i) stop_rest(to_stop_[i], now);
+  to_stop_.clear();
+  return true;
 }
 
 void Engine::apply_faults(Picoseconds now) {
@@ -123,11 +198,30 @@ void Engine::apply_faults(Picoseconds now) {
 // Requests that a group lost begin again; routed ones without the router.
 void Engine::requeue(const std::vector<uint32_t>& requests, Picoseconds now) {
   for (const uint32_t r : requests) {
-    if (state_.states[r].phase == Phase::kUnrouted) {
+    if (state_.states[r].cancelled) {
+      fail_before(r, "cancelled", now);
+    } else if (state_.states[r].phase == Phase::kUnrouted) {
       arrive(r, now);
     } else {
       routed(r, now);
     }
+  }
+}
+
+// Its first job that has not ended; the others follow.
+void Engine::cancel(uint32_t request, Picoseconds now) {
+  const Jobs& jobs = state_.jobs;
+  const uint32_t end = jobs.plans == nullptr ? request + 1 : jobs.plans->begin[request + 1];
+  for (uint32_t job = jobs.first_of(request); job < end; ++job) {
+    const Phase phase = state_.states[job].phase;
+    if (phase == Phase::kFailed) return;
+    if (phase == Phase::kFinished) continue;
+    if (phase == Phase::kFuture) {
+      fail_before(job, "cancelled", now);
+    } else {
+      groups_[state_.states[job].group]->cancel(job, now);
+    }
+    return;
   }
 }
 
@@ -162,13 +256,7 @@ void Engine::apply(const FaultEvent& fault, Picoseconds now) {
       group.corrupt_next_copies(fault.count, fault.expert);
       return;
     case FaultKind::kCancel: {
-      const Phase phase = state_.states[fault.request].phase;
-      if (phase == Phase::kFinished || phase == Phase::kFailed) return;
-      if (phase == Phase::kFuture) {
-        fail_before(fault.request, "cancelled");
-      } else {
-        groups_[state_.states[fault.request].group]->cancel(fault.request, now);
-      }
+      cancel(fault.request, now);
       return;
     }
   }
@@ -224,11 +312,12 @@ NodeResult Engine::finish() {
   result_.finished = state_.finished;
   result_.failed = static_cast<int64_t>(state_.failures.size());
   result_.failures = std::move(state_.failures);
-  std::sort(result_.failures.begin(), result_.failures.end(),
-            [](const Failure& a, const Failure& b) { return a.request < b.request; });
   result_.experts = std::move(state_.experts);
   result_.timeline = std::move(state_.timeline);
   result_.records = std::move(state_.records);
+  fold_jobs(state_.jobs, state_.composition, result_);
+  std::sort(result_.failures.begin(), result_.failures.end(),
+            [](const Failure& a, const Failure& b) { return a.request < b.request; });
   const Picoseconds begin = state_.workload.requests.front().arrival;
   result_.makespan_s = seconds(std::max(Picoseconds(0), state_.last_finish - begin));
   fill_memory(result_);
@@ -275,6 +364,38 @@ void Engine::fill_counters() {
     }
   }
   for (const auto& memo : memos_) result_.shapes_priced += memo->priced();
+  fill_energy();
+}
+
+void Engine::fill_energy() {
+  ServingEnergy energy;
+  EnergyRates rates;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const auto of_group = nodes_[g].execution->energy();
+    if (!of_group) return;
+    rates = *of_group;  // a byte costs the same in all groups
+    const Picoseconds idle = groups_[g]->activity_times()[static_cast<size_t>(Activity::kIdle)];
+    const double idle_s = std::min(seconds(idle), result_.makespan_s);
+    energy.static_idle_j += rates.static_w * idle_s;
+    energy.static_working_j += rates.static_w * (result_.makespan_s - idle_s);
+  }
+  const auto passes_j = [&](Activity a) {
+    return static_cast<double>(state_.counters.pass_energy_nj[static_cast<size_t>(a)]) * 1e-9;
+  };
+  energy.routing_j = passes_j(Activity::kRouting);
+  energy.prefill_j = passes_j(Activity::kPrefill);
+  energy.decode_j = passes_j(Activity::kDecode);
+  const double to_hbm = rates.store_j_per_byte + rates.hbm_j_per_byte;
+  const double to_sram = rates.store_j_per_byte + rates.sram_j_per_byte;
+  for (ExpertResult& e : result_.experts) {
+    e.switch_energy_j = static_cast<double>(e.copied_bytes - e.sram_bytes) * to_hbm +
+                        static_cast<double>(e.sram_bytes) * to_sram;
+    energy.switching_j += e.switch_energy_j;
+  }
+  energy.kv_paging_j = static_cast<double>(result_.kv_out_bytes + result_.kv_in_bytes) * to_hbm;
+  energy.scrubbing_j =
+      static_cast<double>(result_.scrubbed_bytes + 2 * result_.compacted_bytes) * rates.hbm_j_per_byte;
+  result_.energy = energy;
 }
 
 }  // namespace rdusim::runtime

@@ -22,7 +22,7 @@ struct GroupNode {
 
 class Engine final : private Dispatch {
  public:
-  Engine(std::vector<GroupNode> nodes, const Composition& composition, const Workload& workload,
+  Engine(std::vector<GroupNode> nodes, const Composition& composition, const Jobs& jobs,
          const ExpertRoster& roster, const ServeOptions& options);
 
   // Memory of every group, placement of experts. False: the composition does not fit; the result says why.
@@ -33,6 +33,7 @@ class Engine final : private Dispatch {
  private:
   struct Follower {
     uint32_t request = 0;
+    bool even_if_failed = false;
     Picoseconds delay;
   };
 
@@ -44,21 +45,27 @@ class Engine final : private Dispatch {
   [[nodiscard]] bool exact_prompts() const;
   [[nodiscard]] bool allowed(const Request& request) const;
   void add_record(size_t i);
-  void fail_before(uint32_t request, const std::string& reason);
+  void fail_before(uint32_t request, const std::string& reason, Picoseconds now);
+  void stop_rest(uint32_t request, Picoseconds now);
+  bool settle_failures(Picoseconds now);
 
   [[nodiscard]] std::optional<Picoseconds> next_event() const;
   void arrivals(Picoseconds now);
   void arrive(uint32_t request, Picoseconds now);
+  void start_branches(uint32_t first, Picoseconds now);
+  void route_to_group(uint32_t request, Picoseconds now);
   void routed(uint32_t request, Picoseconds now) override;
   void ended(uint32_t request, Picoseconds now) override;
   void apply_faults(Picoseconds now);
   void apply(const FaultEvent& fault, Picoseconds now);
+  void cancel(uint32_t request, Picoseconds now);
   void requeue(const std::vector<uint32_t>& requests, Picoseconds now);
   void sample(Picoseconds now);
   void report_progress();
   void check_conservation() const;
   void fill_memory(NodeResult& result) const;
   void fill_counters();
+  void fill_energy();
 
   std::vector<GroupNode> nodes_;
   const ServeOptions& options_;
@@ -76,6 +83,9 @@ class Engine final : private Dispatch {
   std::vector<uint32_t> follower_begin_;             // by request, in followers_; empty: none follows
   std::vector<Follower> followers_;
   std::vector<uint32_t> waits_for_;          // by request: ends that are still missing
+  std::vector<uint32_t> to_fail_;            // what they follow failed
+  std::vector<uint32_t> to_stop_;            // with flows: requests a job of which failed
+  std::vector<bool> stopped_;                // with flows: by request
   using Due = std::pair<int64_t, uint32_t>;  // time, request
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::vector<OccupancySample> samples_;

@@ -23,12 +23,12 @@ std::vector<std::string> model_names(const ExpertRoster& roster, const Compositi
 
 }  // namespace
 
-Engine::Engine(std::vector<GroupNode> nodes, const Composition& composition, const Workload& workload,
+Engine::Engine(std::vector<GroupNode> nodes, const Composition& composition, const Jobs& jobs,
                const ExpertRoster& roster, const ServeOptions& options)
     : nodes_(std::move(nodes)),
       options_(options),
       engine_(options.engine),
-      state_{composition, workload, roster, options.engine, {}, {}, {}, {}, {}, {}, 0, 0, {}} {}
+      state_{composition, jobs, jobs.workload(), roster, options.engine, {}, {}, {}, {}, {}, {}, 0, 0, {}} {}
 
 bool Engine::exact_prompts() const {
   std::set<int64_t> lengths;
@@ -70,7 +70,7 @@ Result<bool> Engine::plan() {
                                     : plans_[g].reason;
     result_.expert_too_large = plans_[g].expert_too_large;
     result_.memory = plans_[g].memory;
-    result_.requests = static_cast<int64_t>(state_.workload.requests.size());
+    result_.requests = static_cast<int64_t>(state_.jobs.requests->requests.size());
     result_.failed = result_.requests;
     return false;
   }
@@ -82,6 +82,7 @@ Result<bool> Engine::plan() {
 Status Engine::plan_group(size_t g, const NeighbourShape& neighbours, int64_t batch) {
   PlanOptions options;
   if (nodes_.size() > 1) options.placed = placement_.placed[g];
+  if (state_.jobs.plans != nullptr) options.steps = state_.jobs.plans->nodes;
   RDU_ASSIGN(const auto scheduler, make_scheduler(options_.scheduler, 1, {}));
   if (!scheduler->traits().pairs) {
     options.kv_share = engine_.kv_share;
@@ -153,16 +154,6 @@ void Engine::add_record(size_t i) {
   state_.records.push_back(record);
 }
 
-// Fails what is in no group: it cannot run at all, or not now. What follows it fails too.
-void Engine::fail_before(uint32_t request, const std::string& reason) {
-  state_.states[request].phase = Phase::kFailed;
-  RequestRecord& record = state_.records[request];
-  record.failed = true;
-  record.routing = Picoseconds(0);
-  state_.failures.push_back({RequestId(request), reason});
-  ended(request, Picoseconds(0));
-}
-
 Status Engine::set_up_requests() {
   const auto& requests = state_.workload.requests;
   state_.states.resize(requests.size());
@@ -175,7 +166,9 @@ Status Engine::set_up_requests() {
                  fmt::format("no expert is called '{}'", owner.expert),
                  "name an expert of the composition; replicas have -0, -1, ... behind it"};
   }
+  const Picoseconds begin = requests.front().arrival;
   for (uint32_t i = 0; i < requests.size(); ++i) {
+    settle_failures(begin);
     if (state_.states[i].phase == Phase::kFailed) continue;  // it follows one that cannot run
     const auto& homes = placement_.homes[requests[i].expert->value];
     const bool runs =
@@ -184,12 +177,15 @@ Status Engine::set_up_requests() {
       const NodePlan& first = plans_[homes.front()];
       const auto why = std::find_if(first.failures.begin(), first.failures.end(),
                                     [i](const Failure& f) { return f.request.value == i; });
-      fail_before(i, why->reason);
+      fail_before(i, why->reason, begin);
     } else if (!engine_.owners.empty() && !allowed(requests[i])) {
-      fail_before(i, fmt::format("its tenant may not use expert {}",
-                                 state_.roster.experts[requests[i].expert->value].name));
+      fail_before(i,
+                  fmt::format("its tenant may not use expert {}",
+                              state_.roster.experts[requests[i].expert->value].name),
+                  begin);
     }
   }
+  settle_failures(begin);
   for (size_t e = 0; e < state_.roster.experts.size(); ++e) {
     const Expert& expert = state_.roster.experts[e];
     const size_t home = placement_.homes[e].front();
@@ -201,27 +197,33 @@ Status Engine::set_up_requests() {
                               0,
                               0,
                               {},
+                              0,
+                              0,
+                              0,
                               0});
   }
-  RDU_ASSIGN(faults_, fault_schedule(engine_, state_.roster, nodes_.size(), requests.size(),
-                                     requests.front().arrival, requests.back().arrival));
+  RDU_ASSIGN(faults_, fault_schedule(engine_, state_.roster, nodes_.size(),
+                                     state_.jobs.requests->requests.size(), begin, requests.back().arrival));
   return {};
 }
 
 void Engine::set_up_followers() {
-  if (options_.dependencies.empty()) return;
+  const auto& dependencies = state_.jobs.dependencies;
   const size_t n = state_.workload.requests.size();
+  if (state_.jobs.plans != nullptr) stopped_.assign(state_.jobs.requests->requests.size(), false);
+  if (dependencies.empty() && state_.jobs.plans == nullptr) return;
   follower_begin_.assign(n + 1, 0);
   waits_for_.assign(n, 0);
-  for (const Dependency& d : options_.dependencies) {
+  for (uint32_t job = 0; job < n; ++job) waits_for_[job] = state_.jobs.waits_for_routing(job) ? 1 : 0;
+  for (const Dependency& d : dependencies) {
     RDU_CHECK(d.before < d.after && d.after < n, "request {} follows {} of {}", d.after, d.before, n);
     ++follower_begin_[d.before + 1];
     ++waits_for_[d.after];
   }
   std::partial_sum(follower_begin_.begin(), follower_begin_.end(), follower_begin_.begin());
-  followers_.resize(options_.dependencies.size());
+  followers_.resize(dependencies.size());
   auto at = follower_begin_;
-  for (const Dependency& d : options_.dependencies) followers_[at[d.before]++] = {d.after, d.delay};
+  for (const Dependency& d : dependencies) followers_[at[d.before]++] = {d.after, d.even_if_failed, d.delay};
 }
 
 // "popular": the experts that the workload asks for most, as many as fit.

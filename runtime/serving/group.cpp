@@ -164,7 +164,7 @@ void Group::enqueue(uint32_t request, Picoseconds now) {
   asked_since_prediction_ = true;
   changed(expert);
   if (pass_.kind != Activity::kDecode || !iterates()) return;
-  const bool joins = expert == pass_.expert && static_cast<int64_t>(w.running.size()) < options_.max_running;
+  const bool joins = expert == pass_.expert && sequences(w.running) < options_.max_running;
   cut_wanted_ |=
       joins || (traits_.preempts && expert != pass_.expert && scheduler_->takes_over(expert, view(now)));
 }
@@ -245,12 +245,23 @@ Status Group::advance(Picoseconds now) {
 Status Group::finish_pass(Picoseconds now) {
   const Activity kind = pass_.kind;
   if (kind != Activity::kRouting) home(pass_.expert).unpin(pass_.expert);
+  if (pass_.energy_nj != 0) share_energy();
   pass_.kind = Activity::kIdle;
   ++state_.counters.iterations;
   ++current_steps_;
   if (kind == Activity::kRouting) return finish_route(now);
   if (kind == Activity::kPrefill) return finish_prefill(now);
   return finish_decode(now);
+}
+
+// The pass's energy in equal parts to its requests, what does not divide to the first, so that the sums
+// agree.
+void Group::share_energy() {
+  state_.counters.pass_energy_nj[static_cast<size_t>(pass_.kind)] += pass_.energy_nj;
+  if (pass_.kind != Activity::kRouting) state_.experts[pass_.expert.value].pass_energy_nj += pass_.energy_nj;
+  const auto n = static_cast<int64_t>(pass_.requests.size());
+  for (const uint32_t r : pass_.requests) state_.records[r].energy_nj += pass_.energy_nj / n;
+  state_.records[pass_.requests.front()].energy_nj += pass_.energy_nj % n;
 }
 
 Status Group::decide(Picoseconds now) {

@@ -27,9 +27,6 @@
 
 namespace rdusim::runtime {
 
-enum class Activity : uint8_t { kIdle, kRouting, kSwitching, kPrefill, kDecode };
-inline constexpr size_t kActivities = 5;
-
 struct GroupSetup {
   uint16_t number = 0;
   NodeMemory memory;
@@ -96,7 +93,8 @@ class Group {
     Activity kind = Activity::kIdle;
     ExpertId expert;
     std::vector<uint32_t> requests;
-    int64_t work_ps = 0;  // left, at full speed
+    int64_t sequences = 0;  // of decode: requests, each as often as it has copies
+    int64_t work_ps = 0;    // left, at full speed
     int64_t whole_ps = 0;
     int64_t speed = kFullSpeed;
     int64_t steps = 0;  // of decode
@@ -107,12 +105,15 @@ class Group {
     bool was_gated = false;  // at its start
     Picoseconds started;
     Bandwidths demand{};
+    int64_t energy_nj = 0;
     [[nodiscard]] bool busy() const { return kind != Activity::kIdle; }
   };
 
   [[nodiscard]] uint32_t model_of(ExpertId e) const { return state_.roster.experts[e.value].model; }
   [[nodiscard]] bool iterates() const { return !traits_.pairs; }
   [[nodiscard]] StreamView view(Picoseconds now) const;
+  [[nodiscard]] int64_t sequences(const std::vector<uint32_t>& requests) const;
+  [[nodiscard]] Bytes kv_bytes(uint32_t request, int64_t outputs) const;
   void changed(ExpertId expert);
   void set_activity(Activity activity, Picoseconds now);
 
@@ -122,6 +123,7 @@ class Group {
   [[nodiscard]] std::optional<Picoseconds> pass_event() const;
   [[nodiscard]] int64_t last_layer_ps() const;
   Status finish_pass(Picoseconds now);
+  void share_energy();
   Status choose(Picoseconds now);
 
   // group_run.cpp: the stream.

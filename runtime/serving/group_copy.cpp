@@ -213,7 +213,10 @@ void Group::finish_expert_copy(const Copy& copy, Picoseconds now) {
   ExpertResult& result = state_.experts[expert.value];
   state_.counters.switched += copy.bytes;
   result.copied_bytes += copy.bytes.value;
-  if (copy.kind == CopyKind::kExpertToSram) state_.counters.to_sram += copy.bytes;
+  if (copy.kind == CopyKind::kExpertToSram) {
+    state_.counters.to_sram += copy.bytes;
+    result.sram_bytes += copy.bytes.value;
+  }
   if (copy.ahead) state_.counters.prefetched += copy.bytes;
   if (corrupt_copies_ > 0 && (!corrupt_expert_ || *corrupt_expert_ == expert)) {
     --corrupt_copies_;
@@ -296,14 +299,15 @@ void Group::push_kv_copy(CopyKind kind, uint32_t request) {
 bool Group::page_in(ExpertId expert) {
   Work& w = work_[expert.value];
   bool moving = false;
-  auto running = static_cast<int64_t>(w.running.size());
+  int64_t running = sequences(w.running);
   for (const uint32_t r : w.paged) {
     RequestState& s = state_.states[r];
     const bool fits = kv_.fits(s.kv_bytes + growth_reserve(expert));
-    if (s.phase == Phase::kPagedOut && running < options_.max_running && fits && kv_.take(s.kv_bytes)) {
+    const bool joins = running == 0 || running + state_.jobs.copies(r) <= options_.max_running;
+    if (s.phase == Phase::kPagedOut && joins && fits && kv_.take(s.kv_bytes)) {
       s.phase = Phase::kPagingIn;
       push_kv_copy(CopyKind::kKvIn, r);
-      ++running;
+      running += state_.jobs.copies(r);
     }
     moving |= s.phase != Phase::kPagedOut;
   }

@@ -83,7 +83,9 @@ std::vector<uint32_t> Group::lose_everything(Picoseconds now) {
     state_.counters.restarts += s.begun ? 1 : 0;
     const uint16_t group = s.group;
     const Picoseconds routed = s.routed;
+    const bool cancelled = s.cancelled;
     s = RequestState{};
+    s.cancelled = cancelled;
     s.group = group;
     s.routed = routed;
     s.phase = was_routed ? Phase::kWaiting : Phase::kUnrouted;

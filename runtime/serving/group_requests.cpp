@@ -8,14 +8,36 @@
 
 namespace rdusim::runtime {
 
+int64_t Group::sequences(const std::vector<uint32_t>& requests) const {
+  if (state_.jobs.plans == nullptr) return static_cast<int64_t>(requests.size());
+  int64_t sum = 0;
+  for (const uint32_t r : requests) sum += state_.jobs.copies(r);
+  return sum;
+}
+
+// Pages of its own, once `outputs` tokens of each copy are written.
+Bytes Group::kv_bytes(uint32_t request, int64_t outputs) const {
+  const RequestRecord& record = state_.records[request];
+  const int64_t held =
+      static_cast<int64_t>(state_.states[request].blocks_held) * options_.prefix_block_tokens;
+  const int64_t own = record.prompt_tokens - std::min(record.prompt_tokens, held);
+  const int64_t tokens = kv_tokens(own, outputs, state_.jobs.copies(request), kv_.page_tokens());
+  return Bytes(tokens * setup_.plan->model_kv_bytes_per_token[model_of(record.expert)].value);
+}
+
+// As many as `max_running` sequences; one request in any case, however many copies it has.
 void Group::admit(ExpertId expert) {
   Work& w = work_[expert.value];
   const int64_t most = iterates() ? options_.max_running : 1;
   const size_t before = w.running.size();
-  while (static_cast<int64_t>(w.running.size()) < most) {
+  int64_t running = sequences(w.running);
+  while (running < most) {
     drop_dead_heads(w);
     if (w.head == kEndOfList) break;
     const uint32_t r = w.head;
+    const int64_t copies = state_.jobs.copies(r);
+    if (running > 0 && running + copies > most) break;
+    running += copies;
     if (iterates() && !take_kv(r)) break;
     w.head = state_.states[r].next;
     if (w.head == kEndOfList) w.tail = kEndOfList;
@@ -39,8 +61,7 @@ bool Group::take_kv(uint32_t request) {
   const auto blocks = state_.blocks(request);
   const size_t cached = kv_.cached_blocks(expert, blocks);
   s.blocks_held = static_cast<uint32_t>(kv_.acquire_blocks(expert, blocks, Bytes(block * per_token.value)));
-  const int64_t shared = std::min(r.prompt_tokens, static_cast<int64_t>(s.blocks_held) * block);
-  const Bytes own = kv_.bytes_for(r.prompt_tokens - shared + 1, per_token);
+  const Bytes own = kv_bytes(request, 1);
   if (!kv_.fits(own + growth_reserve(expert)) || !kv_.take(own)) {
     kv_.release_blocks(expert, blocks, s.blocks_held);
     s.blocks_held = 0;
@@ -59,7 +80,7 @@ bool Group::take_kv(uint32_t request) {
 // A page for every sequence that runs, so that whoever joins cannot stop them from growing.
 Bytes Group::growth_reserve(ExpertId expert) const {
   const Bytes per_token = setup_.plan->model_kv_bytes_per_token[model_of(expert)];
-  return kv_.bytes_for(1, per_token) * static_cast<int64_t>(work_[expert.value].running.size());
+  return kv_.bytes_for(1, per_token) * sequences(work_[expert.value].running);
 }
 
 // The request's turn has come: what it waited for so far is divided into queueing and switching.
@@ -84,14 +105,7 @@ void Group::begin_request(uint32_t request, Picoseconds now) {
 
 // Takes the pages that `steps` more tokens of each sequence need; all or nothing.
 bool Group::grow_kv(int64_t steps) {
-  const Bytes per_token = setup_.plan->model_kv_bytes_per_token[model_of(pass_.expert)];
-  const auto needed = [&](uint32_t r) {
-    const RequestState& s = state_.states[r];
-    const int64_t prompt = state_.records[r].prompt_tokens;
-    const int64_t shared =
-        std::min(prompt, static_cast<int64_t>(s.blocks_held) * options_.prefix_block_tokens);
-    return kv_.bytes_for(prompt - shared + s.output_done + steps, per_token);
-  };
+  const auto needed = [&](uint32_t r) { return kv_bytes(r, state_.states[r].output_done + steps); };
   Bytes more;
   for (const uint32_t r : pass_.requests) more += std::max(Bytes(0), needed(r) - state_.states[r].kv_bytes);
   if (!kv_.take(more)) return false;

@@ -54,7 +54,7 @@ Status Group::start_route(Picoseconds now) {
     const uint32_t r = unrouted_[unrouted_head_++];
     if (state_.states[r].phase != Phase::kUnrouted) continue;  // cancelled
     pass_.requests.push_back(r);
-    longest = std::max(longest, state_.request(r).prompt_tokens);
+    longest = std::max(longest, route_tokens(state_.jobs, state_.composition, r));
   }
   if (unrouted_head_ == unrouted_.size()) {
     unrouted_.clear();
@@ -77,6 +77,7 @@ void Group::start_pass(Activity kind, ExpertId expert, const StreamCost& cost, i
   pass_.whole_ps = pass_.work_ps = cost.time_ps + host_ps;
   pass_.started = now;
   pass_.gated = pass_.stalled = false;
+  pass_.energy_nj = cost.energy_nj;
   StreamCost average = cost;
   average.time_ps = pass_.whole_ps;
   if (kind != Activity::kRouting) {
@@ -225,8 +226,7 @@ int64_t Group::steps_allowed(ExpertId expert) const {
 
 Result<StreamCost> Group::decode_cost(int64_t steps) {
   const uint32_t model = model_of(pass_.expert);
-  RDU_ASSIGN(StreamCost cost,
-             setup_.costs->decode(model, static_cast<int64_t>(pass_.requests.size()), pass_.context, steps));
+  RDU_ASSIGN(StreamCost cost, setup_.costs->decode(model, pass_.sequences, pass_.context, steps));
   if (iterates()) cost.time_ps += steps * picoseconds_from_seconds(options_.host_iteration_s).value;
   return cost;
 }
@@ -242,9 +242,9 @@ Status Group::start_decode(ExpertId expert, Picoseconds now) {
     const RequestState& s = state_.states[r];
     if (s.prompt_done < state_.records[r].prompt_tokens) continue;
     pass_.requests.push_back(r);
-    context += s.prompt_done + s.output_done - 1;
+    context += state_.jobs.copies(r) * (s.prompt_done + s.output_done - 1);
   }
-  const auto n = static_cast<int64_t>(pass_.requests.size());
+  const int64_t n = pass_.sequences = sequences(pass_.requests);
   pass_.context = (context + n - 1) / n;
   while (iterates() && !grow_kv(steps)) {
     if (steps == 1) return run_out_of_kv(expert, now);
@@ -291,6 +291,7 @@ Status Group::cut_decode(Picoseconds) {
   RDU_ASSIGN(const StreamCost cost, decode_cost(low));
   pass_.steps = low;
   pass_.whole_ps = cost.time_ps;
+  pass_.energy_nj = cost.energy_nj;
   pass_.work_ps = std::max<int64_t>(0, cost.time_ps - done);
   return {};
 }
@@ -298,8 +299,7 @@ Status Group::cut_decode(Picoseconds) {
 Status Group::finish_decode(Picoseconds now) {
   const ExpertId expert = pass_.expert;
   batch_.swap(pass_.requests);
-  RDU_CHECK_OK(setup_.costs->charge_decode(model_of(expert), static_cast<int64_t>(batch_.size()),
-                                           pass_.context, pass_.steps));
+  RDU_CHECK_OK(setup_.costs->charge_decode(model_of(expert), pass_.sequences, pass_.context, pass_.steps));
   current_steps_ += pass_.steps - 1;
   for (const uint32_t r : batch_) {
     RequestState& s = state_.states[r];

@@ -21,22 +21,22 @@ void KvPool::give(Bytes bytes) {
 }
 
 // SplitMix64's finisher over both parts.
-uint64_t KvPool::key_of(ExpertId expert, int64_t block) {
-  uint64_t z = static_cast<uint64_t>(block) + 0x9E3779B97F4A7C15ULL * (uint64_t{expert.value} + 1);
+uint64_t KvPool::key_of(ExpertId expert, uint64_t block) {
+  uint64_t z = block + 0x9E3779B97F4A7C15ULL * (uint64_t{expert.value} + 1);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
   return z ^ (z >> 31);
 }
 
-size_t KvPool::cached_blocks(ExpertId expert, std::span<const int64_t> blocks) {
+size_t KvPool::cached_blocks(ExpertId expert, std::span<const uint64_t> blocks) {
   size_t count = 0;
   while (count < blocks.size() && index_.find(key_of(expert, blocks[count])) != nullptr) ++count;
   return count;
 }
 
-size_t KvPool::acquire_blocks(ExpertId expert, std::span<const int64_t> blocks, Bytes block_bytes) {
+size_t KvPool::acquire_blocks(ExpertId expert, std::span<const uint64_t> blocks, Bytes block_bytes) {
   size_t held = 0;
-  for (const int64_t block : blocks) {
+  for (const uint64_t block : blocks) {
     const uint64_t key = key_of(expert, block);
     if (const uint32_t* known = index_.find(key)) {
       Block& b = blocks_[*known];
@@ -60,7 +60,7 @@ size_t KvPool::acquire_blocks(ExpertId expert, std::span<const int64_t> blocks, 
   return held;
 }
 
-void KvPool::release_blocks(ExpertId expert, std::span<const int64_t> blocks, size_t held) {
+void KvPool::release_blocks(ExpertId expert, std::span<const uint64_t> blocks, size_t held) {
   for (size_t i = held; i-- > 0;) {  // the last block first, so that the first ones stay longest
     const uint32_t* slot = index_.find(key_of(expert, blocks[i]));
     RDU_CHECK(slot != nullptr && blocks_[*slot].users > 0, "block {} is not in use", blocks[i]);

@@ -17,6 +17,13 @@
 
 namespace rdusim::runtime {
 
+// Tokens that the pages of `copies` sequences hold which share a prompt and go on alone from its last, partly
+// filled page: whole pages of the prompt once, the rest and the outputs for each.
+inline int64_t kv_tokens(int64_t prompt, int64_t output, int64_t copies, int64_t page_tokens) {
+  const int64_t shared = copies == 1 ? 0 : prompt / page_tokens * page_tokens;
+  return shared + copies * ((prompt - shared + output + page_tokens - 1) / page_tokens * page_tokens);
+}
+
 class KvPool {
  public:
   KvPool(Bytes capacity, int64_t page_tokens) : capacity_(capacity), page_tokens_(page_tokens) {}
@@ -36,12 +43,12 @@ class KvPool {
   [[nodiscard]] int64_t page_tokens() const { return page_tokens_; }
 
   // How many of the first blocks are there.
-  [[nodiscard]] size_t cached_blocks(ExpertId expert, std::span<const int64_t> blocks);
+  [[nodiscard]] size_t cached_blocks(ExpertId expert, std::span<const uint64_t> blocks);
   // A request begins to use the blocks: those that are not there are taken (each `block_bytes`), as many as
   // fit; returns how many of the first ones it holds.
-  size_t acquire_blocks(ExpertId expert, std::span<const int64_t> blocks, Bytes block_bytes);
+  size_t acquire_blocks(ExpertId expert, std::span<const uint64_t> blocks, Bytes block_bytes);
   // It ends; `held` is what acquire_blocks said.
-  void release_blocks(ExpertId expert, std::span<const int64_t> blocks, size_t held);
+  void release_blocks(ExpertId expert, std::span<const uint64_t> blocks, size_t held);
   // Forgets all blocks that nobody uses (memory was lost or given away).
   void forget_idle();
 
@@ -53,7 +60,7 @@ class KvPool {
     uint32_t previous = 0;  // in the list of idle blocks; slot 0 is its head
     uint32_t next = 0;
   };
-  static uint64_t key_of(ExpertId expert, int64_t block);
+  static uint64_t key_of(ExpertId expert, uint64_t block);
   void make_idle(uint32_t slot);
   void unlink(uint32_t slot);
   bool drop_oldest_idle();

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "runtime/serving/kv_pool.h"
+
 namespace rdusim::runtime {
 namespace {
 
@@ -55,13 +57,15 @@ Result<int64_t> fill_router(ExecutionModel& execution, const Composition& compos
 }
 
 // Reserves KV for the requests, fails those that could never run.
-void fill_kv(const ExpertRoster& roster, const Workload& workload, int64_t limit, int64_t page_tokens,
+void fill_kv(const ExpertRoster& roster, const Workload& workload, int64_t limit, const PlanOptions& options,
              NodePlan& plan) {
+  const int64_t page_tokens = options.kv_page_tokens;
   plan.failed.assign(workload.requests.size(), false);
   for (size_t i = 0; i < workload.requests.size(); ++i) {
     const Request& r = workload.requests[i];
     const uint32_t model = roster.experts[r.expert->value].model;
-    const int64_t tokens = (r.prompt_tokens + r.output_tokens + page_tokens - 1) / page_tokens * page_tokens;
+    const int64_t copies = options.steps.empty() ? 1 : int64_t{options.steps[i].copies};
+    const int64_t tokens = kv_tokens(r.prompt_tokens, r.output_tokens, copies, page_tokens);
     const int64_t per_token = plan.model_kv_bytes_per_token[model].value;
     if (per_token > 0 && tokens > limit / per_token) {
       plan.failed[i] = true;
@@ -115,7 +119,7 @@ Result<NodePlan> plan_node_memory(ExecutionModel& execution, const Composition& 
     plan.expert_too_large = true;
     return plan;
   }
-  fill_kv(roster, workload, kv_limit, options.kv_page_tokens, plan);
+  fill_kv(roster, workload, kv_limit, options, plan);
   const auto share = static_cast<int64_t>(static_cast<double>(kv_limit) * options.kv_share);
   memory.kv_bytes = std::max(memory.kv_bytes, share);
   memory.kv_bytes = std::max(memory.kv_bytes, router_kv);

@@ -8,12 +8,14 @@
 // GB.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "runtime/composition.h"
 #include "runtime/execution.h"
+#include "runtime/request_plan.h"
 #include "runtime/result.h"
 #include "runtime/workload/workload.h"
 
@@ -44,6 +46,7 @@ struct PlanOptions {
   std::vector<bool> placed;  // by ExpertId: experts that this memory's store holds; empty: all
   double kv_share = 0;       // of the HBM beside router and largest expert; 0: the largest request's KV cache
   int64_t kv_page_tokens = 1;
+  std::span<const Invocation> steps{};  // with plans: what the workload's rows are
 };
 
 // Fails only when the execution model does; a composition that does not fit is a plan that says so.

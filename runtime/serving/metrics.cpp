@@ -2,6 +2,7 @@
 #include "runtime/serving/metrics.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/statistics.h"
 
@@ -56,24 +57,44 @@ void fill_distributions(NodeResult& result) {
   });
 }
 
+// Sums of parts, for means.
+struct SplitSum {
+  int64_t count = 0;
+  std::array<Picoseconds, 6> parts{};
+
+  void add(const RequestRecord& r) {
+    const std::array<Picoseconds, 6> of_one{r.queueing, r.routing, r.switching,
+                                            r.prefill,  r.decode,  r.earlier};
+    for (size_t p = 0; p < parts.size(); ++p) parts[p] += of_one[p];
+    ++count;
+  }
+  [[nodiscard]] LatencySplit mean() const {
+    const auto at = [this](size_t p) {
+      return count == 0 ? 0 : seconds(parts[p]) / static_cast<double>(count);
+    };
+    return {at(0), at(1), at(2), at(3), at(4), at(5)};
+  }
+};
+
 void fill_split(NodeResult& result) {
-  Picoseconds queueing;
-  Picoseconds routing;
-  Picoseconds switching;
-  Picoseconds prefill;
-  Picoseconds decode;
+  SplitSum sum;
+  for (const RequestRecord& r : result.records) {
+    if (!r.failed) sum.add(r);
+  }
+  result.split = sum.mean();
+}
+
+// Rates and hits, of what ran.
+void fill_rates(NodeResult& result) {
   int64_t output_tokens = 0;
+  int64_t ran = 0;
   int64_t hits = 0;
   double bytes = 0;
   double bytes_hit = 0;
-  for (const RequestRecord& r : result.records) {
+  for (const RequestRecord& r : result.invocations()) {
     if (r.failed) continue;
-    queueing += r.queueing;
-    routing += r.routing;
-    switching += r.switching;
-    prefill += r.prefill;
-    decode += r.decode;
-    output_tokens += r.output_tokens;
+    ++ran;
+    output_tokens += r.output_tokens * r.copies;
     hits += r.hit ? 1 : 0;
     const auto size = static_cast<double>(result.experts[r.expert.value].weight_bytes);
     bytes += size;
@@ -81,9 +102,7 @@ void fill_split(NodeResult& result) {
   }
   if (result.finished == 0) return;
   const auto n = static_cast<double>(result.finished);
-  result.split = {seconds(queueing) / n, seconds(routing) / n, seconds(switching) / n, seconds(prefill) / n,
-                  seconds(decode) / n};
-  result.expert_hit_rate = static_cast<double>(hits) / n;
+  result.expert_hit_rate = static_cast<double>(hits) / static_cast<double>(ran);
   result.expert_byte_hit_rate = bytes > 0 ? bytes_hit / bytes : 0;
   result.switches_per_request = static_cast<double>(result.switches) / n;
   if (result.makespan_s <= 0) return;
@@ -120,7 +139,7 @@ void fill_saturation(NodeResult& result) {
 
 void fill_experts(NodeResult& result) {
   std::vector<std::vector<double>> first(result.experts.size());
-  for (const RequestRecord& r : result.records) {
+  for (const RequestRecord& r : result.invocations()) {
     if (r.failed) continue;
     ExpertResult& e = result.experts[r.expert.value];
     first[r.expert.value].push_back(seconds(r.time_to_first_token()));
@@ -151,11 +170,47 @@ void fill_tenants(NodeResult& result, const Objectives& objectives, const std::v
   }
 }
 
+// Means and quantiles of flows and their steps.
+void fill_flows(NodeResult& result) {
+  if (result.flows.empty()) return;
+  struct Collected {
+    SplitSum split;
+    std::vector<double> latency;
+    std::vector<double> first;
+    void add(const RequestRecord& r) {
+      split.add(r);
+      latency.push_back(seconds(r.end_to_end()));
+      first.push_back(seconds(r.time_to_first_token()));
+    }
+  };
+  std::vector<Collected> flows(result.flows.size());
+  std::vector<std::vector<Collected>> steps(result.flows.size());
+  for (size_t f = 0; f < flows.size(); ++f) steps[f].resize(result.flows[f].steps.size());
+  for (const RequestRecord& r : result.records) {
+    if (!r.failed) flows[r.flow].add(r);
+  }
+  for (const RequestRecord& s : result.steps) {
+    if (!s.failed) steps[s.flow][s.step].add(s);
+  }
+  for (size_t f = 0; f < flows.size(); ++f) {
+    FlowResult& flow = result.flows[f];
+    flow.split = flows[f].split.mean();
+    flow.latency = distribution(std::move(flows[f].latency));
+    flow.time_to_first_token = distribution(std::move(flows[f].first));
+    for (size_t s = 0; s < steps[f].size(); ++s) {
+      flow.steps[s].split = steps[f][s].split.mean();
+      flow.steps[s].latency = distribution(std::move(steps[f][s].latency));
+    }
+  }
+}
+
 }  // namespace
 
 void aggregate(NodeResult& result, const Objectives& objectives, const std::vector<std::string>& tenants) {
   fill_distributions(result);
   fill_split(result);
+  fill_rates(result);
+  fill_flows(result);
   fill_goodput(result, objectives);
   fill_saturation(result);
   fill_experts(result);

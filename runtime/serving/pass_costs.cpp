@@ -17,7 +17,8 @@ int64_t wire_bytes(const PassCost& cost, Wire wire) {
 
 StreamCost stream_cost(const PassCost& cost) {
   return {cost.time.value,
-          {wire_bytes(cost, Wire::kHbm), wire_bytes(cost, Wire::kDdr), wire_bytes(cost, Wire::kLink)}};
+          {wire_bytes(cost, Wire::kHbm), wire_bytes(cost, Wire::kDdr), wire_bytes(cost, Wire::kLink)},
+          cost.energy_nj};
 }
 
 void add_bytes(ByteCounts& sum, const ByteCounts& bytes, int64_t times) {
@@ -36,6 +37,7 @@ size_t octave_of(int64_t context) {
 
 StreamCost& StreamCost::operator+=(const StreamCost& other) {
   time_ps += other.time_ps;
+  energy_nj += other.energy_nj;
   for (size_t r = 0; r < kSharedResources; ++r) bytes[r] += other.bytes[r];
   return *this;
 }
@@ -84,6 +86,7 @@ Result<StreamCost> PassCosts::chunk(uint32_t model, int64_t from, int64_t to) {
   const StreamCost& past = prompts_[before].stream;
   const StreamCost& once = prompts_[fixed].stream;
   cost.time_ps = std::max(cost.time_ps - past.time_ps, int64_t{0}) + once.time_ps;
+  cost.energy_nj = std::max(cost.energy_nj - past.energy_nj, int64_t{0}) + once.energy_nj;
   for (size_t r = 0; r < kSharedResources; ++r) {
     cost.bytes[r] = std::max(cost.bytes[r] - past.bytes[r], int64_t{0}) + once.bytes[r];
   }
@@ -130,6 +133,7 @@ Result<StreamCost> PassCosts::decode(uint32_t model, int64_t batch, int64_t cont
   RDU_CHECK_OK(over_lines(model, batch, context, steps, [&](DecodeLine& l, int64_t n, int64_t weight) {
     const auto at = [&](int64_t low, int64_t high) { return along_line(low, high, n, weight, l.span); };
     sum.time_ps += at(l.low.time.value, l.high.time.value);
+    if (l.high.energy_nj != 0) sum.energy_nj += at(l.low.energy_nj, l.high.energy_nj);
     constexpr std::array kWires = {Wire::kHbm, Wire::kDdr, Wire::kLink};
     for (size_t r = 0; r < kSharedResources; ++r) {
       sum.bytes[r] += at(wire_bytes(l.low, kWires[r]), wire_bytes(l.high, kWires[r]));

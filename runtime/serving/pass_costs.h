@@ -20,6 +20,7 @@ namespace rdusim::runtime {
 struct StreamCost {
   int64_t time_ps = 0;
   std::array<int64_t, kSharedResources> bytes{};  // by SharedResource
+  int64_t energy_nj = 0;
 
   StreamCost& operator+=(const StreamCost& other);
 };

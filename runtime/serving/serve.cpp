@@ -34,7 +34,8 @@ Result<NodeResult> serve_groups(std::span<const SocketGroup> groups, const Compo
   for (size_t i = 0; i < workload.requests.size(); ++i) RDU_CHECK_OK(check_request(workload, i, roster));
   std::vector<GroupNode> nodes;
   for (const SocketGroup& g : groups) nodes.push_back({g.execution, g.sockets});
-  Engine engine(std::move(nodes), composition, workload, roster, options);
+  const Jobs jobs = make_jobs(workload, options.plans, options.dependencies);
+  Engine engine(std::move(nodes), composition, jobs, roster, options);
   RDU_ASSIGN(const bool fits, engine.plan());
   if (fits) RDU_CHECK_OK(engine.run());
   return engine.finish();

@@ -20,17 +20,10 @@
 #include "runtime/result.h"
 #include "runtime/router/router.h"
 #include "runtime/serving/engine_options.h"
+#include "runtime/serving/jobs.h"
 #include "runtime/workload/workload.h"
 
 namespace rdusim::runtime {
-
-// `after` arrives when `before` has ended, `delay` later, and not before its own arrival: a chain, a session
-// with think time, a closed loop. A request may follow several. If one of them fails, so does it.
-struct Dependency {
-  uint32_t before = 0;  // request numbers, before < after
-  uint32_t after = 0;
-  Picoseconds delay;
-};
 
 struct ServeOptions {
   std::optional<int64_t> batch;          // else the composition's
@@ -40,6 +33,9 @@ struct ServeOptions {
   // Called now and then with requests done and in all; may be empty.
   std::function<void(int64_t, int64_t)> progress;
   EngineOptions engine;
+  // What happens to each request, by plan_requests; null: its expert answers alone. The workload's `follows`
+  // (conversations, closed loops) are honoured either way, and these dependencies between requests too.
+  const RequestPlans* plans = nullptr;
   std::vector<Dependency> dependencies;
 };
 

@@ -2,6 +2,7 @@
 // request number; the records; the counters of the run.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -12,6 +13,7 @@
 #include "runtime/composition.h"
 #include "runtime/result.h"
 #include "runtime/serving/engine_options.h"
+#include "runtime/serving/jobs.h"
 #include "runtime/workload/workload.h"
 
 namespace rdusim::runtime {
@@ -29,6 +31,9 @@ enum class Phase : uint8_t {
 };
 
 inline constexpr uint32_t kEndOfList = std::numeric_limits<uint32_t>::max();
+
+enum class Activity : uint8_t { kIdle, kRouting, kSwitching, kPrefill, kDecode };
+inline constexpr size_t kActivities = 5;
 
 struct RequestState {
   uint32_t next = kEndOfList;  // in its expert's queue
@@ -66,11 +71,14 @@ struct Counters {
   Bytes scrubbed;
   Bytes compacted;
   int64_t reused_prompt_tokens = 0;
+  std::array<int64_t, kActivities> pass_energy_nj{};  // by Activity
 };
 
+// All numbers of requests below are of jobs (serving/jobs.h).
 struct ServingState {
   const Composition& composition;
-  const Workload& workload;
+  const Jobs& jobs;
+  const Workload& workload;  // jobs.workload()
   const ExpertRoster& roster;
   const EngineOptions& options;
   std::vector<RequestState> states;  // by request
@@ -82,11 +90,16 @@ struct ServingState {
   int64_t next_turn = 0;
   int64_t finished = 0;
   Picoseconds last_finish;
+  std::vector<uint64_t> block_keys{};  // of the request that blocks() was asked for
 
   [[nodiscard]] const Request& request(uint32_t r) const { return workload.requests[r]; }
-  [[nodiscard]] std::span<const int64_t> blocks(uint32_t r) const {
-    if (!options.prefix_sharing || workload.notes.empty()) return {};
-    return workload.notes[r].prefix_blocks;
+  // The prompt's blocks that may be shared; valid until the next call.
+  [[nodiscard]] std::span<const uint64_t> blocks(uint32_t r) {
+    block_keys.clear();
+    if (!options.prefix_sharing) return {};
+    if (jobs.plans != nullptr && !jobs.plans->nodes[r].reads_request) return {};
+    prefix_block_keys(*jobs.requests, jobs.request(r), block_keys, options.prefix_block_tokens);
+    return block_keys;
   }
 };
 

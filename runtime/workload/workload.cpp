@@ -50,15 +50,16 @@ std::vector<WorkloadFormat> workload_formats() {
   return formats;
 }
 
-void prefix_block_keys(const Workload& workload, size_t request, std::vector<uint64_t>& keys) {
+void prefix_block_keys(const Workload& workload, size_t request, std::vector<uint64_t>& keys,
+                       int64_t block_tokens) {
   keys.clear();
   if (!workload.notes.empty() && !workload.notes[request].prefix_blocks.empty()) {
     for (const int64_t id : workload.notes[request].prefix_blocks) keys.push_back(static_cast<uint64_t>(id));
     return;
   }
   if (workload.follows.empty()) return;
-  constexpr int kBlockBits = 24;  // of a conversation's own blocks: kMaxTokens / kPrefixBlockTokens is below
-  const auto blocks = static_cast<uint64_t>(workload.requests[request].prompt_tokens / kPrefixBlockTokens);
+  constexpr int kBlockBits = 24;  // of a conversation's own blocks: kMaxTokens is below
+  const auto blocks = static_cast<uint64_t>(workload.requests[request].prompt_tokens / block_tokens);
   const uint64_t session = workload.follows[request].session;
   for (uint64_t block = 0; block < blocks; ++block) keys.push_back(session << kBlockBits | block);
 }

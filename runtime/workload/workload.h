@@ -58,11 +58,12 @@ struct Workload {
   std::vector<uint32_t> functions;
 };
 
-// The prompt's blocks of kPrefixBlockTokens, as keys that are equal where the tokens are: Mooncake's ids, or
-// the conversation's own blocks (those that a later turn shares lie wholly in its shared prefix). `keys` is
-// overwritten; it stays empty for a request that shares nothing with any other.
+// The prompt's blocks, as keys that are equal where the tokens are: Mooncake's ids (of 512 tokens each), or
+// the conversation's own blocks of `block_tokens` (those that a later turn shares lie wholly in its shared
+// prefix). `keys` is overwritten; it stays empty for a request that shares nothing with any other.
 inline constexpr int64_t kPrefixBlockTokens = 512;
-void prefix_block_keys(const Workload& workload, size_t request, std::vector<uint64_t>& keys);
+void prefix_block_keys(const Workload& workload, size_t request, std::vector<uint64_t>& keys,
+                       int64_t block_tokens = kPrefixBlockTokens);
 
 struct WorkloadOptions {
   RequestShape defaults;  // for rows without token counts

@@ -18,7 +18,8 @@ class BufferUnit : public CycleUnit {
  public:
   BufferUnit(Engine& engine, size_t index)
       : CycleUnit(engine, index),
-        cost_(engine.section(), unit_, engine.context().node.chip, engine.context().channel_causes),
+        cost_(engine.section(), unit_, engine.context().node.chip, engine.context().channel_causes,
+              engine.context().operand_rates),
         held_(unit_.inputs.size(), kNoToken),
         sums_(unit_.outputs.size()) {}
 
@@ -71,7 +72,7 @@ class BufferUnit : public CycleUnit {
       const int64_t token = engine_.take(*inputs_[i]);
       held_[i] = {inputs_[i]->token(token).rows, inputs_[i]->token(token).cols, 0, 0};
       activity.inputs_taken |= 1U << i;
-      engine_.start_read(*inputs_[i], token, true, true);
+      engine_.start_read(*inputs_[i], token, inputs_[i]->elements(token), true);
     }
     for (size_t o = 0; o < outputs_.size(); ++o) {
       if (unit_.outputs[o].phases.active(begun_)) activity.outputs_active |= 1U << o;

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "base/program/operand_reads.h"
 #include "sim/cycle/accumulator.h"
 #include "sim/cycle/engine.h"
 #include "sim/pcu/pcu_model.h"
@@ -28,6 +29,7 @@ constexpr int64_t kOutputVectors = 512;
 // What firings of one shape have in common.
 struct Shape {
   std::vector<Extent> inputs;
+  std::vector<int64_t> operands;  // elements read, by input
   uint32_t outputs_active = 0;
   int64_t phase = 0;
   FiringPlan plan;
@@ -65,7 +67,8 @@ class ComputeUnit : public CycleUnit {
  public:
   ComputeUnit(Engine& engine, size_t index)
       : CycleUnit(engine, index),
-        cost_(engine.section(), unit_, engine.context().node.chip, engine.context().channel_causes),
+        cost_(engine.section(), unit_, engine.context().node.chip, engine.context().channel_causes,
+              engine.context().operand_rates),
         pcu_(PcuModel::Sizes{kOutputVectors, PcuModel::kUnbounded}),
         held_(unit_.inputs.size(), kNoToken),
         tokens_(unit_.inputs.size(), -1),
@@ -168,12 +171,11 @@ class ComputeUnit : public CycleUnit {
       firing.vectors.push_back(0);
       firing.consumed.push_back(0);
       if (!reads) continue;
-      const bool fresh = (activity.inputs_taken >> i & 1U) != 0 || !engine_.held_stay();
       // Where steps are fewer than a way's vectors, a FIFO holds at least what a step takes.
       CycleChannel& c = *inputs_[i];
       const int64_t vectors = c.token(tokens_[i]).vectors;
       c.window = std::max(c.window, 2 * (vectors / firing.shape->steps + kBurstVectors));
-      firing.vectors[i] = engine_.start_read(c, tokens_[i], needed[i] && fresh, last).vectors;
+      firing.vectors[i] = engine_.start_read(c, tokens_[i], firing.shape->operands[i], last).vectors;
       if (last) held_[i] = kNoToken;
     }
   }
@@ -193,8 +195,10 @@ class ComputeUnit : public CycleUnit {
     shape->phase = phase;
     std::vector<Extent> registers(held_.begin(), held_.end());
     RDU_CHECK_OK(cost_.compute(activity, f, registers));
-    plan_firing(unit_, engine_.context().node.chip.pcu, cost_.needed(activity.outputs_active), registers,
-                shape->plan);
+    const std::vector<bool>& needed = cost_.needed(activity.outputs_active);
+    for (size_t i = 0; i < inputs_.size(); ++i)
+      shape->operands.push_back(operand_elements(unit_, needed, registers, i));
+    plan_firing(unit_, engine_.context().node.chip.pcu, needed, registers, shape->plan);
     auto& passes = shape->plan.passes;
     const auto has_steps = [](const Pass& p) { return p.steps > 0; };
     if (std::none_of(passes.begin(), passes.end(), has_steps)) passes = {pass_through()};

@@ -83,6 +83,7 @@ int64_t Engine::open_token(CycleChannel& c, int64_t rows, int64_t cols) {
   const int64_t line = context_.node.chip.rdn.link_bytes_per_cycle;
   token.vectors = (token.bytes + line - 1) / line;
   token.bursts = burst_count(token.vectors, c.write_leg.size());
+  token.first_route = take_routes(c.next_write_route, token.bursts, c.write_leg.size());
   c.elements_written += rows * cols;
   // An empty token still has to be told: it is there after the way of a control event.
   if (token.bursts == 0) token_there(c, n, now() + 1);
@@ -94,7 +95,7 @@ void Engine::put(CycleChannel& c, int64_t n, int64_t k) {
   const int64_t per_burst = vectors_per_burst(token.vectors, c.write_leg.size());
   const int64_t vectors = std::min(per_burst, token.vectors - k * per_burst);
   if (c.write_leg.size() == 0) return written(c, static_cast<uint32_t>(n), k, vectors);
-  const size_t route = static_cast<size_t>(k) % c.write_leg.size();
+  const size_t route = (token.first_route + static_cast<size_t>(k)) % c.write_leg.size();
   network_.inject(c.write_leg.sources[route], c.write_leg.roots[route],
                   {c.number * 2, static_cast<uint32_t>(n), static_cast<uint16_t>(k),
                    static_cast<uint16_t>(vectors), c.write_leg.copies[route]});
@@ -105,7 +106,8 @@ void Engine::written(CycleChannel& c, uint32_t n, int64_t k, int64_t vectors) {
   Token& token = c.token(n);
   int64_t ready = now() + vectors + (c.write_leg.size() == 0 ? c.spec->latency_cycles : 1);
   if (c.pmus != nullptr && !c.view) {
-    const size_t route = c.write_leg.size() == 0 ? 0 : static_cast<size_t>(k) % c.write_leg.size();
+    const size_t ways = c.write_leg.size();
+    const size_t route = ways == 0 ? 0 : (token.first_route + static_cast<size_t>(k)) % ways;
     const size_t pmu = c.write_leg.size() == 0 ? 0 : c.write_leg.to[route];
     const int64_t per_burst = vectors_per_burst(token.vectors, c.write_leg.size());
     const int64_t line = slot_line(c, n) + k / static_cast<int64_t>(c.pmus->size()) * per_burst;
@@ -145,17 +147,19 @@ void Engine::release(CycleChannel& c) {
 
 // ---------------------------------------------------------------------------------------------- reads
 
-Read& Engine::start_read(CycleChannel& c, int64_t n, bool needed, bool last) {
+Read& Engine::start_read(CycleChannel& c, int64_t n, int64_t elements, bool last) {
   const Token& token = c.token(n);
   Read read;
   read.token = n;
   read.rows = token.rows;
   read.cols = token.cols;
   read.last = last;
-  if (needed && c.pmus != nullptr) {
-    read.vectors = token.vectors;
-    read.per_burst = vectors_per_burst(token.vectors, c.read_leg.size());
-    read.bursts = burst_count(token.vectors, c.read_leg.size());
+  if (elements > 0 && c.pmus != nullptr) {
+    const int64_t line = context_.node.chip.rdn.link_bytes_per_cycle;
+    read.vectors = (elements * dtype_bytes(c.spec->dtype) + line - 1) / line;
+    read.per_burst = vectors_per_burst(read.vectors, c.read_leg.size());
+    read.bursts = burst_count(read.vectors, c.read_leg.size());
+    read.first_route = take_routes(c.next_read_route, read.bursts, c.read_leg.size());
   }
   c.reads.push_back(read);
   pump_read(c);
@@ -171,7 +175,7 @@ void Engine::pump_read(CycleChannel& c) {
       const int64_t k = read.sent++;
       const int64_t vectors = std::min(read.per_burst, read.vectors - k * read.per_burst);
       const bool way = c.read_leg.size() > 0;
-      const size_t route = way ? static_cast<size_t>(k) % c.read_leg.size() : 0;
+      const size_t route = way ? (read.first_route + static_cast<size_t>(k)) % c.read_leg.size() : 0;
       const size_t pmu = way ? c.read_leg.from[route] : 0;
       const int64_t line =
           slot_line(c, read.token) + k / static_cast<int64_t>(c.pmus->size()) * read.per_burst;

@@ -49,6 +49,7 @@ struct Token {
   int64_t bytes = 0;
   int64_t vectors = 0;
   int64_t bursts = 0;  // of its way to the PMUs
+  size_t first_route = 0;
   int64_t written = 0;
   int64_t ready_cycle = 0;
   bool ready = false;
@@ -72,6 +73,7 @@ struct Read {
   int64_t vectors = 0;
   int64_t per_burst = 1;
   int64_t bursts = 0;
+  size_t first_route = 0;
   int64_t sent = 0;
   int64_t arrived = 0;   // bursts
   int64_t consumed = 0;  // bursts
@@ -89,6 +91,9 @@ struct CycleChannel {
   int64_t slot_lines = 0;
   Leg write_leg;
   Leg read_leg;
+  // Bursts take the routes of a leg in turn, from token to token: so each carries the same in the long run.
+  size_t next_write_route = 0;
+  size_t next_read_route = 0;
   int64_t credit_cycles = 0;  // of a freed slot back to the producer
 
   std::vector<Token> tokens;  // ring
@@ -107,6 +112,7 @@ struct CycleChannel {
 
   [[nodiscard]] bool has_space() const { return opened - released < static_cast<int64_t>(tokens.size()); }
   [[nodiscard]] bool has_token() const { return ready > taken; }
+  int64_t elements(int64_t n) { return token(n).rows * token(n).cols; }
   Token& token(int64_t n) { return tokens[static_cast<size_t>(n) % tokens.size()]; }
   Read& read(uint32_t n) { return reads[n - first_read]; }
 };
@@ -154,6 +160,13 @@ class CycleUnit {
   Cause cause_ = Cause::kActivations;
 };
 
+// The next of a leg's routes, and the one that `bursts` later is the next.
+inline size_t take_routes(size_t& next, int64_t bursts, size_t routes) {
+  const size_t first = next;
+  if (routes > 0) next = (next + static_cast<size_t>(bursts)) % routes;
+  return first;
+}
+
 // A token's vectors over the routes of a leg: equal parts, in bursts.
 inline int64_t vectors_per_burst(int64_t vectors, size_t routes) {
   const auto n = static_cast<int64_t>(std::max<size_t>(1, routes));
@@ -183,12 +196,11 @@ struct TierPort {
 class Engine {
  public:
   // `memories` [HBM, DDR]: null where no stream goes there.
-  Engine(const SectionContext& context, const MemoryDevices& memories, bool held_stay);
+  Engine(const SectionContext& context, const MemoryDevices& memories);
   Result<SectionOutcome> run();
 
   // --- what units use
   [[nodiscard]] int64_t now() const { return wheel_.now(); }
-  [[nodiscard]] bool held_stay() const { return held_stay_; }
   [[nodiscard]] const SectionContext& context() const { return context_; }
   [[nodiscard]] const Section& section() const { return section_; }
   [[nodiscard]] CycleChannel& channel(ChannelId c) { return channels_[c.value]; }
@@ -207,8 +219,8 @@ class Engine {
   void token_there(CycleChannel& c, int64_t token, int64_t cycle);
   // The consumer takes the next token.
   int64_t take(CycleChannel& c) { return c.taken++; }
-  // Reads a taken token for a firing; `needed`: its values.
-  Read& start_read(CycleChannel& c, int64_t token, bool needed, bool last);
+  // Reads so many elements of a taken token for a firing.
+  Read& start_read(CycleChannel& c, int64_t token, int64_t elements, bool last);
   // The first read's operands were used up; its slot is free if that was its last.
   void end_read(CycleChannel& c);
   void consume(CycleChannel& c, int64_t vectors, int64_t cycle);
@@ -254,7 +266,6 @@ class Engine {
 
   const SectionContext& context_;
   const MemoryDevices& memories_;
-  bool held_stay_;
   Section section_;
   EventWheel wheel_;
   BurstNetwork network_;

@@ -30,8 +30,8 @@ int64_t ceil_div(int64_t a, int64_t b) {
 
 }  // namespace
 
-Engine::Engine(const SectionContext& context, const MemoryDevices& memories, bool held_stay)
-    : context_(context), memories_(memories), held_stay_(held_stay), network_(wheel_) {}
+Engine::Engine(const SectionContext& context, const MemoryDevices& memories)
+    : context_(context), memories_(memories), network_(wheel_) {}
 
 Status Engine::build() {
   const ChipSpec& chip = context_.node.chip;

@@ -37,7 +37,7 @@ class ReceiveUnit : public CycleUnit {
     while (begun_ < unit_.firings && begun_ == done_ && tokens_there(begun_)) {
       CycleChannel& own = *inputs_[0];
       const int64_t token = engine_.take(own);
-      engine_.start_read(own, token, true, true);
+      engine_.start_read(own, token, own.elements(token), true);
       ++begun_;
     }
     complete();
@@ -114,7 +114,8 @@ class SendUnit : public CycleUnit {
 
   void advance() override {
     while (begun_ < unit_.firings && static_cast<size_t>(begun_ - done_) < kAhead && tokens_there(begun_)) {
-      engine_.start_read(*inputs_[0], engine_.take(*inputs_[0]), true, true);
+      const int64_t token = engine_.take(*inputs_[0]);
+      engine_.start_read(*inputs_[0], token, inputs_[0]->elements(token), true);
       ++begun_;
     }
     send();

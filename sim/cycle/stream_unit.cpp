@@ -64,6 +64,7 @@ bool StreamUnit::begin() {
     t.row = gathered_;
     gathered_ += t.rows;
   } else {
+    t.segment = rows_.segment();
     const ShardRange rows = moves_.clip_rows(rows_.next());
     t.row = rows.begin;
     t.rows = rows.size;
@@ -83,7 +84,8 @@ bool StreamUnit::begin() {
   ++begun_;
   transfers_.push_back(std::move(t));
   if (input != nullptr) {
-    const bool at_hand = engine_.start_read(*input, token, store_, true).bursts == 0;
+    const bool at_hand =
+        engine_.start_read(*input, token, store_ ? input->elements(token) : 0, true).bursts == 0;
     if (at_hand) transfers_.back().arrived = transfers_.back().bytes;
     if (!store_) engine_.end_read(*input);
   }
@@ -115,8 +117,8 @@ int64_t StreamUnit::piece_bytes(const Transfer& t) const {
 uint64_t StreamUnit::address(const Transfer& t, int64_t at) const {
   const int64_t row_bytes = moves_.cols * moves_.element_bytes;
   int64_t row = at / row_bytes;
-  row =
-      stream_.gather ? (t.row + row) * kGatherStride % std::max<int64_t>(1, moves_.shard_rows) : t.row + row;
+  row = stream_.gather ? (t.row + row) * kGatherStride % std::max<int64_t>(1, moves_.shard_rows)
+                       : stream_.symbol_row(t.segment, t.row + row);
   const int64_t pitch = moves_.symbol_cols * moves_.element_bytes;
   return static_cast<uint64_t>(symbol_.offset_bytes + row * pitch + stream_.col_begin * moves_.element_bytes +
                                at % row_bytes);

@@ -38,6 +38,7 @@ class StreamUnit : public CycleUnit {
 
  private:
   struct Transfer {
+    int64_t segment = 0;
     int64_t row = 0;  // first
     int64_t rows = 0;
     int64_t bytes = 0;

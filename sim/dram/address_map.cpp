@@ -5,7 +5,7 @@
 namespace rdusim::sim {
 
 DramAddressMap::DramAddressMap(const DramOrganisation& organisation, const DramMapping& mapping)
-    : xor_row_(mapping.xor_row) {
+    : burst_bits_(std::countr_zero(static_cast<uint64_t>(organisation.burst_bytes))) {
   const auto bits = dram_field_bits(organisation);
   constexpr DramField kOrder[] = {DramField::kColumn, DramField::kBank,          DramField::kBankGroup,
                                   DramField::kRank,   DramField::kPseudoChannel, DramField::kChannel,
@@ -24,27 +24,35 @@ DramAddressMap::DramAddressMap(const DramOrganisation& organisation, const DramM
   bank_mask_ = mask(channel_shift_ - column_bits_);
   channel_mask_ = mask(width_of(DramField::kChannel));
   row_shift_ = at[static_cast<size_t>(DramField::kRow)];
+  std::vector<Fold> folds;  // fields that are XORed with the row folded to their width
   for (const DramField field :
        {DramField::kBank, DramField::kBankGroup, DramField::kPseudoChannel, DramField::kChannel}) {
     const int width = width_of(field);
-    if (width == 0) continue;
+    if (width == 0 || !mapping.xor_row) continue;
     int widest = width;
     while (widest * 2 < width_of(DramField::kRow)) widest *= 2;
-    folds_.push_back({width, widest, at[static_cast<size_t>(field)]});
+    folds.push_back({width, widest, at[static_cast<size_t>(field)]});
   }
-  int from = std::countr_zero(static_cast<uint64_t>(organisation.burst_bytes));
+  std::vector<uint64_t> words;  // of each bit of the burst's number
   for (const DramSlice& slice : mapping.slices) {
     int& to = at[static_cast<size_t>(slice.field)];
-    moves_.push_back({from, mask(slice.width), to});
-    from += slice.width;
-    to += slice.width;
+    for (int bit = 0; bit < slice.width; ++bit) {
+      const uint64_t word = uint64_t{1} << to++;
+      words.push_back(word ^ folded(folds, word >> row_shift_));
+    }
+  }
+  tables_.resize((words.size() + kTableBits - 1) / kTableBits);
+  for (size_t b = 0; b < words.size(); ++b) {
+    Table& table = tables_[b / kTableBits];
+    const size_t bit = size_t{1} << (b % kTableBits);
+    for (size_t i = bit; i < kTableSize; ++i) table[i] ^= (i & bit) != 0 ? words[b] : 0;
   }
 }
 
 // XOR of all slices of a field's width: halves are laid over each other until one slice is left.
-uint64_t DramAddressMap::folded(uint64_t row) const {
+uint64_t DramAddressMap::folded(const std::vector<Fold>& folds, uint64_t row) {
   uint64_t bits = 0;
-  for (const Fold& fold : folds_) {
+  for (const Fold& fold : folds) {
     uint64_t value = row;
     for (int shift = fold.widest; shift >= fold.width; shift /= 2) value ^= value >> shift;
     bits |= (value & ((uint64_t{1} << fold.width) - 1)) << fold.to;

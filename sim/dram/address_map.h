@@ -1,10 +1,13 @@
-// Address map: a byte address to channel, pseudo channel, bank, row and column, as shifts and masks.
+// Address map: a byte address to channel, pseudo channel, bank, row and column.
 //
-// Every slice of the mapping lands in one packed word, so decoding is a few operations a slice:
+// Every slice of the mapping lands in one packed word:
 //   | row | channel | pseudo channel | rank : bank group : bank | column |
-// Addresses wrap at the device's capacity.
+// Moving bits and XORing them with the folded row are linear over single bits, so the word of an address is
+// the XOR of the words of its pieces: decoding is one look-up for every nine address bits. Addresses wrap at
+// the device's capacity.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -24,40 +27,33 @@ class DramAddressMap {
  public:
   DramAddressMap(const DramOrganisation& organisation, const DramMapping& mapping);
 
-  [[nodiscard]] DramLocation decode(uint64_t address) {
+  [[nodiscard]] DramLocation decode(uint64_t address) const {
     uint64_t packed = 0;
-    for (const Move& move : moves_) packed |= ((address >> move.from) & move.mask) << move.to;
-    const auto row = packed >> row_shift_;
-    if (xor_row_) {
-      if (row != last_row_) {  // streams stay in a row for long
-        last_row_ = row;
-        last_fold_ = folded(row);
-      }
-      packed ^= last_fold_;
+    uint64_t rest = address >> burst_bits_;
+    for (const Table& table : tables_) {
+      packed ^= table[rest & (kTableSize - 1)];
+      rest >>= kTableBits;
     }
     return {static_cast<int32_t>((packed >> channel_shift_) & channel_mask_),
-            static_cast<int32_t>((packed >> column_bits_) & bank_mask_), static_cast<int32_t>(row),
-            static_cast<int32_t>(packed & column_mask_)};
+            static_cast<int32_t>((packed >> column_bits_) & bank_mask_),
+            static_cast<int32_t>(packed >> row_shift_), static_cast<int32_t>(packed & column_mask_)};
   }
 
  private:
-  struct Move {
-    int from = 0;
-    uint64_t mask = 0;
-    int to = 0;
-  };
+  // 512 words of 8 bytes: tables of a device of up to 2^36 bursts take half of a first-level cache.
+  static constexpr int kTableBits = 9;
+  static constexpr uint64_t kTableSize = uint64_t{1} << kTableBits;
+  using Table = std::array<uint64_t, kTableSize>;
+
   struct Fold {
     int width = 0;
     int widest = 0;  // the first shift: width times a power of two, half of the row or more
     int to = 0;
   };
-  [[nodiscard]] uint64_t folded(uint64_t row) const;
+  [[nodiscard]] static uint64_t folded(const std::vector<Fold>& folds, uint64_t row);
 
-  std::vector<Move> moves_;
-  std::vector<Fold> folds_;  // fields that are XORed with the row folded to their width
-  bool xor_row_ = false;
-  uint64_t last_row_ = 0;
-  uint64_t last_fold_ = 0;
+  std::vector<Table> tables_;  // of the burst's number, lowest bits first
+  int burst_bits_ = 0;
   int column_bits_ = 0;
   int channel_shift_ = 0;
   int row_shift_ = 0;

@@ -6,18 +6,18 @@ namespace rdusim::sim {
 
 BankQueueController::BankQueueController(const DramSpec& spec)
     : DramController(spec),
-      capacity_{static_cast<size_t>(spec.controller.read_queue),
-                static_cast<size_t>(spec.controller.write_queue)},
       bank_capacity_(static_cast<size_t>(spec.controller.bank_queue)),
       staggered_(spec.controller.refresh == "staggered") {
-  queues_[0].reserve(capacity_[0]);
-  queues_[1].reserve(capacity_[1]);
+  capacity_ = {static_cast<int>(spec.controller.read_queue), static_cast<int>(spec.controller.write_queue)};
+  queues_[0].reserve(static_cast<size_t>(capacity_[0]));
+  queues_[1].reserve(static_cast<size_t>(capacity_[1]));
   banks_.resize(static_cast<size_t>(state_.shape().banks_per_channel));
   for (BankQueue& queue : banks_) queue.requests.reserve(bank_capacity_);
   if (spec.controller.refresh != "none") {
     refresh_interval_ = staggered_ ? state_.timing().refi / state_.shape().domains : state_.timing().refi;
     refresh_due_ = refresh_interval_;
   }
+  find_next_tick();
 }
 
 // True if a request of this direction to the same burst waits.
@@ -33,15 +33,17 @@ bool BankQueueController::holds(const Request& like, bool write) const {
 void BankQueueController::submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) {
   const Request request{tag, location.bank, location.row, location.column, write, false};
   const bool same_write = waiting_writes_ > 0 && holds(request, true);
-  if (write) posted_.push({arrival + 1, tag, true});
+  if (write) post(arrival + 1, tag, true);
   if (same_write) {
     ++(write ? stats_.coalesced_writes : stats_.forwarded_reads);
-    if (!write) posted_.push({arrival + 1, tag, false});
+    if (!write) post(arrival + 1, tag, false);
     return;
   }
   queues_[write ? 1 : 0].push_back(request);
+  ++queued_[write ? 1 : 0];
   if (write) ++waiting_writes_;
   transfer_wake_ = std::min(transfer_wake_, arrival);
+  next_tick_ = std::min(next_tick_, arrival);
 }
 
 void BankQueueController::tick(int64_t tick) {
@@ -61,13 +63,14 @@ void BankQueueController::tick(int64_t tick) {
     command_wake_ = issued ? tick + 1 : wake;
   }
   transfer_wake_ = transfer(tick) ? tick + 1 : kNever;
+  find_next_tick();
 }
 
 // --- from the queues to the banks
 
 bool BankQueueController::transfer(int64_t tick) {
   std::vector<Request>& writes = queues_[1];
-  if (draining_ == 0 && (writes.size() >= capacity_[1] || (writes.size() > kIdleDrain && busy_banks_ == 0))) {
+  if (draining_ == 0 && (queued_[1] >= capacity_[1] || (writes.size() > kIdleDrain && busy_banks_ == 0))) {
     draining_ = writes.size();
   }
   const auto fits = [&](const Request& r) { return bank(r.bank).requests.size() < bank_capacity_; };
@@ -95,6 +98,7 @@ void BankQueueController::move_to_bank(std::vector<Request>& queue, std::vector<
   target.wake = 0;
   busy_banks_ |= uint64_t{1} << it->bank;
   command_wake_ = std::min(command_wake_, tick + 1);
+  --queued_[it->write ? 1 : 0];
   queue.erase(it);
 }
 
@@ -149,21 +153,14 @@ bool BankQueueController::queue_command(int64_t tick, int64_t& wake) {
   return false;
 }
 
-// Whether the hit at `position` may go now; if not, `wake` falls to when it may.
-bool BankQueueController::choose_column(int index, size_t position, int64_t tick, int64_t& wake) const {
-  const std::vector<Request>& requests = banks_[static_cast<size_t>(index)].requests;
-  const Request& request = requests[position];
-  const int64_t ready = state_.column_ready(index, request.write);
-  if (ready > tick) {
-    wake = std::min(wake, ready);
-    return false;
+// A write waits for an older read of its burst.
+bool BankQueueController::waits_for_read(const BankQueue& queue, size_t position) {
+  const Request& request = queue.requests[position];
+  for (size_t i = 0; i < position; ++i) {
+    const Request& older = queue.requests[i];
+    if (!older.write && older.row == request.row && older.column == request.column) return true;
   }
-  if (!request.write) return true;
-  for (size_t i = 0; i < position; ++i) {  // a write waits for an older read of its burst
-    const Request& older = requests[i];
-    if (!older.write && older.row == request.row && older.column == request.column) return false;
-  }
-  return true;
+  return false;
 }
 
 bool BankQueueController::choose(int index, int64_t tick, Choice& choice) {
@@ -176,25 +173,32 @@ bool BankQueueController::choose(int index, int64_t tick, Choice& choice) {
     queue.wake = wake;
     return wake <= tick;
   }
-  bool hit_waits = false;
-  for (const Request& r : queue.requests) hit_waits = hit_waits || r.row == open;
-  for (size_t i = 0; i < queue.requests.size(); ++i) {
+  // Only the oldest request may close the row, and it comes first.
+  const bool oldest_misses = queue.requests.front().row != open;
+  if (oldest_misses && (queue.hits >= kMostHits || !hit_waits(queue, open))) {
+    wake = state_.precharge_ready(index);
+    choice = {index, 0, DramCommandKind::kPrecharge};
+    if (wake <= tick) return true;
+  }
+  const std::array<int64_t, 2> ready{state_.column_ready(index, false), state_.column_ready(index, true)};
+  for (size_t i = oldest_misses ? 1 : 0; i < queue.requests.size(); ++i) {
     const Request& request = queue.requests[i];
-    if (request.row == open) {
-      if (!choose_column(index, i, tick, wake)) continue;
+    if (request.row != open) continue;
+    const int64_t at = ready[request.write ? 1 : 0];
+    if (at > tick) {
+      wake = std::min(wake, at);
+    } else if (!request.write || !waits_for_read(queue, i)) {
       choice = {index, i, request.write ? DramCommandKind::kWrite : DramCommandKind::kRead};
       return true;
     }
-    if (i != 0 || (hit_waits && queue.hits < kMostHits)) continue;
-    const int64_t ready = state_.precharge_ready(index);
-    if (ready <= tick) {
-      choice = {index, i, DramCommandKind::kPrecharge};
-      return true;
-    }
-    wake = std::min(wake, ready);
   }
   queue.wake = wake;
   return false;
+}
+
+bool BankQueueController::hit_waits(const BankQueue& queue, int32_t row) {
+  return std::any_of(queue.requests.begin(), queue.requests.end(),
+                     [row](const Request& r) { return r.row == row; });
 }
 
 void BankQueueController::issue_precharge(int index, int64_t tick) {
@@ -229,11 +233,11 @@ void BankQueueController::issue(const Choice& choice, int64_t tick) {
   ++queue.hits;
   state_.column(choice.bank, request.write, tick);
   record(choice.kind, choice.bank, tick, request.row, request.column);
-  count_column(choice.bank, request.write);
+  count_column(request.write, static_cast<size_t>(state_.shape().pseudo_channel_of(choice.bank)));
   if (request.write) {
     --waiting_writes_;
   } else {
-    done_.push({tick + state_.timing().read_latency, request.tag, false});
+    complete_read(tick + state_.timing().read_latency, request.tag);
   }
   queue.requests.erase(queue.requests.begin() + static_cast<std::ptrdiff_t>(choice.position));
   if (queue.requests.empty()) busy_banks_ &= ~(uint64_t{1} << choice.bank);

@@ -25,13 +25,7 @@ class BankQueueController : public DramController {
  public:
   explicit BankQueueController(const DramSpec& spec);
 
-  [[nodiscard]] bool can_accept(bool write) const override {
-    return queues_[write ? 1 : 0].size() < capacity_[write ? 1 : 0];
-  }
   void submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) override;
-  [[nodiscard]] int64_t next_tick() const override {
-    return std::min(std::min(command_wake_, refresh_due_), transfer_wake_);
-  }
   void tick(int64_t tick) override;
 
  private:
@@ -59,11 +53,13 @@ class BankQueueController : public DramController {
     DramCommandKind kind = DramCommandKind::kRead;
   };
 
+  void find_next_tick() { next_tick_ = std::min(std::min(command_wake_, refresh_due_), transfer_wake_); }
   [[nodiscard]] BankQueue& bank(int index) { return banks_[static_cast<size_t>(index)]; }
   bool refresh_command(int64_t tick, int64_t& wake);
   bool queue_command(int64_t tick, int64_t& wake);
   bool choose(int index, int64_t tick, Choice& choice);
-  bool choose_column(int index, size_t position, int64_t tick, int64_t& wake) const;
+  static bool hit_waits(const BankQueue& queue, int32_t row);
+  static bool waits_for_read(const BankQueue& queue, size_t position);
   void issue(const Choice& choice, int64_t tick);
   void issue_precharge(int index, int64_t tick);
   bool transfer(int64_t tick);
@@ -71,7 +67,6 @@ class BankQueueController : public DramController {
   [[nodiscard]] bool holds(const Request& like, bool write) const;
 
   // configuration
-  std::array<size_t, 2> capacity_{};
   size_t bank_capacity_ = 0;
   int64_t refresh_interval_ = 0;
   bool staggered_ = true;

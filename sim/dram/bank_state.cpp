@@ -2,14 +2,6 @@
 
 namespace rdusim::sim {
 
-namespace {
-
-void raise(int64_t& earliest, int64_t tick) {
-  earliest = std::max(earliest, tick);
-}
-
-}  // namespace
-
 DramState::DramState(const DramSpec& spec) : timing_(spec), shape_(spec) {
   banks_.resize(static_cast<size_t>(shape_.banks_per_channel));
   for (int b = 0; b < shape_.banks_per_channel; ++b) {
@@ -68,27 +60,6 @@ void DramState::precharge_all(int domain, int64_t tick) {
   raise(d.precharge, tick + timing_.pre_pre);
   raise(d.refresh, tick + timing_.pre_ref);
   bus_[0] = tick + timing_.precharge_ticks;
-}
-
-void DramState::column(int bank, bool write, int64_t tick) {
-  Bank& b = banks_[static_cast<size_t>(bank)];
-  const DramTiming& t = timing_;
-  const int64_t to_read_s = write ? t.wr_rd_s : t.rd_rd_s;
-  const int64_t to_write_s = write ? t.wr_wr_s : t.rd_wr;
-  const int first = shape_.pseudo_channel_of(bank) * shape_.ranks;
-  for (int r = first; r < first + shape_.ranks; ++r) {
-    Rank& rank = ranks_[static_cast<size_t>(r)];
-    const bool same = r == b.rank;
-    raise(rank.column[0], tick + (same ? to_read_s : write ? t.rank_wr_rd : t.rank_rd_rd));
-    raise(rank.column[1], tick + (same ? to_write_s : write ? t.rank_wr_wr : t.rank_rd_wr));
-  }
-  Group& g = groups_[b.group];
-  raise(g.column[0], tick + (write ? t.wr_rd_l : t.rd_rd_l));
-  raise(g.column[1], tick + (write ? t.wr_wr_l : t.rd_wr));
-  const int64_t closable = tick + (write ? t.wr_pre : t.rd_pre);
-  raise(b.precharge, closable);
-  raise(domains_[b.domain].precharge_all, closable);
-  bus_[column_bus_] = tick + t.column_ticks;
 }
 
 void DramState::refresh(int domain, int64_t tick) {

@@ -51,6 +51,10 @@ class DramState {
     return edge(std::max(std::max(b.column[w], groups_[b.group].column[w]),
                          std::max(ranks_[b.rank].column[w], bus_[column_bus_])));
   }
+  // No column command of this direction goes to the bank's group before.
+  [[nodiscard]] int64_t group_column_ready(int bank, bool write) const {
+    return groups_[static_cast<size_t>(shape_.group_of(bank))].column[write ? 1 : 0];
+  }
   // No column command of this direction goes to the pseudo channel before.
   [[nodiscard]] int64_t any_column_ready(int pseudo_channel, bool write) const {
     int64_t earliest = kNever;
@@ -92,13 +96,30 @@ class DramState {
   void activate(int bank, int32_t row, int64_t tick);
   void precharge(int bank, int64_t tick);
   void precharge_all(int domain, int64_t tick);
-  void column(int bank, bool write, int64_t tick);
+  void column(int bank, bool write, int64_t tick) {
+    Bank& b = banks_[static_cast<size_t>(bank)];
+    const DramTiming::ColumnGaps& gaps = timing_.column_gaps[write ? 1 : 0];
+    const size_t first = static_cast<size_t>(shape_.pseudo_channel_of(bank) * shape_.ranks);
+    for (size_t r = first; r < first + static_cast<size_t>(shape_.ranks); ++r) {
+      raise(ranks_[r].column, r == b.rank ? gaps.rank : gaps.other_rank, tick);
+    }
+    raise(groups_[b.group].column, gaps.group, tick);
+    raise(b.precharge, tick + gaps.precharge);
+    raise(domains_[b.domain].precharge_all, tick + gaps.precharge);
+    bus_[column_bus_] = tick + timing_.column_ticks;
+  }
   void refresh(int domain, int64_t tick);
   void refresh_bank(int bank, int64_t tick);
 
  private:
+  static void raise(int64_t& earliest, int64_t tick) { earliest = std::max(earliest, tick); }
+  static void raise(std::array<int64_t, 2>& earliest, const std::array<int64_t, 2>& gaps, int64_t tick) {
+    raise(earliest[0], tick + gaps[0]);
+    raise(earliest[1], tick + gaps[1]);
+  }
+
   // [0] read, [1] write
-  struct Bank {
+  struct alignas(64) Bank {
     std::array<int64_t, 2> column{};
     int64_t activate = 0;
     int64_t precharge = 0;
@@ -108,7 +129,7 @@ class DramState {
     uint16_t rank = 0;
     uint16_t domain = 0;
   };
-  struct Group {
+  struct alignas(32) Group {
     std::array<int64_t, 2> column{};
     int64_t activate = 0;
   };

@@ -17,12 +17,4 @@ std::unique_ptr<DramController> DramController::make(const DramSpec& spec) {
   return std::make_unique<UnifiedController>(spec);
 }
 
-DramCompletion DramController::pop_completion() {
-  const int64_t slow = done_.empty() ? kNever : done_.front().tick;
-  Ring<DramCompletion>& from = !posted_.empty() && posted_.front().tick <= slow ? posted_ : done_;
-  const DramCompletion completion = from.front();
-  from.pop();
-  return completion;
-}
-
 }  // namespace rdusim::sim

@@ -56,20 +56,26 @@ class DramController {
   static std::unique_ptr<DramController> make(const DramSpec& spec);
 
   // --- requests in: one burst each
-  [[nodiscard]] virtual bool can_accept(bool write) const = 0;
+  [[nodiscard]] bool can_accept(bool write) const {
+    return queued_[write ? 1 : 0] < capacity_[write ? 1 : 0];
+  }
   // Requires can_accept(write), and arrivals that do not fall.
   virtual void submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) = 0;
 
   // --- time
-  [[nodiscard]] virtual int64_t next_tick() const = 0;
+  [[nodiscard]] int64_t next_tick() const { return next_tick_; }
   virtual void tick(int64_t tick) = 0;
 
   // --- completions out, earliest first; kNever if none
-  [[nodiscard]] int64_t next_completion() const {
-    const int64_t slow = done_.empty() ? kNever : done_.front().tick;
-    return posted_.empty() ? slow : std::min(slow, posted_.front().tick);
+  [[nodiscard]] int64_t next_completion() const { return next_completion_; }
+  DramCompletion pop_completion() {
+    const int64_t slow = first_of(done_);
+    Ring<DramCompletion>& from = first_of(posted_) <= slow && !posted_.empty() ? posted_ : done_;
+    const DramCompletion completion = from.front();
+    from.pop();
+    next_completion_ = std::min(first_of(done_), first_of(posted_));
+    return completion;
   }
-  DramCompletion pop_completion();
 
   // Every command from now on is appended to `trace`; null stops.
   void set_trace(std::vector<DramCommand>* trace) { trace_ = trace; }
@@ -89,20 +95,37 @@ class DramController {
     ++stats_.activates;
     ++bank_activates_[static_cast<size_t>(bank)];
   }
-  void count_column(int bank, bool write) {
+  void count_column(bool write, size_t pseudo_channel) {
     ++(write ? stats_.writes : stats_.reads);
-    bool& last = last_was_write_[static_cast<size_t>(state_.shape().pseudo_channel_of(bank))];
+    bool& last = last_was_write_[pseudo_channel];
     stats_.turnarounds += last != write ? 1 : 0;
     last = write;
   }
 
+  void complete_read(int64_t tick, uint64_t tag) { complete(done_, {tick, tag, false}); }
+  void post(int64_t tick, uint64_t tag, bool write) { complete(posted_, {tick, tag, write}); }
+  // Data come back in order of issue: no read completes before the one that was issued last.
+  [[nodiscard]] int64_t last_read() const { return done_.empty() ? 0 : done_.back().tick; }
+
   DramState state_;
   DramStats stats_;
-  Ring<DramCompletion> done_;    // in order of issue
-  Ring<DramCompletion> posted_;  // in order of time
   std::vector<DramCommand>* trace_ = nullptr;
+  std::array<int, 2> capacity_{};  // read, write queue
+  std::array<int, 2> queued_{};
+  int64_t next_tick_ = kNever;
 
  private:
+  static int64_t first_of(const Ring<DramCompletion>& ring) {
+    return ring.empty() ? kNever : ring.front().tick;
+  }
+  void complete(Ring<DramCompletion>& ring, const DramCompletion& completion) {
+    ring.push(completion);
+    next_completion_ = std::min(next_completion_, completion.tick);
+  }
+
+  Ring<DramCompletion> done_;    // reads, in order of issue
+  Ring<DramCompletion> posted_;  // in order of time
+  int64_t next_completion_ = kNever;
   std::array<bool, 4> last_was_write_{};  // [pseudo channel]
   std::vector<int64_t> bank_activates_;
 };

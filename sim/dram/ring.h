@@ -10,15 +10,16 @@ namespace rdusim::sim {
 template <typename T>
 class Ring {
  public:
-  explicit Ring(size_t capacity = 16) : slots_(capacity) {}  // a power of two
+  explicit Ring(size_t capacity = 16) : slots_(capacity), mask_(capacity - 1) {}  // a power of two
 
   [[nodiscard]] bool empty() const { return head_ == tail_; }
   [[nodiscard]] size_t size() const { return tail_ - head_; }
-  [[nodiscard]] const T& front() const { return slots_[head_ & (slots_.size() - 1)]; }
-  [[nodiscard]] const T& back() const { return slots_[(tail_ - 1) & (slots_.size() - 1)]; }
+  [[nodiscard]] const T& front() const { return slots_[head_ & mask_]; }
+  [[nodiscard]] const T& back() const { return slots_[(tail_ - 1) & mask_]; }
   void push(const T& value) {
-    if (size() == slots_.size()) grow();
-    slots_[tail_++ & (slots_.size() - 1)] = value;
+    if (tail_ - head_ > mask_) [[unlikely]]
+      grow();
+    slots_[tail_++ & mask_] = value;
   }
   void pop() { ++head_; }
 
@@ -26,12 +27,14 @@ class Ring {
   void grow() {
     std::vector<T> larger(slots_.size() * 2);
     const size_t count = size();
-    for (size_t i = 0; i < count; ++i) larger[i] = slots_[(head_ + i) & (slots_.size() - 1)];
+    for (size_t i = 0; i < count; ++i) larger[i] = slots_[(head_ + i) & mask_];
     slots_ = std::move(larger);
+    mask_ = slots_.size() - 1;
     head_ = 0;
     tail_ = count;
   }
   std::vector<T> slots_;
+  size_t mask_ = 0;
   size_t head_ = 0;
   size_t tail_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "sim/dram/timing.h"
 
+#include <bit>
+
 namespace rdusim::sim {
 
 DramTiming::DramTiming(const DramSpec& spec) {
@@ -47,6 +49,8 @@ DramTiming::DramTiming(const DramSpec& spec) {
   write_latency = t.cwl + t.burst;
   refi = t.refi;
   refi_bank = t.refi_bank;
+  column_gaps = {{{{rd_rd_l, rd_wr}, {rd_rd_s, rd_wr}, {rank_rd_rd, rank_rd_wr}, rd_pre},
+                  {{wr_rd_l, wr_wr_l}, {wr_rd_s, wr_wr_s}, {rank_wr_rd, rank_wr_wr}, wr_pre}}};
 }
 
 DramShape::DramShape(const DramSpec& spec) {
@@ -60,6 +64,10 @@ DramShape::DramShape(const DramSpec& spec) {
   banks_per_pseudo_channel = banks_per_rank * ranks;
   banks_per_channel = banks_per_pseudo_channel * pseudo_channels;
   rank_domains = spec.controller.activate_scope == "rank";
+  const auto bits = [](int count) { return std::countr_zero(static_cast<unsigned>(count)); };
+  group_bits = bits(banks_per_group);
+  rank_bits = bits(banks_per_rank);
+  pseudo_channel_bits = bits(banks_per_pseudo_channel);
   domains = rank_domains ? pseudo_channels * ranks : pseudo_channels;
 }
 

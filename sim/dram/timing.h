@@ -5,6 +5,7 @@
 //   nominal + (ticks of the first - 1) - (ticks of the second - 1).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
 
@@ -36,9 +37,16 @@ struct DramTiming {
   int64_t read_latency;  // read command to the last of its data
   int64_t write_latency;
   int64_t refi, refi_bank;
+
+  // The same distances as what a read [0] or a write [1] raises; pairs: for reads, for writes.
+  struct ColumnGaps {
+    std::array<int64_t, 2> group, rank, other_rank;
+    int64_t precharge;
+  };
+  std::array<ColumnGaps, 2> column_gaps;
 };
 
-// How banks, groups, ranks and refresh domains of one channel number.
+// How banks, groups, ranks and refresh domains of one channel number. All counts are powers of two.
 struct DramShape {
   explicit DramShape(const DramSpec& spec);
 
@@ -46,10 +54,11 @@ struct DramShape {
   int banks_per_group, banks_per_rank, banks_per_pseudo_channel, banks_per_channel;
   int domains;  // activate windows of the channel
   bool rank_domains;
+  int group_bits, rank_bits, pseudo_channel_bits;  // of a bank's number, below that field
 
-  [[nodiscard]] int pseudo_channel_of(int bank) const { return bank / banks_per_pseudo_channel; }
-  [[nodiscard]] int group_of(int bank) const { return bank / banks_per_group; }
-  [[nodiscard]] int rank_of(int bank) const { return bank / banks_per_rank; }
+  [[nodiscard]] int pseudo_channel_of(int bank) const { return bank >> pseudo_channel_bits; }
+  [[nodiscard]] int group_of(int bank) const { return bank >> group_bits; }
+  [[nodiscard]] int rank_of(int bank) const { return bank >> rank_bits; }
   [[nodiscard]] int domain_of(int bank) const {
     return rank_domains ? rank_of(bank) : pseudo_channel_of(bank);
   }

@@ -24,6 +24,10 @@ Status check_traffic(const DramSpec& spec, const DramTraffic& traffic) {
   const int64_t capacity = spec.organisation.channel_bytes() * spec.organisation.channels;
   if (traffic.granule_bytes > capacity || capacity < 4096) return traffic_error("the device is too small");
   if (traffic.streams < 1 || traffic.streams > 65'536) return traffic_error("1 to 65536 streams");
+  if (traffic.direction == DramDirection::kShare &&
+      (traffic.pattern != DramPattern::kStreams || traffic.write_share <= 0 || traffic.write_share >= 1)) {
+    return traffic_error("a write share between 0 and 1 goes with pattern streams");
+  }
   if (traffic.source_queue < 1) return traffic_error("the source needs a queue");
   return {};
 }

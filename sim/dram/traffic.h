@@ -19,13 +19,15 @@
 namespace rdusim::sim {
 
 enum class DramPattern : uint8_t { kSequential, kRandom, kStreams, kMix };
-enum class DramDirection : uint8_t { kRead, kWrite, kTwoReadsOneWrite };
+// kShare: of pattern streams; readers and writers, one of each at least, take their turns apart.
+enum class DramDirection : uint8_t { kRead, kWrite, kTwoReadsOneWrite, kShare };
 
 struct DramTraffic {
   DramPattern pattern = DramPattern::kSequential;
   DramDirection direction = DramDirection::kRead;
   int64_t granule_bytes = 64;  // of one random access, or of one stream's turn
   int64_t streams = 16;
+  double write_share = 0;  // of the turns (kShare)
   int64_t bursts = 60'000;
   int64_t window_bytes = 16'384;  // outstanding, a channel
   int64_t source_queue = 256;     // bursts, a channel

@@ -1,7 +1,9 @@
-// Queues, refresh and direction of the unified-queue controller; its slots are in unified_slots.cpp.
+// Queues, refresh and direction of the unified-queue controller; its slots are in unified_slots.cpp and
+// unified_refresh.cpp.
 #include "sim/dram/unified_controller.h"
 
 #include <bit>
+#include <cmath>
 
 namespace rdusim::sim {
 namespace {
@@ -28,12 +30,17 @@ UnifiedController::UnifiedController(const DramSpec& spec)
   const DramControllerSpec& c = spec.controller;
   const DramShape& shape = state_.shape();
   bank_bits_ = std::countr_zero(static_cast<unsigned>(shape.banks_per_pseudo_channel));
+  group_place_ = shape.banks_per_group - 1;
+  group_mask_ = shape.banks_per_group == 64 ? ~uint64_t{0} : (uint64_t{1} << shape.banks_per_group) - 1;
+  bank_mask_ = shape.banks_per_pseudo_channel - 1;
   capacity_ = {static_cast<int>(c.read_queue), static_cast<int>(c.write_queue)};
-  low_ = c.write_low_watermark * static_cast<double>(c.write_queue);
-  high_ = c.write_high_watermark * static_cast<double>(c.write_queue);
+  low_ = static_cast<int>(std::ceil(c.write_low_watermark * static_cast<double>(c.write_queue)));
+  high_ = static_cast<int>(std::floor(c.write_high_watermark * static_cast<double>(c.write_queue)));
   const auto banks = static_cast<size_t>(shape.banks_per_channel);
-  lanes_[0].resize(banks);
-  lanes_[1].resize(banks);
+  for (Side& side : sides_) {
+    side.lanes.resize(banks);
+    side.hit_orders.resize(banks);
+  }
   active_.assign(banks, kNone);
   entries_.resize(static_cast<size_t>(capacity_[0] + capacity_[1]) + banks);
   for (size_t i = entries_.size(); i > 0; --i) free_.push_back(static_cast<Index>(i - 1));
@@ -41,6 +48,7 @@ UnifiedController::UnifiedController(const DramSpec& spec)
   if (refresh_ == DramRefresh::kStaggered) refresh_interval_ = state_.timing().refi / shape.domains;
   if (refresh_ == DramRefresh::kPerBank) refresh_interval_ = state_.timing().refi_bank;
   if (refresh_interval_ > 0) refresh_due_ = refresh_interval_;
+  find_next_tick();
 }
 
 // --- queues
@@ -58,59 +66,68 @@ UnifiedController::Index UnifiedController::find_same(int direction, const DramL
 }
 
 void UnifiedController::submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) {
-  const int direction = write ? 1 : 0;
+  const size_t direction = write ? 1 : 0;
   const int bank = location.bank;
   if (queued_[1] > 0 && find_same(1, location) != kNone) {
     if (write) {
       ++stats_.coalesced_writes;
-      posted_.push({arrival, tag, true});
+      post(arrival, tag, true);
     } else {  // data returns in order
       ++stats_.forwarded_reads;
-      done_.push({done_.empty() ? arrival : std::max(arrival, done_.back().tick), tag, false});
+      complete_read(std::max(arrival, last_read()), tag);
     }
     return;
   }
   const Index index = free_.back();
   free_.pop_back();
-  Lane& l = lane(direction, bank);
+  Lane& l = sides_[direction].lanes[static_cast<size_t>(bank)];
   entry(index) = {arrival,         next_order_++, tag,    location.row,
                   location.column, kNone,         l.tail, static_cast<int16_t>(bank),
                   write,           false};
-  (l.tail == kNone ? l.head : entry(l.tail).next) = index;
+  bool first = l.head == kNone;  // of its bank, or of those for the open row or for others
+  (first ? l.head : entry(l.tail).next) = index;
   l.tail = index;
-  ++queued_[static_cast<size_t>(direction)];
+  ++queued_[direction];
 
   const int32_t open = state_.open_row(bank);
   if (open >= 0) {
     Index& oldest = open == location.row ? l.hit : l.miss;
-    if (oldest == kNone) oldest = index;
-  }
-  update_masks(direction, bank);
-  if (write == write_mode_) {
-    if (open < 0) {
-      row_wake_ = std::min(row_wake_, std::max(arrival, state_.activate_ready(bank)));
-    } else if (open == location.row) {
-      column_wake_ = std::min(column_wake_, std::max(arrival, state_.column_ready(bank, write)));
-    } else {
-      row_wake_ = std::min(row_wake_, std::max(arrival, state_.precharge_ready(bank)));
+    if (oldest == kNone) {
+      oldest = index;
+      first = true;
     }
   }
-  if (mode_would_flip()) mode_wake_ = std::min(mode_wake_, arrival);
+  if (first) update_masks(write ? 1 : 0, bank);
+  if (write == write_mode_) wake_submitted(location, write, arrival);
+  if (mode_would_flip()) {
+    mode_wake_ = std::min(mode_wake_, arrival);
+    next_tick_ = std::min(next_tick_, arrival);
+  }
+}
+
+// A request that is not the first of its kind in its bank waits behind one that has been looked at.
+void UnifiedController::wake_submitted(const DramLocation& location, bool write, int64_t arrival) {
+  const int bank = location.bank;
+  const int32_t open = state_.open_row(bank);
+  int64_t ready = 0;
+  if (open == location.row) {
+    ready = std::max(arrival, state_.column_ready(bank, write));
+    column_wake_ = std::min(column_wake_, ready);
+  } else {
+    ready = std::max(arrival, open < 0 ? state_.activate_ready(bank) : state_.precharge_ready(bank));
+    row_wake_ = std::min(row_wake_, ready);
+  }
+  next_tick_ = std::min(next_tick_, ready);
 }
 
 void UnifiedController::unlink(Index index) {
-  Entry& e = entry(index);
+  const Entry& e = entry(index);
   Lane& l = lane(e.write ? 1 : 0, e.bank);
-  const int32_t open = state_.open_row(e.bank);
-  if (l.hit == index) l.hit = find_from(e.next, open, true);
-  if (l.miss == index) l.miss = find_from(e.next, open, false);
+  if (l.hit == index) l.hit = find_from(e.next, e.row, true);
+  if (l.miss == index) l.miss = find_from(e.next, state_.open_row(e.bank), false);
   (e.previous == kNone ? l.head : entry(e.previous).next) = e.next;
   (e.next == kNone ? l.tail : entry(e.next).previous) = e.previous;
   --queued_[e.write ? 1 : 0];
-}
-
-void UnifiedController::release(Index index) {
-  free_.push_back(index);
 }
 
 void UnifiedController::row_changed(int bank) {
@@ -132,21 +149,30 @@ void UnifiedController::update_masks(int direction, int bank) {
   const auto channel = static_cast<size_t>(pseudo_channel_of(bank));
   const uint64_t bit = bit_of(bank);
   const Lane& l = lane(direction, bank);
-  Masks& masks = masks_[static_cast<size_t>(direction)][channel];
-  const bool free = (blocked_[channel] & bit) == 0;
-  const bool open = state_.is_open(bank);
-  const bool in_order = scheduling_ == DramScheduling::kFirstCome;
-  const bool hit = free && l.hit != kNone && (!in_order || l.hit == l.head);
-  bool close = free && l.miss != kNone && active_[static_cast<size_t>(bank)] == kNone;
-  if (close && in_order) close = l.miss == l.head;
-  if (close && scheduling_ == DramScheduling::kRowHitFirst && l.hit != kNone) {
-    close = entry(l.miss).arrival < entry(l.hit).arrival;
+  Side& side = sides_[static_cast<size_t>(direction)];
+  Masks& masks = side.masks[channel];
+  Masks now{masks.hit & ~bit, masks.activate & ~bit, masks.precharge & ~bit, masks.waiting & ~bit};
+  if (l.head != kNone) {
+    now.waiting |= bit;
+    if ((blocked_[channel] & bit) != 0) {
+      // its refresh goes first
+    } else if (!state_.is_open(bank)) {
+      now.activate |= bit;
+    } else {
+      const bool in_order = scheduling_ == DramScheduling::kFirstCome;
+      if (l.hit != kNone && (!in_order || l.hit == l.head)) {
+        now.hit |= bit;
+        side.hit_orders[static_cast<size_t>(bank)] = entry(l.hit).order;
+      }
+      bool close = l.miss != kNone && active_[static_cast<size_t>(bank)] == kNone;
+      if (close && in_order) close = l.miss == l.head;
+      if (close && scheduling_ == DramScheduling::kRowHitFirst && l.hit != kNone) {
+        close = entry(l.miss).arrival < entry(l.hit).arrival;
+      }
+      if (close) now.precharge |= bit;
+    }
   }
-  const auto set = [bit](uint64_t& mask, bool on) { mask = on ? mask | bit : mask & ~bit; };
-  set(masks.waiting, l.head != kNone);
-  set(masks.hit, hit);
-  set(masks.activate, free && !open && l.head != kNone);
-  set(masks.precharge, close);
+  masks = now;
 }
 
 // --- refresh and direction
@@ -163,11 +189,6 @@ void UnifiedController::refresh_becomes_due(int64_t tick) {
   }
   refresh_due_ += refresh_interval_;
   row_wake_ = std::min(row_wake_, tick);
-}
-
-bool UnifiedController::mode_would_flip() const {
-  if (!write_mode_) return queued_[0] == 0 || queued_[1] > high_;
-  return queued_[0] != 0 && queued_[1] < low_;
 }
 
 void UnifiedController::settle_mode(int64_t tick) {
@@ -189,6 +210,7 @@ void UnifiedController::tick(int64_t tick) {
   mode_wake_ = refreshes_.empty() && mode_would_flip() ? tick + 1 : kNever;
   column_wake_ = std::max(column_wake_, tick + 1);
   row_wake_ = std::max(row_wake_, tick + 1);
+  find_next_tick();
 }
 
 }  // namespace rdusim::sim

@@ -30,13 +30,7 @@ class UnifiedController : public DramController {
  public:
   explicit UnifiedController(const DramSpec& spec);
 
-  [[nodiscard]] bool can_accept(bool write) const override {
-    return queued_[write ? 1 : 0] < capacity_[write ? 1 : 0];
-  }
   void submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) override;
-  [[nodiscard]] int64_t next_tick() const override {
-    return std::min(std::min(column_wake_, row_wake_), std::min(refresh_due_, mode_wake_));
-  }
   void tick(int64_t tick) override;
 
  private:
@@ -71,6 +65,12 @@ class UnifiedController : public DramController {
     uint64_t precharge = 0;
     uint64_t waiting = 0;
   };
+  // Requests of one direction.
+  struct Side {
+    std::vector<Lane> lanes;           // [bank]
+    std::vector<uint64_t> hit_orders;  // [bank]: of the oldest hit of the bank, where masks.hit has it
+    std::array<Masks, kMostPseudoChannels> masks{};
+  };
   struct Pick {
     int bank = -1;
     Index entry = kNone;
@@ -85,20 +85,21 @@ class UnifiedController : public DramController {
 
   // --- queues
   [[nodiscard]] Lane& lane(int direction, int bank) {
-    return lanes_[static_cast<size_t>(direction)][static_cast<size_t>(bank)];
+    return sides_[static_cast<size_t>(direction)].lanes[static_cast<size_t>(bank)];
   }
   [[nodiscard]] const Lane& lane(int direction, int bank) const {
-    return lanes_[static_cast<size_t>(direction)][static_cast<size_t>(bank)];
+    return sides_[static_cast<size_t>(direction)].lanes[static_cast<size_t>(bank)];
   }
   [[nodiscard]] Entry& entry(Index index) { return entries_[static_cast<size_t>(index)]; }
   [[nodiscard]] const Entry& entry(Index index) const { return entries_[static_cast<size_t>(index)]; }
   [[nodiscard]] int pseudo_channel_of(int bank) const { return bank >> bank_bits_; }
-  [[nodiscard]] uint64_t bit_of(int bank) const { return uint64_t{1} << (bank & ((1 << bank_bits_) - 1)); }
+  [[nodiscard]] uint64_t bit_of(int bank) const { return uint64_t{1} << (bank & bank_mask_); }
+  [[nodiscard]] uint64_t group_of(int bank) const { return group_mask_ << (bank & ~group_place_); }
   void unlink(Index index);
   [[nodiscard]] Index find_from(Index index, int32_t row, bool equal) const;
   [[nodiscard]] Index find_same(int direction, const DramLocation& location) const;
-  void release(Index index);
   void row_changed(int bank);
+  void hit_gone(int direction, int bank);
   void update_masks(int direction, int bank);
   void update_masks(int bank);
   [[nodiscard]] int oldest_bank() const;
@@ -113,18 +114,29 @@ class UnifiedController : public DramController {
   void close_bank(int bank, int64_t tick);
   void issue(const Pick& pick, int64_t tick);
   void issue_column(Index index, int64_t tick);
-  void pick_active(int64_t tick, Pick& best, int64_t& wake) const;
-  void pick_hits(int64_t tick, Pick& best, int64_t& wake) const;
+  void pick_active(int64_t tick, Pick& best);
+  void pick_hits(int64_t tick, Pick& best) const;
+  [[nodiscard]] int64_t active_wake() const;
+  [[nodiscard]] int64_t hit_wake(int64_t tick) const;
   void pick_rows(int64_t tick, Pick& best, int64_t& wake) const;
   void pick_idle_close(int64_t tick, Pick& best, int64_t& wake) const;
+  void pick_activates(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best, int64_t& wake) const;
+  void pick_precharges(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best, int64_t& wake) const;
   void consider(Pick& best, int bank, Index index, DramCommandKind kind, int64_t ready, int64_t tick,
                 int64_t& wake) const;
   void count_first(Index index, int64_t DramStats::*counter);
 
   // --- refresh and direction
   void refresh_becomes_due(int64_t tick);
-  [[nodiscard]] bool mode_would_flip() const;
+  [[nodiscard]] bool mode_would_flip() const {
+    if (!write_mode_) return queued_[0] == 0 || queued_[1] > high_;
+    return queued_[0] != 0 && queued_[1] < low_;
+  }
   void settle_mode(int64_t tick);
+  void wake_submitted(const DramLocation& location, bool write, int64_t arrival);
+  void find_next_tick() {
+    next_tick_ = std::min(std::min(column_wake_, row_wake_), std::min(refresh_due_, mode_wake_));
+  }
   void rescan(int64_t tick) {
     column_wake_ = std::min(column_wake_, tick);
     row_wake_ = std::min(row_wake_, tick);
@@ -135,23 +147,25 @@ class UnifiedController : public DramController {
   DramRefresh refresh_ = DramRefresh::kAllBank;
   bool single_bus_ = false;
   int bank_bits_ = 0;  // of a pseudo channel
+  int bank_mask_ = 0;
+  int group_place_ = 0;      // bits of a bank's number inside its group
+  uint64_t group_mask_ = 0;  // the banks of the first group
   int64_t refresh_interval_ = 0;
   bool close_idle_rows_ = false;
-  std::array<int, 2> capacity_{};
-  double low_ = 0;  // requests
-  double high_ = 0;
+  int low_ = 0;   // a write drain ends below it
+  int high_ = 0;  // and starts above it
   // state
   std::vector<Entry> entries_;
   std::vector<Index> free_;
-  std::array<std::vector<Lane>, 2> lanes_;  // [read, write][bank]
-  std::vector<Index> active_;               // [bank]
-  std::array<std::array<Masks, kMostPseudoChannels>, 2> masks_{};
+  std::array<Side, 2> sides_;  // [read, write]
+  std::vector<Index> active_;  // [bank]
   std::array<uint64_t, kMostPseudoChannels> active_mask_{};
   std::array<uint64_t, kMostPseudoChannels> blocked_{};  // a refresh of the bank waits
+  std::array<int, kMostPseudoChannels> last_bank_{};     // of its pseudo channel that had a column command
   std::array<BankRefresh, kMostPseudoChannels> bank_refresh_{};
   int active_count_ = 0;
-  std::array<int, 2> queued_{};
-  Ring<int> refreshes_;  // domains whose refresh waits
+  int64_t active_ready_ = kNever;  // no active request may go before
+  Ring<int> refreshes_;            // domains whose refresh waits
   int next_domain_ = 0;
   bool write_mode_ = false;
   uint64_t next_order_ = 0;

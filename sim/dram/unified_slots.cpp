@@ -7,6 +7,22 @@ namespace rdusim::sim {
 
 // --- candidates
 
+namespace {
+
+// Of the banks in `mask`, the one with the lowest order.
+int oldest_of(const uint64_t* orders, uint64_t mask) {
+  int oldest = std::countr_zero(mask);
+  uint64_t order = orders[oldest];
+  for (mask &= mask - 1; mask != 0; mask &= mask - 1) {
+    const int bank = std::countr_zero(mask);
+    oldest = orders[bank] < order ? bank : oldest;
+    order = std::min(order, orders[bank]);
+  }
+  return oldest;
+}
+
+}  // namespace
+
 void UnifiedController::consider(Pick& best, int bank, Index index, DramCommandKind kind, int64_t ready,
                                  int64_t tick, int64_t& wake) const {
   if (ready > tick) {
@@ -24,7 +40,7 @@ int UnifiedController::oldest_bank() const {
   int oldest = -1;
   uint64_t order = ~uint64_t{0};
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    uint64_t waiting = masks_[static_cast<size_t>(direction)][static_cast<size_t>(p)].waiting;
+    uint64_t waiting = sides_[static_cast<size_t>(direction)].masks[static_cast<size_t>(p)].waiting;
     for (; waiting != 0; waiting &= waiting - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(waiting);
       const uint64_t head = entry(lane(direction, bank).head).order;
@@ -41,24 +57,65 @@ uint64_t UnifiedController::allowed(int pseudo_channel, int only) const {
   return pseudo_channel_of(only) == pseudo_channel ? bit_of(only) : 0;
 }
 
-void UnifiedController::pick_active(int64_t tick, Pick& best, int64_t& wake) const {
+void UnifiedController::pick_active(int64_t tick, Pick& best) {
+  if (active_ready_ > tick) return;
+  active_ready_ = kNever;
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
     for (uint64_t mask = active_mask_[static_cast<size_t>(p)]; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
       const Index index = active_[static_cast<size_t>(bank)];
       const bool write = entry(index).write;
       consider(best, bank, index, write ? DramCommandKind::kWrite : DramCommandKind::kRead,
-               state_.column_ready(bank, write), tick, wake);
+               state_.column_ready(bank, write), tick, active_ready_);
+    }
+  }
+  if (best.bank >= 0) active_ready_ = tick;  // another one may be ready too
+}
+
+// Oldest first: one that is ready ends the search. The bank group used last is mostly too early and drops out
+// before, as every group does that is found to be.
+void UnifiedController::pick_hits(int64_t tick, Pick& best) const {
+  const Side& side = sides_[write_mode_ ? 1 : 0];
+  const DramCommandKind kind = write_mode_ ? DramCommandKind::kWrite : DramCommandKind::kRead;
+  const int only = oldest_bank();
+  for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
+    uint64_t mask = side.masks[static_cast<size_t>(p)].hit & allowed(p, only);
+    if (mask == 0 || state_.any_column_ready(p, write_mode_) > tick) continue;
+    const int first = p << bank_bits_;
+    const int used = last_bank_[static_cast<size_t>(p)];
+    if (state_.group_column_ready(first + used, write_mode_) > tick) mask &= ~group_of(used);
+    const uint64_t* orders = side.hit_orders.data() + first;
+    while (mask != 0) {
+      const int at = oldest_of(orders, mask);
+      if (state_.column_ready(first + at, write_mode_) <= tick) {
+        if (orders[at] < best.order)
+          best = {first + at, side.lanes[static_cast<size_t>(first + at)].hit, kind, orders[at]};
+        break;
+      }
+      const bool group = state_.group_column_ready(first + at, write_mode_) > tick;
+      mask &= ~(group ? group_of(at) : uint64_t{1} << at);
     }
   }
 }
 
-void UnifiedController::pick_hits(int64_t tick, Pick& best, int64_t& wake) const {
-  const int direction = write_mode_ ? 1 : 0;
-  const DramCommandKind kind = write_mode_ ? DramCommandKind::kWrite : DramCommandKind::kRead;
+// When none of the column commands that wait may go in `tick`: the earliest tick at which one may.
+int64_t UnifiedController::active_wake() const {
+  int64_t wake = kNever;
+  for (int p = 0; active_count_ > 0 && p < state_.shape().pseudo_channels; ++p) {
+    for (uint64_t mask = active_mask_[static_cast<size_t>(p)]; mask != 0; mask &= mask - 1) {
+      const int bank = (p << bank_bits_) + std::countr_zero(mask);
+      wake = std::min(wake, state_.column_ready(bank, entry(active_[static_cast<size_t>(bank)]).write));
+    }
+  }
+  return wake;
+}
+
+int64_t UnifiedController::hit_wake(int64_t tick) const {
+  int64_t wake = kNever;
+  const Side& side = sides_[write_mode_ ? 1 : 0];
   const int only = oldest_bank();
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    uint64_t mask = masks_[static_cast<size_t>(direction)][static_cast<size_t>(p)].hit & allowed(p, only);
+    uint64_t mask = side.masks[static_cast<size_t>(p)].hit & allowed(p, only);
     if (mask == 0) continue;
     if (const int64_t ready = state_.any_column_ready(p, write_mode_); ready > tick) {
       wake = std::min(wake, ready);
@@ -66,35 +123,46 @@ void UnifiedController::pick_hits(int64_t tick, Pick& best, int64_t& wake) const
     }
     for (; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
-      consider(best, bank, lane(direction, bank).hit, kind, state_.column_ready(bank, write_mode_), tick,
-               wake);
+      wake = std::min(wake, state_.column_ready(bank, write_mode_));
     }
   }
+  return wake;
 }
 
 void UnifiedController::pick_rows(int64_t tick, Pick& best, int64_t& wake) const {
-  const int direction = write_mode_ ? 1 : 0;
+  const Side& side = sides_[write_mode_ ? 1 : 0];
   const int only = oldest_bank();
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    const Masks& masks = masks_[static_cast<size_t>(direction)][static_cast<size_t>(p)];
+    const Masks& masks = side.masks[static_cast<size_t>(p)];
     const uint64_t allow = allowed(p, only);
-    uint64_t activate = masks.activate & allow;
-    if (activate != 0 && !state_.shape().rank_domains) {
-      if (const int64_t ready = state_.any_activate_ready(p); ready > tick) {  // one window for all of them
-        wake = std::min(wake, ready);
-        activate = 0;
-      }
+    if ((masks.activate & allow) != 0) pick_activates(p, masks.activate & allow, tick, best, wake);
+    if ((masks.precharge & allow) != 0) pick_precharges(p, masks.precharge & allow, tick, best, wake);
+  }
+}
+
+void UnifiedController::pick_activates(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best,
+                                       int64_t& wake) const {
+  if (!state_.shape().rank_domains) {  // one window for all of them
+    if (const int64_t ready = state_.any_activate_ready(pseudo_channel); ready > tick) {
+      wake = std::min(wake, ready);
+      return;
     }
-    for (uint64_t mask = activate; mask != 0; mask &= mask - 1) {
-      const int bank = (p << bank_bits_) + std::countr_zero(mask);
-      consider(best, bank, lane(direction, bank).head, DramCommandKind::kActivate,
-               state_.edge(std::max(tick, state_.activate_ready(bank))), tick, wake);
-    }
-    for (uint64_t mask = masks.precharge & allow; mask != 0; mask &= mask - 1) {
-      const int bank = (p << bank_bits_) + std::countr_zero(mask);
-      consider(best, bank, lane(direction, bank).miss, DramCommandKind::kPrecharge,
-               state_.precharge_ready(bank), tick, wake);
-    }
+  }
+  const Side& side = sides_[write_mode_ ? 1 : 0];
+  for (; banks != 0; banks &= banks - 1) {
+    const int bank = (pseudo_channel << bank_bits_) + std::countr_zero(banks);
+    consider(best, bank, side.lanes[static_cast<size_t>(bank)].head, DramCommandKind::kActivate,
+             state_.edge(std::max(tick, state_.activate_ready(bank))), tick, wake);
+  }
+}
+
+void UnifiedController::pick_precharges(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best,
+                                        int64_t& wake) const {
+  const Side& side = sides_[write_mode_ ? 1 : 0];
+  for (; banks != 0; banks &= banks - 1) {
+    const int bank = (pseudo_channel << bank_bits_) + std::countr_zero(banks);
+    consider(best, bank, side.lanes[static_cast<size_t>(bank)].miss, DramCommandKind::kPrecharge,
+             state_.precharge_ready(bank), tick, wake);
   }
 }
 
@@ -113,12 +181,14 @@ void UnifiedController::pick_idle_close(int64_t tick, Pick& best, int64_t& wake)
 
 void UnifiedController::column_slot(int64_t tick) {
   Pick best;
-  int64_t wake = kNever;
-  if (active_count_ > 0) pick_active(tick, best, wake);
-  if (best.bank < 0 && refreshes_.empty()) pick_hits(tick, best, wake);
-  column_wake_ = wake;
-  if (best.bank < 0) return;
-  issue(best, tick);
+  const bool hits = refreshes_.empty();
+  if (active_count_ > 0) pick_active(tick, best);
+  if (best.bank < 0 && hits) pick_hits(tick, best);
+  if (best.bank < 0) {
+    column_wake_ = std::min(active_wake(), hits ? hit_wake(tick) : kNever);
+    return;
+  }
+  issue_column(best.entry, tick);
   column_wake_ = state_.column_bus_free();
 }
 
@@ -147,14 +217,16 @@ void UnifiedController::single_slot(int64_t tick) {
   Pick best;
   int64_t wake = kNever;
   column_wake_ = row_wake_ = kNever;
-  if (active_count_ > 0) pick_active(tick, best, wake);
+  if (active_count_ > 0) pick_active(tick, best);
   bool issued = false;
+  bool hits = false;
   if (best.bank < 0 && !refreshes_.empty()) {
     issued = refresh_slot(tick, wake);
   } else if (best.bank < 0) {
     issued = refresh_ == DramRefresh::kPerBank && bank_refresh_slot(tick, wake);
-    if (!issued) {
-      pick_hits(tick, best, wake);
+    hits = !issued;
+    if (hits) {
+      pick_hits(tick, best);
       pick_rows(tick, best, wake);
       pick_idle_close(tick, best, wake);
     }
@@ -163,7 +235,12 @@ void UnifiedController::single_slot(int64_t tick) {
     issue(best, tick);
     issued = true;
   }
-  rescan(issued ? state_.row_bus_free() : wake);
+  if (issued) {
+    wake = state_.row_bus_free();
+  } else {
+    wake = std::min(wake, std::min(active_wake(), hits ? hit_wake(tick) : kNever));
+  }
+  rescan(wake);
 }
 
 // --- commands
@@ -202,114 +279,55 @@ void UnifiedController::issue(const Pick& pick, int64_t tick) {
   ++active_count_;
   active_mask_[static_cast<size_t>(pseudo_channel_of(pick.bank))] |= bit_of(pick.bank);
   row_changed(pick.bank);
-  column_wake_ = std::min(
-      column_wake_, std::min(state_.column_ready(pick.bank, false), state_.column_ready(pick.bank, true)));
+  const int64_t ready = std::min(state_.column_ready(pick.bank, false), state_.column_ready(pick.bank, true));
+  column_wake_ = std::min(column_wake_, ready);
+  active_ready_ = std::min(active_ready_, ready);
 }
 
 void UnifiedController::issue_column(Index index, int64_t tick) {
   const Entry& e = entry(index);
   const int bank = e.bank;
-  Index& active = active_[static_cast<size_t>(bank)];
-  const bool was_active = active == index;
+  const bool write = e.write;
+  const auto channel = static_cast<size_t>(pseudo_channel_of(bank));
+  const uint64_t bit = bit_of(bank);
   count_first(index, &DramStats::row_hits);
-  if (was_active) {
+  state_.column(bank, write, tick);
+  record(write ? DramCommandKind::kWrite : DramCommandKind::kRead, bank, tick, e.row, e.column);
+  count_column(write, channel);
+  last_bank_[channel] = bank & bank_mask_;
+  if (write) {
+    post(tick, e.tag, true);
+  } else {
+    complete_read(tick + state_.timing().read_latency, e.tag);
+  }
+  if (Index& active = active_[static_cast<size_t>(bank)]; active == index) {
     active = kNone;
     --active_count_;
-    active_mask_[static_cast<size_t>(pseudo_channel_of(bank))] &= ~bit_of(bank);
-  } else {
-    unlink(index);
-  }
-  state_.column(bank, e.write, tick);
-  record(e.write ? DramCommandKind::kWrite : DramCommandKind::kRead, bank, tick, e.row, e.column);
-  count_column(bank, e.write);
-  if (e.write) {
-    posted_.push({tick, e.tag, true});
-  } else {
-    done_.push({tick + state_.timing().read_latency, e.tag, false});
-  }
-  release(index);
-  if (was_active) {
+    active_mask_[channel] &= ~bit;
     update_masks(bank);  // requests for other rows may close the bank now
   } else {
-    update_masks(e.write ? 1 : 0, bank);
+    unlink(index);
+    hit_gone(write ? 1 : 0, bank);
   }
-  const auto channel = static_cast<size_t>(pseudo_channel_of(bank));
-  const uint64_t closable = masks_[0][channel].precharge | masks_[1][channel].precharge | blocked_[channel];
+  free_.push_back(index);
+  const uint64_t closable =
+      sides_[0].masks[channel].precharge | sides_[1].masks[channel].precharge | blocked_[channel];
   if (!refreshes_.empty()) {
     row_wake_ = tick;
-  } else if (close_idle_rows_ || (closable & bit_of(bank)) != 0) {
+  } else if (close_idle_rows_ || (closable & bit) != 0) {
     row_wake_ = std::min(row_wake_, state_.precharge_ready(bank));
   }
   if (scheduling_ == DramScheduling::kFirstCome) rescan(tick + 1);
 }
 
-// --- refresh
-
-bool UnifiedController::refresh_slot(int64_t tick, int64_t& wake) {
-  const int domain = refreshes_.front();
-  const int count = state_.shape().banks_per_domain();
-  bool open = false;
-  for (int bank = domain * count; bank < (domain + 1) * count; ++bank) {
-    if (active_[static_cast<size_t>(bank)] != kNone) return false;  // its column command wakes the slot again
-    open = open || state_.is_open(bank);
+// As update_masks; while only hits wait in the bank, all that changes is which one is the oldest.
+void UnifiedController::hit_gone(int direction, int bank) {
+  const Lane& l = lane(direction, bank);
+  if (l.hit == kNone || l.miss != kNone || scheduling_ == DramScheduling::kFirstCome) {
+    update_masks(direction, bank);
+    return;
   }
-  const int64_t ready =
-      open ? state_.precharge_all_ready(domain) : state_.edge(std::max(tick, state_.refresh_ready(domain)));
-  if (ready > tick) {
-    wake = std::min(wake, ready);
-    return false;
-  }
-  if (open) {
-    state_.precharge_all(domain, tick);
-    record(DramCommandKind::kPrechargeAll, domain * count, tick);
-    ++stats_.precharges;
-    for (int bank = domain * count; bank < (domain + 1) * count; ++bank) row_changed(bank);
-    return true;
-  }
-  state_.refresh(domain, tick);
-  record(DramCommandKind::kRefresh, domain * count, tick);
-  ++stats_.refreshes;
-  refreshes_.pop();
-  if (refreshes_.empty()) rescan(tick + 1);
-  return true;
-}
-
-// One bank of a pseudo channel at a time: it takes no new request, is closed and refreshed; the others go on.
-bool UnifiedController::bank_refresh_slot(int64_t tick, int64_t& wake) {
-  const int banks = state_.shape().banks_per_pseudo_channel;
-  for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    BankRefresh& refresh = bank_refresh_[static_cast<size_t>(p)];
-    uint64_t& blocked = blocked_[static_cast<size_t>(p)];
-    if (refresh.bank < 0 && refresh.owed > 0) {
-      refresh.bank = p * banks + refresh.next;
-      refresh.next = (refresh.next + 1) % banks;
-      blocked |= bit_of(refresh.bank);
-      update_masks(refresh.bank);
-    }
-    const int bank = refresh.bank;
-    if (bank < 0 || active_[static_cast<size_t>(bank)] != kNone) continue;
-    const bool open = state_.is_open(bank);
-    const int64_t ready =
-        open ? state_.precharge_ready(bank) : state_.edge(std::max(tick, state_.refresh_bank_ready(bank)));
-    if (ready > tick) {
-      wake = std::min(wake, ready);
-      continue;
-    }
-    if (open) {
-      close_bank(bank, tick);
-      return true;
-    }
-    state_.refresh_bank(bank, tick);
-    record(DramCommandKind::kRefreshBank, bank, tick);
-    ++stats_.bank_refreshes;
-    --refresh.owed;
-    refresh.bank = -1;
-    blocked &= ~bit_of(bank);
-    update_masks(bank);
-    rescan(tick + 1);
-    return true;
-  }
-  return false;
+  sides_[static_cast<size_t>(direction)].hit_orders[static_cast<size_t>(bank)] = entry(l.hit).order;
 }
 
 }  // namespace rdusim::sim

@@ -12,8 +12,9 @@ using test::CommandRun;
 using test::Scratch;
 
 const std::vector<std::string> kCommands{
-    "doctor", "models",       "models list", "models show", "compile", "simulate", "check",    "generate",
-    "router", "router train", "router eval", "serve",       "sweep",   "schema",   "validate", "crosscheck"};
+    "doctor",   "models",     "models list",  "models show",    "compile",  "simulate", "check",
+    "generate", "router",     "router train", "router eval",    "serve",    "sweep",    "schema",
+    "validate", "crosscheck", "report",       "study codesign", "reference"};
 
 TEST(CliHelp, EveryCommandTeachesWithAnExample) {
   const Scratch scratch;
@@ -28,7 +29,7 @@ TEST(CliHelp, EveryCommandTeachesWithAnExample) {
 TEST(CliHelp, TheFirstPageNamesEveryCommandAndTheExitCodes) {
   const CommandRun run = Scratch().run("--help");
   for (const char* name : {"doctor", "models", "compile", "simulate", "check", "generate", "router", "serve",
-                           "sweep", "schema", "validate", "crosscheck"}) {
+                           "sweep", "schema", "validate", "crosscheck", "report", "study", "reference"}) {
     EXPECT_NE(run.out.find(name), std::string::npos) << name;
   }
   EXPECT_NE(run.out.find("Exit codes: 0 fine, 1 a check fell short, 2 bad input, 3 a bug"),

@@ -50,7 +50,7 @@ TEST(CliWorkload, WhatIsGeneratedIsReadBackAsTheSameRequests) {
 TEST(CliCache, ReplayCountsALoopThatNeverFits) {
   // 48 experts in turn through room for four: LRU misses every time. The manifest names the trace.
   const CommandRun run = Scratch().run(std::string("cache replay --trace ") + RDUSIM_SOURCE_DIR +
-                                       "/tests/fixtures/runtime/cache/traces/loop48_eq.csv.gz --policy lru "
+                                       "/configs/reference/cache/traces/loop48_eq.csv.gz --policy lru "
                                        "--capacity-bytes 54000000000 --json -");
   ASSERT_EQ(run.code, 0) << run.err;
   const auto json = run.json();

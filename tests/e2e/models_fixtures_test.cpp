@@ -56,21 +56,6 @@ INSTANTIATE_TEST_SUITE_P(
       return name + "_" + std::string(dtype_name(std::get<1>(test.param)));
     });
 
-// A cache of the window's size, used as a ring, gives the same answers as one of the sequence's size.
-TEST(RingCache, EqualsTheFullCache) {
-  for (const char* const name : {"mistral-1", "mistral-2"}) {
-    const Fixture loaded = fixture(name);
-    const auto execute = interpreter_executor(loaded.weights);
-    const Result<TensorMap> full = run_fixture(loaded, {.activations = DType::kFp32}, execute);
-    const Result<TensorMap> ring =
-        run_fixture(loaded, {.activations = DType::kFp32, .ring_cache = true}, execute);
-    ASSERT_TRUE(full.ok() && ring.ok()) << name;
-    const Tensor& a = full->at("seq0.decode_logits");
-    const Tensor& b = ring->at("seq0.decode_logits");
-    EXPECT_EQ(a.values, b.values) << name;
-  }
-}
-
 TEST(HiddenStates, DoNotChangeTheLogits) {
   const Fixture loaded = fixture("llama-2");
   const auto execute = interpreter_executor(loaded.weights);

@@ -104,6 +104,17 @@ inline void exercise_safetensors(const uint8_t* bytes, size_t size) {
   RDU_CHECK(stored < static_cast<int64_t>(size), "{} bytes of tensors in a file of {}", stored, size);
 }
 
+inline void exercise_safetensors_index(const uint8_t* bytes, size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes), size);
+  const auto files = parse_safetensors_index(text, "fuzz");
+  if (!files.ok()) {
+    RDU_CHECK(!files.error().where.empty(), "{}", files.error().to_string());
+    return;
+  }
+  for (const auto& [tensor, file] : *files)
+    RDU_CHECK(file.find('/') == std::string::npos && file != "..", "tensor {} in {}", tensor, file);
+}
+
 inline void exercise_npy(const uint8_t* bytes, size_t size) {
   const auto tensor = read_npy_bytes({bytes, bytes + size}, "fuzz");
   if (!tensor.ok()) return;

@@ -1,5 +1,5 @@
 // Miss counts of every policy against libCacheSim's on six traces and six sizes
-// (tests/fixtures/runtime/cache).
+// (configs/reference/cache).
 #include <gtest/gtest.h>
 
 #include <map>
@@ -10,7 +10,7 @@ namespace rdusim::runtime {
 namespace {
 
 TEST(EvictionReference, MissCountsAreEqual) {
-  const auto rows = compare_with_reference(std::string(RDUSIM_SOURCE_DIR) + "/tests/fixtures/runtime/cache");
+  const auto rows = compare_with_reference(std::string(RDUSIM_SOURCE_DIR) + "/configs/reference/cache");
   ASSERT_TRUE(rows.ok()) << rows.error().to_string();
   std::map<std::string, int> must;
   for (const ReferenceComparison& row : *rows) {

@@ -112,6 +112,13 @@ TEST(FuzzCorpus, Safetensors) {
   });
 }
 
+TEST(FuzzCorpus, SafetensorsIndex) {
+  run("safetensors_index", 11, [](const std::string& text) {
+    fuzz::exercise_safetensors_index(bytes_of(text), text.size());
+    return parse_safetensors_index(text, "f").ok();
+  });
+}
+
 TEST(FuzzCorpus, Npy) {
   run("npy", 5, [](const std::string& text) {
     fuzz::exercise_npy(bytes_of(text), text.size());

@@ -87,10 +87,48 @@ Result<ValueId> RandomCase::add(OpKind op) {
     case OpKind::kAttention:
       return add_attention();
     case OpKind::kSwiGlu:
+    case OpKind::kSub:
     case OpKind::kAdd:
       return node(op, {source(m, n), source(m, n)});
     case OpKind::kMul:
-      return node(op, {source(m, n), source(random_.below(2) == 1 ? m : 1, random_.below(2) == 1 ? n : 1)});
+      return node(
+          op, {source(m * tokens, n), source(random_.below(2) == 1 ? m : 1, random_.below(2) == 1 ? n : 1)});
+    case OpKind::kLinearBack:
+      return node(op, {source(m, n), source(n, k, SymbolRole::kWeight)});
+    case OpKind::kLinearGrad:
+      return node(op, {source(m, n), source(m, k)});
+    case OpKind::kRmsNormBack:
+      return node(op, {source(m, n), source(1, n), source(m, n)}, {{"eps", 1e-5}});
+    case OpKind::kRmsNormGrad:
+      return node(op, {source(m, n), source(m, n)}, {{"eps", 1e-5}});
+    case OpKind::kSwiGluBack:
+      return node(op, {source(m, n), source(m, n), source(m, n)});
+    case OpKind::kAttentionBack:
+      return node(op,
+                  {source(m * tokens, 2 * n * k), source(m * tokens, n * k), source(m * tokens, n * k),
+                   source(m * tokens, 2 * n * k)},
+                  {{"causal", extent(2) - 1},
+                   {"head_dim", n},
+                   {"heads", 2 * k},
+                   {"kv_heads", k},
+                   {"query_tokens", tokens},
+                   {"scale", 0.5}});
+    case OpKind::kCrossEntropy:
+      return node(op, {source(m, 8), source(m, 1, SymbolRole::kInput, DType::kInt32)});
+    case OpKind::kCrossEntropyBack:
+      return node(op, {source(m, 8), source(m, 1, SymbolRole::kInput, DType::kInt32)}, {{"scale", 0.5}});
+    case OpKind::kAdamW:
+      return node(op,
+                  {source(m, n), source(m, n, SymbolRole::kState), source(m, n, SymbolRole::kState),
+                   source(m, n, SymbolRole::kState)},
+                  {{"beta1", 0.9},
+                   {"beta2", 0.999},
+                   {"decay", 0.1},
+                   {"eps", 1e-8},
+                   {"rate", 1e-3},
+                   {"step", int64_t{1}}});
+    case OpKind::kTranspose:
+      return node(op, {source(m * n, n)});
     case OpKind::kLastToken:
       return node(op, {source(m * tokens, n)}, {{"query_tokens", tokens}});
     case OpKind::kL2Normalize:

@@ -2,106 +2,12 @@
 // faults: nothing is lost, memory is never over, parts of a latency add up, twice the same.
 #include <gtest/gtest.h>
 
-#include "runtime/eviction/policy.h"
-#include "runtime/scheduler/scheduler.h"
-#include "runtime/serving/hbm_space.h"
-#include "runtime/serving/serve.h"
+#include "runtime/plan_requests.h"
+#include "tests/support/random_serving.h"
 #include "tests/support/sequential_reference.h"
-#include "tests/support/table_node.h"
 
 namespace rdusim::runtime {
 namespace {
-
-Composition composition(const std::string& router) {
-  Composition c;
-  c.name = "property";
-  c.experts = {{"small", "small", 9, {}}, {"large", "large", 3, {}}};
-  c.router.kind = "trace";
-  c.router.runs = router;
-  c.router.model = router == "none" ? "" : "router";
-  c.batch = 4;
-  return c;
-}
-
-Workload random_workload(uint64_t seed, int requests, int64_t gap) {
-  Random random(seed);
-  Workload w;
-  w.source = "random";
-  w.tenants = {"a", "b"};
-  w.notes.resize(static_cast<size_t>(requests));
-  int64_t arrival = 0;
-  for (int i = 0; i < requests; ++i) {
-    arrival += static_cast<int64_t>(random.below(static_cast<uint64_t>(gap)));
-    const auto prompt = static_cast<int64_t>(1 + random.below(40));
-    const auto output = static_cast<int64_t>(1 + random.below(20));
-    const size_t expert = random.below(3) == 0 ? random.below(12) : random.below(3);
-    w.requests.push_back({Picoseconds(arrival), prompt, output, TenantId(random.below(2)), ExpertId(expert)});
-    for (int64_t block = 0; block * 8 < prompt; ++block)
-      w.notes[static_cast<size_t>(i)].prefix_blocks.push_back(static_cast<int64_t>(random.below(2)) +
-                                                              2 * block);
-  }
-  return w;
-}
-
-// A random way to serve.
-ServeOptions random_options(Random& random, const std::string& scheduler) {
-  ServeOptions options;
-  options.scheduler = scheduler;
-  auto policies = eviction_policies();
-  std::erase_if(policies, [](const EvictionChoice& choice) { return choice.offline; });
-  options.eviction = policies[random.below(policies.size())].name;
-  EngineOptions& e = options.engine;
-  const auto maybe = [&] { return random.below(2) == 0; };
-  e.host_iteration_s = maybe() ? 0 : 3e-12;
-  e.max_running = 1 + static_cast<int64_t>(random.below(6));
-  e.prefill_chunk_tokens = maybe() ? 0 : 7;
-  e.quantum_steps = maybe() ? 0 : 5;
-  e.longest_wait_s = maybe() ? 30 : 5e-9;
-  e.deadline_s = 1e-8;
-  e.kv_share = maybe() ? 0 : 0.5;
-  e.kv_page_tokens = 1 + static_cast<int64_t>(random.below(8));
-  e.prefix_block_tokens = 8;
-  e.prefix_sharing = maybe();
-  e.allocation = kSpacePolicyNames[random.below(3)];
-  e.compaction = maybe();
-  e.eager_unload = random.below(4) == 0;
-  e.mechanisms.prefetch = maybe();
-  e.mechanisms.predict_popularity = maybe();
-  e.mechanisms.predict_transition = maybe();
-  e.mechanisms.layerwise = maybe();
-  e.mechanisms.keep_first_layers = maybe() ? 0 : 0.04;
-  e.mechanisms.sram_share = maybe() ? 0 : 0.5;
-  if (maybe()) e.preload = {"popular"};
-  if (maybe()) e.owners = {{"small-0", {"a"}}};
-  e.scrub = maybe();
-  return options;
-}
-
-void add_faults(ServeOptions& options, double span_s) {
-  for (const char* kind : {"hbm-channel", "ddr-channel", "slow-link", "socket-down", "corrupt", "cancel"}) {
-    FaultSpec fault;
-    fault.kind = kind;
-    fault.at_s = span_s * 0.2 * static_cast<double>(options.engine.faults.size() + 1) / 2;
-    fault.duration_s = span_s * 0.1;
-    fault.factor = 0.3;
-    fault.request = 60;
-    options.engine.faults.push_back(fault);
-  }
-}
-
-class RichNode : public TableNode {
- public:
-  explicit RichNode(int64_t hbm) {
-    node_memory.hbm_bytes = Bytes(hbm);
-    node_memory.hbm_bandwidth = BytesPerSecond{2e12};
-    node_memory.store_bandwidth = BytesPerSecond{1.2e12};
-    node_memory.link_bandwidth = BytesPerSecond{1e12};
-    node_memory.sram_bytes = Bytes(250);
-    node_memory.hbm_channels = 8;
-    node_memory.store_channels = 4;
-  }
-  Result<int64_t> layers(const std::string&) override { return int64_t{5}; }
-};
 
 void check_laws(const Workload& w, const NodeResult& r) {
   ASSERT_EQ(r.requests, static_cast<int64_t>(w.requests.size()));
@@ -151,7 +57,8 @@ TEST(RuntimeEngineProperty, NothingIsLostWhateverIsSwitchedOn) {
       if (random.below(2) == 0) add_faults(options, seconds(w.requests.back().arrival));
       const std::vector<SocketGroup> groups(1 + random.below(3), SocketGroup{&node, 2});
       SCOPED_TRACE(scheduler.name + " seed " + std::to_string(seed));
-      auto result = serve_groups(groups, composition(random.below(2) == 0 ? "none" : "embed"), w, options);
+      auto result =
+          serve_groups(groups, random_composition(random.below(2) == 0 ? "none" : "embed"), w, options);
       ASSERT_TRUE(result.ok()) << result.error().to_string();
       check_laws(w, *result);
       paged += result->kv_out_bytes;
@@ -164,6 +71,106 @@ TEST(RuntimeEngineProperty, NothingIsLostWhateverIsSwitchedOn) {
   EXPECT_GT(prefetched, 0);
 }
 
+// Steps: every invocation ends, after those before it; requests fail with a reason, once; parts add up.
+void check_flow_laws(const RequestPlans& plans, const NodeResult& r) {
+  ASSERT_EQ(r.steps.size(), plans.nodes.size());
+  int64_t finished = 0;
+  int64_t asked = 0;
+  for (const ExpertResult& e : r.experts) asked += e.requests;
+  for (size_t i = 0; i < plans.requests(); ++i) {
+    bool failed = false;
+    Picoseconds end;
+    for (uint32_t n = plans.begin[i]; n < plans.begin[i + 1]; ++n) {
+      const RequestRecord& step = r.steps[n];
+      failed |= step.failed;
+      finished += step.failed ? 0 : 1;
+      if (step.failed) continue;
+      end = std::max(end, step.arrival + step.end_to_end());
+      for (const uint32_t before : plans.after(plans.nodes[n])) {
+        const RequestRecord& earlier = r.steps[plans.begin[i] + before];
+        ASSERT_FALSE(earlier.failed);
+        ASSERT_GE(step.arrival, earlier.arrival + earlier.end_to_end());
+      }
+    }
+    ASSERT_EQ(r.records[i].failed, failed);
+    if (failed) continue;
+    ASSERT_EQ(r.records[i].arrival + r.records[i].end_to_end(), end);
+    for (const Picoseconds part : {r.records[i].queueing, r.records[i].routing, r.records[i].switching,
+                                   r.records[i].prefill, r.records[i].earlier, r.records[i].decode}) {
+      ASSERT_GE(part.value, 0);
+    }
+  }
+  EXPECT_EQ(asked, finished);
+  int64_t invocations = 0;
+  for (const FlowResult& flow : r.flows) {
+    EXPECT_EQ(flow.requests, flow.finished + flow.failed);
+    for (const StepResult& step : flow.steps) {
+      EXPECT_EQ(step.invocations, step.finished + step.failed + step.stopped);
+      invocations += step.invocations;
+    }
+  }
+  EXPECT_EQ(invocations, static_cast<int64_t>(plans.nodes.size()));
+}
+
+TEST(RuntimeEngineProperty, FlowsAndConversationsLoseNothingEither) {
+  int64_t failed = 0;
+  int64_t finished = 0;
+  for (const SchedulerChoice& scheduler : schedulers()) {
+    for (uint64_t seed = 0; seed < 24; ++seed) {
+      SCOPED_TRACE(scheduler.name + " seed " + std::to_string(seed));
+      Random random(seed * 91 + 4);
+      RichNode node(random.below(2) == 0 ? 620 : 1400);
+      Workload w = random_workload(seed, 80, 3000);
+      if (random.below(2) == 0) add_follows(w, seed);
+      RequestPlans plans = random_plans(w, seed);
+      ASSERT_EQ(check_plans(plans, 12), "");
+      Composition c = random_composition(random.below(2) == 0 ? "none" : "embed");
+      add_flows(c, plans);
+      ServeOptions options = random_options(random, scheduler.name);
+      options.plans = &plans;
+      if (random.below(2) == 0) add_faults(options, seconds(w.requests.back().arrival) * 2);
+      const std::vector<SocketGroup> groups(1 + random.below(3), SocketGroup{&node, 2});
+      const auto once = [&] { return serve_groups(groups, c, w, options); };
+      const auto result = once();
+      ASSERT_TRUE(result.ok()) << result.error().to_string();
+      ASSERT_EQ(result->requests, result->finished + result->failed);
+      EXPECT_EQ(result->failures.size(), static_cast<size_t>(result->failed));
+      check_flow_laws(plans, *result);
+      failed += result->failed;
+      finished += result->finished;
+      const auto again = once();
+      for (size_t i = 0; i < w.requests.size(); ++i)
+        ASSERT_EQ(result->records[i].end_to_end(), again->records[i].end_to_end());
+    }
+  }
+  EXPECT_GT(failed, 100);
+  EXPECT_GT(finished, 5000);
+}
+
+// Plans that say what would happen anyway change nothing.
+TEST(RuntimeEngineProperty, PlainPlansAreNoPlans) {
+  for (const SchedulerChoice& scheduler : schedulers()) {
+    for (uint64_t seed = 0; seed < 10; ++seed) {
+      Random random(seed * 13 + 1);
+      RichNode node(1400);
+      const Workload w = random_workload(seed, 100, 3000);
+      const Composition c = random_composition(seed % 2 == 0 ? "none" : "embed");
+      ServeOptions options = random_options(random, scheduler.name);
+      options.engine.owners.clear();
+      const NodeResult alone = serve(node, c, w, options).value();
+      const RequestPlans plans = plan_requests(w, c, 1).value();
+      options.plans = &plans;
+      const NodeResult planned = serve(node, c, w, options).value();
+      for (size_t i = 0; i < w.requests.size(); ++i) {
+        ASSERT_EQ(alone.records[i].queueing, planned.records[i].queueing) << scheduler.name << " " << seed;
+        ASSERT_EQ(alone.records[i].end_to_end(), planned.records[i].end_to_end());
+      }
+      EXPECT_EQ(alone.bytes[0].bytes, planned.bytes[0].bytes);
+      EXPECT_EQ(alone.expert_hit_rate, planned.expert_hit_rate);
+    }
+  }
+}
+
 TEST(RuntimeEngineProperty, TwiceTheSame) {
   for (const SchedulerChoice& scheduler : schedulers()) {
     const Workload w = random_workload(3, 200, 2000);
@@ -172,7 +179,7 @@ TEST(RuntimeEngineProperty, TwiceTheSame) {
       RichNode node(1400);
       ServeOptions options = random_options(random, scheduler.name);
       add_faults(options, seconds(w.requests.back().arrival));
-      return serve(node, composition("embed"), w, options).value();
+      return serve(node, random_composition("embed"), w, options).value();
     };
     const NodeResult a = once();
     const NodeResult b = once();
@@ -191,7 +198,7 @@ TEST(RuntimeEngineProperty, SequentialIsThePublishedRuleToThePicosecond) {
       TableNode node;
       node.node_memory.hbm_bytes = Bytes(seed % 2 == 0 ? 520 : 900);
       node.overhead = Picoseconds(13);
-      const Composition c = composition("embed");
+      const Composition c = random_composition("embed");
       Workload w = random_workload(seed, 150, seed % 3 == 0 ? 500 : 5000);
       ServeOptions options;
       options.batch = batch;
@@ -227,7 +234,7 @@ TEST(RuntimeEngineProperty, NobodyStarvesBeyondTheLongestWait) {
     options.engine.longest_wait_s = 10'000e-12;
     options.engine.deadline_s = 10'000e-12;
     options.engine.kv_share = 1;
-    Composition c = composition("none");
+    Composition c = random_composition("none");
     const NodeResult r = serve(node, c, w, options).value();
     // One batch of four may be under way: four prefills and eight steps.
     EXPECT_LE((r.records[5].queueing + r.records[5].switching).value, 10'000 + 4 * 100 + 8 * 130 + 103)

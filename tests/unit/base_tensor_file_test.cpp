@@ -94,6 +94,80 @@ TEST(Safetensors, FromDiskEqualsFromMemory) {
   EXPECT_EQ(SafetensorsFile::open(path).error().code, ErrorCode::kNotFound);
 }
 
+class ShardedSafetensors : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        std::filesystem::path(::testing::TempDir()) /
+        (std::string("rdusim_shards_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::create_directories(folder_);
+    write("one.safetensors", shard("a", 1.5F));
+    write("two.safetensors", shard("b", -2.0F));
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  static std::string shard(const std::string& tensor, float value) {
+    auto bytes = safetensors("{" + entry(tensor, "F32", "[1]", 0, 4) + "}", 0);
+    append<float>(bytes, {value});
+    return {bytes.begin(), bytes.end()};
+  }
+  void write(const std::string& name, const std::string& text) const {
+    ASSERT_TRUE(write_file_atomically((folder_ / name).string(), text).ok());
+  }
+  void index(const std::string& map) const {
+    write("model.safetensors.index.json", R"({"metadata": {"total_size": 8}, "weight_map": {)" + map + "}}");
+  }
+  std::string error() const {
+    const auto file = SafetensorsFile::open_model(folder_.string());
+    return file.ok() ? "no error" : file.error().to_string();
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(ShardedSafetensors, AreReadAsOneFile) {
+  index(R"("b": "two.safetensors", "a": "one.safetensors")");
+  const auto file = SafetensorsFile::open_model(folder_.string());
+  ASSERT_TRUE(file.ok()) << file.error().to_string();
+  EXPECT_EQ(file->entries().size(), 2U);
+  EXPECT_THAT(file->files(),
+              ElementsAre((folder_ / "one.safetensors").string(), (folder_ / "two.safetensors").string()));
+  EXPECT_THAT(file->read("a")->values, ElementsAre(1.5F));
+  EXPECT_THAT(file->read("b")->values, ElementsAre(-2.0F));
+  EXPECT_THAT(file->read("c").error().to_string(), HasSubstr("no tensor `c`"));
+}
+
+TEST_F(ShardedSafetensors, ASingleFileGoesFirst) {
+  index(R"("b": "two.safetensors", "a": "one.safetensors")");
+  write("model.safetensors", shard("c", 3.0F));
+  const auto file = SafetensorsFile::open_model(folder_.string());
+  ASSERT_TRUE(file.ok()) << file.error().to_string();
+  EXPECT_THAT(file->read("c")->values, ElementsAre(3.0F));
+}
+
+TEST_F(ShardedSafetensors, IndexAndFilesMustAgree) {
+  EXPECT_THAT(error(), HasSubstr("has neither model.safetensors nor model.safetensors.index.json"));
+  index(R"("a": "one.safetensors", "c": "one.safetensors")");
+  EXPECT_THAT(error(), HasSubstr("no tensor `c`"));
+  index(R"("a": "one.safetensors", "b": "one.safetensors")");
+  EXPECT_THAT(error(), HasSubstr("no tensor `b`"));
+  index(R"("a": "two.safetensors")");
+  EXPECT_THAT(error(), HasSubstr("holds tensor `b`, which the index does not name"));
+  index(R"("a": "one.safetensors", "b": "three.safetensors")");
+  EXPECT_THAT(error(), HasSubstr("three.safetensors"));
+  write("model.safetensors.index.json", R"({"weight_map": {}})");
+  EXPECT_THAT(error(), HasSubstr("names no tensor"));
+  write("model.safetensors.index.json", R"({"weight_map": [1]})");
+  EXPECT_THAT(error(), HasSubstr("must be a map"));
+}
+
+TEST_F(ShardedSafetensors, NothingOutsideTheFolderIsOpened) {
+  for (const char* const name : {"../one.safetensors", "/etc/passwd", "sub/one.safetensors", "..", ""}) {
+    index(fmt::format(R"("a": "{}")", name));
+    EXPECT_THAT(error(), HasSubstr("names in its own folder")) << name;
+  }
+}
+
 TEST(Safetensors, BrokenLengths) {
   EXPECT_THAT(open_error({1, 2, 3}), HasSubstr("3 bytes are too few for a safetensors file"));
   auto bytes = safetensors("{}", 0);

@@ -351,5 +351,38 @@ TEST(EveryOperator, NameGoesBackToTheKind) {
   EXPECT_EQ(op_from_name("matmul"), std::nullopt);
 }
 
+TEST(Transpose, TurnsTheRowsOfEachSequence) {
+  expect_near(OpCase().input(tensor(4, 2, {1, 2, 3, 4, 5, 6, 7, 8})).run(OpKind::kTranspose), 4, 2,
+              {1, 3, 2, 4, 5, 7, 6, 8});
+  EXPECT_NE(
+      OpCase().input(tensor(3, 2, {1, 2, 3, 4, 5, 6})).error(OpKind::kTranspose).find("whole sequences"),
+      std::string::npos);
+}
+
+TEST(Mul, ATableRepeats) {
+  const Tensor table = tensor(2, 1, {10, 100});
+  expect_near(OpCase().input(tensor(4, 1, {1, 2, 3, 4})).input(table).run(OpKind::kMul), 4, 1,
+              {10, 200, 30, 400});
+}
+
+// Of y = x w^T with w = [[1, 2], [3, 4], [5, 6]] and dy = [1, 10, 100].
+TEST(LinearBack, GradientsByHand) {
+  const Tensor dy = tensor(1, 3, {1, 10, 100});
+  expect_near(OpCase().input(dy).input(tensor(3, 2, {1, 2, 3, 4, 5, 6})).run(OpKind::kLinearBack), 1, 2,
+              {531, 642});
+  expect_near(OpCase().input(dy).input(tensor(1, 2, {2, 3})).run(OpKind::kLinearGrad), 3, 2,
+              {2, 3, 20, 30, 200, 300});
+}
+
+TEST(CrossEntropy, OfEqualLogits) {
+  const Tensor logits = tensor(1, 4, {2, 2, 2, 2});
+  const Tensor target = tensor(1, 1, {3});
+  expect_near(OpCase().input(logits).input(target, DType::kInt32).run(OpKind::kCrossEntropy), 1, 1,
+              {std::log(4.0F)});
+  expect_near(
+      OpCase().input(logits).input(target, DType::kInt32).run(OpKind::kCrossEntropyBack, {{"scale", 2.0}}), 1,
+      4, {0.5F, 0.5F, 0.5F, -1.5F});
+}
+
 }  // namespace
 }  // namespace rdusim::compiler

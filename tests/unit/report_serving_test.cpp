@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+
+#include "report/result_page.h"
 
 namespace rdusim::report {
 namespace {
@@ -86,19 +90,61 @@ TEST(ServingReport, RecordsHaveARowARequestAndNode) {
   EXPECT_EQ(serving_records({small_node("a", 1), small_node("b", 1)}).rows.size(), 4U);
 }
 
-TEST(ServingReport, TheTimelineShowsCopiesAndPassesInOrder) {
-  const auto spans = serving_timeline({small_node("a", 1)});
-  ASSERT_FALSE(spans.empty());
-  EXPECT_EQ(spans[0].name, "switch to code");
-  EXPECT_EQ(spans[0].begin_ps, 1'000'000'000);
-  EXPECT_EQ(spans[0].duration_ps, 40'000'000'000);
+TEST(ServingReport, TheTimelineJoinsARequestToItsCopyAndPasses) {
+  const auto spans = serving_timeline({small_node("a", 1)}).spans;
+  std::vector<std::string> touched;  // by the arrow of request 0
+  const uint64_t arrow = uint64_t{1} << 40U;
+  for (const auto& span : spans) {
+    if (std::find(span.flows.begin(), span.flows.end(), arrow) != span.flows.end())
+      touched.push_back(span.track + ": " + span.name);
+  }
+  EXPECT_EQ(touched,
+            (std::vector<std::string>{"store to HBM: copy of code", "request 0: waits",
+                                      "work: switch to code", "work: prefill code", "work: decode code"}));
+  const auto switched = std::find_if(spans.begin(), spans.end(), [](const auto& s) {
+    return s.track == "work" && s.name == "switch to code";
+  });
+  ASSERT_NE(switched, spans.end());
+  EXPECT_EQ(switched->begin_ps, 1'000'000'000);
+  EXPECT_EQ(switched->duration_ps, 40'000'000'000);
+}
+
+TEST(ServingReport, RequestsThatRunTogetherHaveTracksOfTheirOwn) {
+  const auto spans = serving_timeline({small_node("a", 1)}).spans;  // both begin within the first's decode
+  std::map<std::string, int64_t> end_of_track;
+  for (const auto& span : spans) {
+    if (!span.track.starts_with("work")) continue;
+    EXPECT_GE(span.begin_ps, end_of_track[span.track]) << span.track << " " << span.name;
+    end_of_track[span.track] = span.begin_ps + span.duration_ps;
+  }
+  EXPECT_EQ(end_of_track.size(), 2U);
+}
+
+TEST(ServingReport, OfManyRequestsEveryNthIsDrawnAndTheFileSaysSo) {
+  auto node = small_node("a", 1);
+  for (uint32_t i = 2; i < 3 * kTracedRequests; ++i) {
+    node.records.push_back(node.records[1]);
+    node.records.back().request = RequestId(i);
+  }
+  const auto timeline = serving_timeline({node});
+  EXPECT_NE(timeline.sampling.find("one of every 3 of 6000 requests is drawn"), std::string::npos)
+      << timeline.sampling;
+  EXPECT_LT(timeline.spans.size(), 8 * kTracedRequests);
 }
 
 TEST(ServingReport, ThePageHasEveryFigure) {
-  const auto page = serving_page("coe", {small_node("a", 1), small_node("b", 10)});
-  const auto html = page_html(page, {});
-  for (const char* figure : {"Time of a node for one request", "Mean latency of a request",
-                             "Share of requests that end within a time", "Experts in HBM on a"}) {
+  auto json = serving_json({small_node("a", 1), small_node("b", 10)});
+  json["composition"] = "coe";
+  const auto file = result_of_text("result.json", json_text(json));
+  ASSERT_TRUE(file.ok()) << file.error().to_string();
+  const auto page = result_page({*file});
+  ASSERT_TRUE(page.ok()) << page.error().to_string();
+  const auto html = page_html(*page, Manifest{});
+  for (const char* figure :
+       {"Time of a node for one request", "Mean latency of a request",
+        "Share of requests that end within a time", "Share of requests whose first token comes",
+        "Share of switches that end", "Experts in HBM on a", "Experts in HBM on b", "HBM of a over time",
+        "Bytes that moved on a", "How long?", "What would help?"}) {
     EXPECT_NE(html.find(figure), std::string::npos) << figure;
   }
 }

@@ -73,7 +73,7 @@ TEST(RuntimeKvPool, WholePagesAndNothingBeyondTheCapacity) {
 
 TEST(RuntimeKvPool, SharedBlocksAreHeldOnceAndKeptUntilRoomIsNeeded) {
   KvPool pool(Bytes(100), 1);
-  const std::vector<int64_t> blocks{7, 8, 9};
+  const std::vector<uint64_t> blocks{7, 8, 9};
   EXPECT_EQ(pool.acquire_blocks(ExpertId(0), blocks, Bytes(20)), 3U);
   EXPECT_EQ(pool.cached_blocks(ExpertId(0), blocks), 3U);
   EXPECT_EQ(pool.cached_blocks(ExpertId(1), blocks), 0U);  // another expert's keys and values differ

@@ -16,7 +16,7 @@
 #include "base/io/file.h"
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
-#include "cli/validation.h"
+#include "cli/validate/points.h"
 #include "runtime/memo_execution.h"
 
 namespace rdusim::cli {
@@ -101,8 +101,11 @@ Result<double> request_seconds(ChipExecution& execution, const std::string& mode
 
 }  // namespace
 
-Result<std::vector<PointResult>> single_model_points(Session& session, const std::string& csv_path,
-                                                     const std::string& stack, Progress& progress) {
+Result<std::vector<PointResult>> single_model_points(ValidationContext& context,
+                                                     const std::string& csv_path) {
+  Session& session = context.session;
+  Progress& progress = context.progress;
+  const std::string& stack = context.stack;
   RDU_ASSIGN(const auto rows, read_rows(csv_path));
   RDU_CHECK_OK(session.record_file(csv_path));
   RDU_ASSIGN(const auto known, list_models(session.config.config_dir));
@@ -138,22 +141,6 @@ double geometric_mean_error_percent(const std::vector<PointResult>& points) {
     ++count;
   }
   return count > 0 ? (std::exp(sum / static_cast<double>(count)) - 1) * 100 : 0;
-}
-
-std::vector<ValidationRow> single_model_rows(const std::vector<PointResult>& points,
-                                             const std::string& csv_path) {
-  std::vector<ValidationRow> rows;
-  for (const PointResult& point : points) {
-    if (!point.failure.empty()) continue;
-    const std::string model = point.model.substr(point.model.find_last_of('/') + 1);
-    // Llama-2-7B: an older build (configs/published/README.md). Batch 16: the published build pads to static
-    // buckets, which is not modelled yet.
-    const bool judged = point.batch == 1 && model != "Llama-2-7b-hf";
-    rows.push_back({fmt::format("{} n={} batch={}", model, point.tokens, point.batch), "single-model",
-                    "LLM-Inference-Bench", point.published_s, point.simulated_s, "s", judged ? 15.0 : 0,
-                    "rdusim validate --points " + csv_path});
-  }
-  return rows;
 }
 
 }  // namespace rdusim::cli

@@ -1,0 +1,70 @@
+// rdusim report: results that were written as JSON or CSV as one page.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "base/io/file.h"
+#include "cli/commands/commands.h"
+#include "report/page.h"
+#include "report/result_page.h"
+
+namespace rdusim::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> results;
+  std::string output = "out/report.html";
+};
+
+// Of a CSV, the manifest is the file beside it, if there is one.
+Result<report::Manifest> manifest_of(const report::ResultFile& file) {
+  if (!file.is_table) return report::read_manifest(file.root);
+  const std::string beside = file.name + ".manifest.json";
+  if (!std::filesystem::exists(beside)) return report::Manifest{};
+  RDU_ASSIGN(const auto document, read_document(beside));
+  return report::read_manifest(document);
+}
+
+Result<int> run(Session& session, const Options& options) {
+  std::vector<report::ResultFile> files;
+  std::vector<report::NamedManifest> manifests;
+  for (const auto& path : options.results) {
+    RDU_ASSIGN(auto file, report::read_result_file(path));
+    RDU_ASSIGN(auto manifest, manifest_of(file));
+    manifests.push_back({path, std::move(manifest)});
+    files.push_back(std::move(file));
+  }
+  RDU_ASSIGN(const auto page, report::result_page(files));
+  const std::string html = report::page_html(page, manifests);
+  RDU_CHECK_OK(write_file_atomically(options.output, html));
+  for (const auto& answer : page.answers) session.print(fmt::format("{} {}\n", answer.question, answer.text));
+  session.print(fmt::format("{}\n", options.output));
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, Session& session) {
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("report", "results as one page that opens without network");
+  command
+      ->add_option("RESULT", options->results, "files of simulate --json or serve --json, or CSV of a sweep")
+      ->required();
+  command->add_option("-o,--output", options->output, "page to write (default out/report.html)")
+      ->type_name("FILE");
+  command->footer(
+      "The page needs neither network nor script; it reads in the light, in the dark and on paper. What is "
+      "in the\n"
+      "files is shown as text, whatever it says.\n"
+      "\n"
+      "Examples:\n"
+      "  rdusim simulate llama-2-7b --context 4096 --json out/decode.json\n"
+      "  rdusim report out/decode.json -o out/decode.html\n"
+      "  rdusim report out/fused.json out/unfused.json      the runs beside each other\n"
+      "  rdusim report out/memory-bandwidths.csv");
+  command->callback(
+      [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });
+}
+
+}  // namespace rdusim::cli

@@ -1,0 +1,126 @@
+// What must hold of the cycle fidelity on every chip that ships, over random programs: it moves and fires
+// what event does, nothing is above its peak, more bandwidth is not slower where nothing takes turns, a run
+// repeats; and event comes near its time.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+
+#include "base/arch/chip_fields.h"
+#include "base/arch/dram_fields.h"
+#include "base/arch/load.h"
+#include "base/io/document.h"
+#include "base/program/program_text.h"
+#include "sim/simulator.h"
+#include "tests/support/random_program.h"
+
+namespace rdusim::sim {
+namespace {
+
+using namespace rdusim::testing;  // NOLINT: builder words
+
+const std::string kConfigs = std::string(RDUSIM_SOURCE_DIR) + "/configs";
+
+struct Machine {
+  NodeSpec node;
+  MemoryDevices devices;
+};
+
+// Every chip file in the paper's node of eight, with its memory devices.
+std::vector<Machine> every_machine() {
+  std::vector<std::string> chips;
+  for (const auto& entry : std::filesystem::directory_iterator(kConfigs + "/chips"))
+    chips.push_back(entry.path().string());
+  std::sort(chips.begin(), chips.end());
+  std::vector<Machine> machines;
+  for (const std::string& path : chips) {
+    ConfigContext context;
+    context.config_dir = kConfigs;
+    Machine m;
+    auto node = load_node(context, "sn40l-8");
+    auto chip = chip_fields().parse(*read_document(path));
+    EXPECT_TRUE(node.ok() && chip.ok()) << path;
+    m.node = *node;
+    m.node.chip = *chip;
+    m.node.stacks[0].hardware_launch_s = 1e-6;
+    auto hbm = load_dram(context, m.node.chip.name + "-hbm");
+    auto ddr = load_dram(context, m.node.chip.name + "-ddr");
+    EXPECT_TRUE(hbm.ok() && ddr.ok()) << path;
+    m.devices.hbm = std::make_shared<const DramSpec>(*hbm);
+    m.devices.ddr = std::make_shared<const DramSpec>(*ddr);
+    machines.push_back(std::move(m));
+  }
+  return machines;
+}
+
+RunResult timed(const Program& p, const NodeSpec& node, const MemoryDevices& devices, Fidelity fidelity) {
+  RunOptions options;
+  options.fidelity = fidelity;
+  options.devices = devices;
+  auto result = run(p, node, node.stacks[0], options);
+  EXPECT_TRUE(result.ok()) << result.error().to_string();
+  return *result;
+}
+
+RunResult cycle_of(const Program& p, const Machine& m) {
+  return timed(p, m.node, m.devices, Fidelity::kCycle);
+}
+
+// Channels cross the RDN, as in compiled programs.
+std::vector<Program> programs(uint64_t seed, int count) {
+  ProgramGenerator generator(seed, 24);
+  std::vector<Program> out;
+  for (int i = 0; i < count; ++i) {
+    Program p = with_links_and_tiers(generator.make().program, static_cast<uint64_t>(i));
+    for (Channel& c : p.sections[0].channels) c.links = std::max<int64_t>(1, c.links);
+    out.push_back(std::move(p));
+  }
+  return out;
+}
+
+TEST(CycleProperty, MovesAndFiresWhatEventDoes) {
+  for (const Machine& m : every_machine()) {
+    for (const Program& p : programs(91, 25)) {
+      SCOPED_TRACE(m.node.chip.name + "\n" + print_program(p));
+      const RunResult event = timed(p, m.node, {}, Fidelity::kEvent);
+      const RunResult cycle = cycle_of(p, m);
+      EXPECT_EQ(cycle.bytes, event.bytes);
+      EXPECT_EQ(cycle.rdn_byte_hops, event.rdn_byte_hops);
+      const int64_t units = m.node.chip.pcu.count + m.node.chip.pmu.count;
+      EXPECT_EQ(cycle.unit_cycles.total(), units * cycle.cycles * p.sockets);
+      for (size_t s = 0; s < cycle.sections.size(); ++s) {
+        for (size_t u = 0; u < cycle.sections[s].units.size(); ++u) {
+          EXPECT_EQ(cycle.sections[s].units[u].firings, event.sections[s].units[u].firings);
+          EXPECT_EQ(cycle.sections[s].units[u].work, event.sections[s].units[u].work);
+        }
+      }
+    }
+  }
+}
+
+TEST(CycleProperty, NoChannelIsAboveItsPeakAndARunRepeats) {
+  for (const Machine& m : every_machine()) {
+    for (const Program& p : programs(92, 15)) {
+      SCOPED_TRACE(m.node.chip.name + "\n" + print_program(p));
+      const RunResult r = cycle_of(p, m);
+      EXPECT_EQ(r.cycles, cycle_of(p, m).cycles);
+      for (const SectionResult& s : r.sections) {
+        const double seconds = static_cast<double>(s.cycles_per_launch) / r.clock_hz;
+        const auto rate = [&](Wire wire) {
+          double bytes = 0;
+          for (const int64_t b : s.bytes[static_cast<size_t>(wire)]) bytes += static_cast<double>(b);
+          return bytes / seconds;
+        };
+        EXPECT_LE(rate(Wire::kHbm), m.devices.hbm->peak_bytes_per_s());
+        EXPECT_LE(rate(Wire::kDdr), m.devices.ddr->peak_bytes_per_s());
+        EXPECT_LE(rate(Wire::kLink), m.node.link.bandwidth_bytes_per_s);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rdusim::sim
