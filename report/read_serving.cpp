@@ -61,6 +61,25 @@ void read_lists(ResultReader& reader, const DocumentNode& json, NodeView& node) 
   node.all_stays = reader.number(*residency, "count") <= static_cast<double>(node.stays.size());
 }
 
+FlowView read_flow(ResultReader& reader, const DocumentNode& json, const char* count) {
+  FlowView flow;
+  flow.name = reader.text(json, "name");
+  flow.requests = reader.number(json, count);
+  flow.split = read_split(reader, json, "split");
+  flow.latency = read_quantiles(reader, json, "latency");
+  for (const DocumentNode& step : reader.items(json, "steps"))
+    flow.steps.push_back(read_flow(reader, step, "invocations"));
+  return flow;
+}
+
+void read_energy(ResultReader& reader, const DocumentNode& json, NodeView& node) {
+  const DocumentNode* energy = json.find("energy");
+  if (energy == nullptr) return;
+  node.mean_power_w = reader.number(*energy, "mean_w");
+  for (const auto& [cause, joules] : reader.members(*energy, "by_cause_j"))
+    node.energy_j.push_back({cause, reader.as_number(joules)});
+}
+
 NodeView read_node(ResultReader& reader, const std::string& name, const DocumentNode& json) {
   NodeView node;
   node.name = name;
@@ -93,6 +112,9 @@ NodeView read_node(ResultReader& reader, const std::string& name, const Document
     }
   }
   read_lists(reader, json, node);
+  for (const DocumentNode& flow : reader.items(json, "flows"))
+    node.flows.push_back(read_flow(reader, flow, "requests"));
+  read_energy(reader, json, node);
   node.all_records = node.finished + node.failed <= static_cast<double>(node.records.size());
   if (const DocumentNode* ranked = json.find("ranked")) {
     node.latency_values_s = reader.numbers(*ranked, "latency_s");

@@ -7,10 +7,13 @@
 namespace rdusim::report {
 namespace {
 
-enum class Kind { kRun, kServing, kSweep, kUnknown };
+enum class Kind { kRun, kServing, kExplanation, kSweep, kUnknown };
 
 Kind kind_of(const ResultFile& file) {
   if (file.is_table) return Kind::kSweep;
+  if (file.root.find("kind") != nullptr &&
+      (file.root.find("bottleneck") != nullptr || file.root.find("nodes") != nullptr))
+    return Kind::kExplanation;
   if (file.root.find("nodes") != nullptr && file.root.find("composition") != nullptr) return Kind::kServing;
   if (file.root.find("sections") != nullptr && file.root.find("program") != nullptr) return Kind::kRun;
   return Kind::kUnknown;
@@ -69,12 +72,17 @@ Result<Page> result_page(const std::vector<ResultFile>& files) {
         parts.push_back(serving_part(serving));
         break;
       }
+      case Kind::kExplanation: {
+        RDU_ASSIGN(PagePart part, explanation_part(file.root));
+        parts.push_back(std::move(part));
+        break;
+      }
       case Kind::kSweep:
         parts.push_back(sweep_part(file.name, file.table));
         break;
       case Kind::kUnknown:
         return Error{ErrorCode::kInvalidInput, file.name, "no result that a page is known for",
-                     "give what simulate --json or serve --json wrote, or the CSV of a sweep"};
+                     "give what simulate, serve or explain wrote with --json, or the CSV of a sweep"};
     }
   }
   for (auto& part : parts) append(page, std::move(part), files.size() > 1);

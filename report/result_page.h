@@ -37,6 +37,8 @@ struct PagePart {
 };
 PagePart run_part(const RunView& run);
 PagePart serving_part(const ServingView& serving);
+// Of what `rdusim explain --json` wrote: {"kind": "simulate" or "serve", "parameters" or "nodes", ...}.
+Result<PagePart> explanation_part(const DocumentNode& root);
 // Axes are the first columns that together tell all rows apart; every other numeric column is drawn over the
 // last axis that has three numbers or more, a line for each value of the others.
 PagePart sweep_part(const std::string& name, const CsvTable& table);

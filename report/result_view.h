@@ -135,6 +135,14 @@ struct OccupancyView {
   double expert_bytes = 0;
   double kv_bytes = 0;
 };
+// A flow of several invocations, or one step of it.
+struct FlowView {
+  std::string name;
+  double requests = 0;  // of a step: its invocations
+  SplitView split;      // mean of a finished one
+  QuantilesView latency;
+  std::vector<FlowView> steps;
+};
 struct NodeView {
   std::string name;
   bool served = false;  // and at least one request finished
@@ -166,6 +174,9 @@ struct NodeView {
   std::vector<RecordView> records;  // the first of them
   bool all_records = true;
   std::vector<OccupancyView> occupancy;
+  std::vector<FlowView> flows;
+  std::vector<NamedAmount> energy_j;  // by cause; empty when not asked for
+  double mean_power_w = 0;
   std::vector<double> latency_values_s;  // evenly ranked, ascending
   std::vector<double> ttft_values_s;
   std::vector<double> switching_values_s;

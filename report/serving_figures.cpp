@@ -226,4 +226,42 @@ Figure tier_figure(const NodeView& node) {
                       table, "memory.csv");
 }
 
+Figure flow_figure(const NodeView& node) {
+  std::vector<StackedBar> bars;
+  const FlowView* slowest = nullptr;
+  const auto add = [&](const std::string& label, const SplitView& split) {
+    bars.push_back(
+        {label, {split.queueing_s, split.routing_s, split.switching_s, split.prefill_s, split.decode_s}});
+  };
+  for (const auto& flow : node.flows) {
+    add(flow.name, flow.split);
+    if (slowest == nullptr || flow.latency.mean_s > slowest->latency.mean_s) slowest = &flow;
+    for (const auto& step : flow.steps) add(flow.name + ": " + step.name, step.split);
+  }
+  return {fmt::format("Flows on {}: the slowest, {}, takes {} in the mean and {} at the 95th percentile, "
+                      "over {} requests. "
+                      "Decode of a whole flow holds its earlier steps.",
+                      node.name, slowest->name, format_time(slowest->latency.mean_s),
+                      format_time(slowest->latency.p95_s), format_amount(slowest->requests)),
+          stacked_bars("Mean latency of flows and their steps on " + node.name,
+                       {"queueing", "routing", "switching", "prefill", "decode"}, bars, format_time)};
+}
+
+Figure energy_figure(const NodeView& node) {
+  std::vector<PlainBar> bars;
+  double total = 0;
+  for (const auto& part : node.energy_j) total += part.amount;
+  const auto most = std::max_element(node.energy_j.begin(), node.energy_j.end(),
+                                     [](const auto& a, const auto& b) { return a.amount < b.amount; });
+  const auto joules = [](double j) { return format_number(j) + " J"; };
+  for (const auto& part : node.energy_j) {
+    if (part.amount > 0)
+      bars.push_back({part.name, part.amount, 4, format_percent(total > 0 ? part.amount / total : 0)});
+  }
+  return {fmt::format("{} spends {} ({} a request, {} W in the mean); {} is {} of it.", node.name,
+                      joules(total), joules(total / node.finished), format_number(node.mean_power_w),
+                      most->name, format_percent(total > 0 ? most->amount / total : 0)),
+          plain_bars("Energy of " + node.name + " by cause", bars, joules)};
+}
+
 }  // namespace rdusim::report

@@ -15,5 +15,9 @@ Figure occupancy_figure(const NodeView& node);
 Figure traffic_figure(const NodeView& node);
 // Bytes of a request by memory and cause, and what waiting for each memory takes.
 Figure tier_figure(const NodeView& node);
+// Mean latency of each step of the node's flows, by part. The node has flows.
+Figure flow_figure(const NodeView& node);
+// Joules by cause. The node has its energy.
+Figure energy_figure(const NodeView& node);
 
 }  // namespace rdusim::report

@@ -154,7 +154,7 @@ Figure latency_table(const ServingView& serving) {
               {}};
   for (const auto& node : serving.nodes) {
     if (!node.served) {
-      table.add({node.name, format_amount(node.requests), format_amount(node.failed), node.reason});
+      table.add({node.name, format_amount(node.requests), format_amount(node.failed), "does not run"});
       continue;
     }
     table.add({node.name, format_amount(node.requests), format_amount(node.failed),
@@ -172,7 +172,7 @@ Figure work_table(const ServingView& serving) {
       {}};
   for (const auto& node : serving.nodes) {
     if (!node.served) {
-      table.add({node.name, node.reason});
+      table.add({node.name, "does not run"});
       continue;
     }
     const SplitView each = node.per_request();
@@ -199,7 +199,7 @@ Figure speedup_table(const ServingView& serving) {
   for (size_t n = 1; n < serving.nodes.size(); ++n) {
     const NodeView& node = serving.nodes[n];
     if (!node.served) {
-      table.add({node.name, node.reason, "–", "–"});
+      table.add({node.name, "does not run", "–", "–"});
       continue;
     }
     const SplitView other = node.per_request();
@@ -272,15 +272,20 @@ PagePart serving_part(const ServingView& serving) {
         "Of the requests that had to switch, half wait for it at most", &NodeView::switching_values_s));
   }
   PageSection memory{"Memory", {}};
+  PageSection flows{"Flows", {}};
+  PageSection energy{"Energy", {}};
   for (const auto& node : serving.nodes) {
     if (!node.served) continue;
+    if (!node.flows.empty()) flows.figures.push_back(flow_figure(node));
+    if (!node.energy_j.empty()) energy.figures.push_back(energy_figure(node));
     switching.figures.push_back(residency_figure(node));
     memory.figures.push_back(occupancy_figure(node));
     if (!node.moved.empty()) memory.figures.push_back(traffic_figure(node));
   }
   memory.figures.push_back(tier_figure(*first));
-  part.sections.push_back(std::move(switching));
-  part.sections.push_back(std::move(memory));
+  for (PageSection* section : {&flows, &switching, &memory, &energy}) {
+    if (!section->figures.empty()) part.sections.push_back(std::move(*section));
+  }
   if (!first->experts.empty()) part.sections.push_back({"Experts", {expert_table(*first)}});
   return part;
 }

@@ -144,7 +144,7 @@ StudyAnswer ratio(const StudyQuestion& q) {
     if (most == 0)
       answer.text += fmt::format("{} runs at no setting that {} runs at.", name, q.series.front().name);
     else
-      answer.text += fmt::format("{} of {} is between {} (at {}) and {} (at {}) that of {}.", q.y_label, name,
+      answer.text += fmt::format("{}: {} is between {} (at {}) and {} (at {}) that of {}.", name, q.y_label,
                                  format_ratio(least), q.x_format(least_x), format_ratio(most),
                                  q.x_format(most_x), q.series.front().name);
     answer.text += failures(q, q.series[s]) + " ";
@@ -177,7 +177,7 @@ std::string rule_text(const StudyQuestion& question) {
     case AnswerRule::kRuns:
       return fmt::format("Rule: the most {} that runs.", question.x_label);
     case AnswerRule::kRatio:
-      return fmt::format("Rule: {} of each line divided by that of the first.", question.y_label);
+      return fmt::format("Rule: the {} of each line divided by that of the first.", question.y_label);
     case AnswerRule::kNone:
       break;
   }

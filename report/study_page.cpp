@@ -61,10 +61,11 @@ Page study_page(const std::string& title, const std::string& about,
     const StudyQuestion& question = questions[i];
     const StudyAnswer answer = answer_of(question);
     if (!answer.text.empty()) page.answers.push_back({question.asks, answer.text});
-    page.sections.push_back({question.asks,
-                             {chart_of(question, answer),
-                              table_figure(fmt::format("{} by {}.", question.y_label, question.x_label),
-                                           table_of(question), fmt::format("question-{}.csv", i + 1))}});
+    page.sections.push_back(
+        {question.asks,
+         {chart_of(question, answer),
+          table_figure(fmt::format("As numbers: {} by {}.", question.y_label, question.x_label),
+                       table_of(question), fmt::format("question-{}.csv", i + 1))}});
   }
   return page;
 }

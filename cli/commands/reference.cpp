@@ -124,6 +124,8 @@ Result<int> check(const Session& session, const Pages& pages, const std::string&
 }
 
 Result<int> write(const Session& session, const Pages& pages, const std::string& folder) {
+  std::error_code ignored;  // writing says what is wrong
+  std::filesystem::create_directories(folder, ignored);
   for (const auto& [name, text] : pages) {
     RDU_CHECK_OK(write_file_atomically(folder + "/" + name, text));
     session.print(fmt::format("{}/{}\n", folder, name));

@@ -49,7 +49,8 @@ void add_report(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("report", "results as one page that opens without network");
   command
-      ->add_option("RESULT", options->results, "files of simulate --json or serve --json, or CSV of a sweep")
+      ->add_option("RESULT", options->results,
+                   "what simulate, serve or explain wrote with --json, or the CSV of a sweep")
       ->required();
   command->add_option("-o,--output", options->output, "page to write (default out/report.html)")
       ->type_name("FILE");

@@ -46,7 +46,9 @@ Result<int> run(Session& session, const std::string& name) {
 void add_schema(CLI::App& app, Session& session) {
   auto name = std::make_shared<std::string>();
   auto* command = app.add_subcommand("schema", "print the JSON schema of a kind of configuration file");
-  command->add_option("KIND", *name, "chip, node, gpu_node, energy, composition, serving, study, sweep or workload")
+  command
+      ->add_option("KIND", *name,
+                   "chip, node, gpu_node, energy, composition, serving, study, sweep or workload")
       ->required();
   command->footer("Example:\n  rdusim schema chip > chip.schema.json");
   command->callback([&session, name] { session.body = [name](Session& s) { return run(s, *name); }; });

@@ -1,3 +1,5 @@
+// rdusim study codesign: the questions of a design review (study_spec.h), each swept and answered by its
+// rule, as a page.
 #include "cli/commands/commands.h"
 
 #include <fmt/format.h>

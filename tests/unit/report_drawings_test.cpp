@@ -86,7 +86,7 @@ TEST(StackedArea, APeakBetweenDrawnSamplesIsKept) {
   for (int i = 0; i < 10'000; ++i) samples.push_back({i * 1.0, {i == 5003 ? 100.0 : 1.0}});
   const auto svg = stacked_area("a", {"p"}, samples, 10'000, 100, "capacity", format_number, format_number);
   EXPECT_LT(svg.size(), 20'000U);
-  EXPECT_NE(svg.find("V28.0"), std::string::npos) << svg.substr(0, 3000);  // top of the plot
+  EXPECT_NE(svg.find("V37.0"), std::string::npos) << svg.substr(0, 3000);  // top of the plot
 }
 
 TEST(Sankey, BandsHaveTheWidthOfTheirAmountAndNoneOfNothing) {

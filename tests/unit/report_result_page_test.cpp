@@ -173,6 +173,50 @@ TEST(ResultPage, NumbersBeyondAllBoundsAreDrawnOrLeftOut) {
   EXPECT_LT(html_of(run).size(), 1'000'000U);
 }
 
+TEST(ExplanationPage, AnswersComeFromThePathAndItsDerivatives) {
+  Json e;
+  e["kind"] = "simulate";
+  e["program"] = "llama.decode";
+  e["fidelity"] = "event";
+  e["latency_s"] = 2e-3;
+  e["bottleneck"] = "HBM";
+  e["sentences"] = {"HBM takes 75 % of the path.", "Second."};
+  e["stalls"] = {"wo.gemm waits for weights"};
+  e["resources"] = {{{"resource", "HBM"}, {"cycles", 3}, {"time_s", 1.5e-3}, {"share", 0.75}},
+                    {{"resource", "launch"}, {"cycles", 1}, {"time_s", 5e-4}, {"share", 0.25}}};
+  e["path"] = {{{"section", "layer"},
+                {"unit", "wo"},
+                {"step", "stream"},
+                {"resource", "HBM"},
+                {"cycles", 3},
+                {"time_s", 1.5e-3},
+                {"share", 0.75}}};
+  e["parameters"] = {{{"name", "hop"},
+                      {"unit", ""},
+                      {"value", 1},
+                      {"elasticity", 0.1},
+                      {"derivative_s_per_unit", 1},
+                      {"gain_of_10_percent_s", 1e-5}},
+                     {{"name", "hbm bandwidth"},
+                      {"unit", "B/s"},
+                      {"value", 1.8e12},
+                      {"elasticity", -0.7},
+                      {"derivative_s_per_unit", 1},
+                      {"gain_of_10_percent_s", 1.4e-4}}};
+  e["bounds"] = {{{"name", "compute"}, {"time_s", 1e-5}, {"share_of_reached", 0.005}}};
+  const auto page = page_of(e);
+  ASSERT_TRUE(page.ok()) << page.error().to_string();
+  EXPECT_EQ(page->answers[1].text, "HBM takes 75 % of the path. Second.");
+  EXPECT_NE(page->answers[2].text.find(
+                "10 % better hbm bandwidth saves 140 µs (7 %); 10 % better hop saves 10.0 µs"),
+            std::string::npos)
+      << page->answers[2].text;
+  const auto html = page_html(*page, Manifest{});
+  for (const char* figure : {"Critical path by resource", "What 10 % more saves",
+                             "Bounds and what is reached", "wo.gemm waits for weights"})
+    EXPECT_NE(html.find(figure), std::string::npos) << figure;
+}
+
 TEST(SweepPage, TheAxesAreTheColumnsThatTellRowsApart) {
   const auto table = parse_csv(
       "batch,ctx,latency_s,error\n1,10,0.5,\n1,20,0.6,\n1,30,0.7,\n8,10,0.9,\n8,20,1.0,\n8,30,,boom\n",

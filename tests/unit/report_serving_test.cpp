@@ -132,6 +132,30 @@ TEST(ServingReport, OfManyRequestsEveryNthIsDrawnAndTheFileSaysSo) {
   EXPECT_LT(timeline.spans.size(), 8 * kTracedRequests);
 }
 
+TEST(ServingReport, FlowsAndEnergyHaveTheirFigures) {
+  auto json = serving_json({small_node("a", 1)});
+  json["composition"] = "coe";
+  auto& node = json["nodes"]["a"];
+  const auto split = node["split"];
+  const auto latency = node["latency"];
+  node["flows"] = Json::array();
+  node["flows"].push_back(
+      {{"name", "draft"},
+       {"requests", 2},
+       {"split", split},
+       {"latency", latency},
+       {"steps", {{{"name", "check"}, {"invocations", 4}, {"split", split}, {"latency", latency}}}}});
+  node["energy"] = {{"mean_w", 40.0}, {"by_cause_j", {{"decode", 3.0}, {"switching", 1.0}}}};
+  const auto file = result_of_text("result.json", json_text(json));
+  const auto page = result_page({*file});
+  ASSERT_TRUE(page.ok()) << page.error().to_string();
+  const auto html = page_html(*page, Manifest{});
+  EXPECT_NE(html.find("the slowest, draft, takes 70.0 ms in the mean"), std::string::npos);
+  EXPECT_NE(html.find("draft: check"), std::string::npos);
+  EXPECT_NE(html.find("a spends 4.00 J (2.00 J a request, 40.0 W in the mean); decode is 75 % of it."),
+            std::string::npos);
+}
+
 TEST(ServingReport, ThePageHasEveryFigure) {
   auto json = serving_json({small_node("a", 1), small_node("b", 10)});
   json["composition"] = "coe";
