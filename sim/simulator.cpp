@@ -137,8 +137,7 @@ class ScheduleRun {
     const Section& section = program_.sections[launch.section.value];
     if (options_.fidelity == Fidelity::kAnalytic) return analytic_section(program_, section, launch, node_);
     SectionContext context{program_, section, launch, node_};
-    if (options_.fidelity == Fidelity::kCycle)
-      return cycle::Engine(context, options_.devices).run();
+    if (options_.fidelity == Fidelity::kCycle) return cycle::Engine(context, options_.devices).run();
     context.functional = options_.memory != nullptr;
     context.memory = options_.memory;
     context.simulated_sockets = context.functional ? program_.sockets : 1;

@@ -125,7 +125,7 @@ class StampCompute : public StampUnit {
   FiringCost cost_;
   int64_t latency_cycles_ = 0;  // of the firing whose results wait
   int64_t result_cycles_ = 0;
-  int64_t begin_ = 0;  // of that firing
+  int64_t begin_ = 0;                // of that firing
   int64_t results_ready_cycle_ = 0;  // of the firing before: results leave in order
   bool fired_ = false;               // results wait for space
 };
