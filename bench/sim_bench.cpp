@@ -51,7 +51,7 @@ void stamp_firings(benchmark::State& state) {
   const SectionContext context{program, program.sections[0], program.launches[0], node};
   int64_t firings = 0;
   for (auto _ : state) {
-    auto outcome = StampEngine(context, state.range(1) == 1).run();
+    auto outcome = StampEngine<int64_t>(context, state.range(1) == 1).run();
     if (!outcome) return state.SkipWithError("stopped");
     firings += outcome->firings_simulated + outcome->firings_skipped;
   }

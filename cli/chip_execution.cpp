@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -28,6 +29,15 @@ models::GraphRequest smallest_request(const models::Model& model) {
   request.phase = decodes ? Phase::kDecode : Phase::kEmbed;
   request.past_tokens = decodes ? 1 : 0;
   return request;
+}
+
+// Builds that decode in buckets run the program of the shortest compiled sequence that holds what is cached,
+// over all of its cache. APPROX: a full bucket counts as holding the step's own token too, so that the costs
+// that the runtime interpolates between powers of two (runtime/memo_execution.h) are flat up to the first
+// bucket; beyond it the runtime's line stands for a step.
+int64_t cached_tokens_compiled(int64_t bucket, int64_t cached) {
+  if (bucket == 0) return cached;
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(cached, bucket)))) - 1;
 }
 
 // Patches of one image, as the published preprocessors of the two families make them: DePlot's max_patches,
@@ -164,6 +174,7 @@ Result<PassCost> ChipExecution::simulate(const models::Model& model, const std::
   options.fidelity = fidelity_;
   NodeSpec used = node_;
   used.sockets = program.sockets;
+  if (watch_) RDU_CHECK_OK(watch_(program, used));
   RDU_ASSIGN(const RunResult result, sim::run(program, used, stack_, options));
   PassCost cost{picoseconds_from_seconds(result.latency_s()), result.bytes};
   if (energy_) {
@@ -199,7 +210,8 @@ Result<PassCost> ChipExecution::decode(const std::string& name, int64_t batch, i
                                        int64_t steps) {
   PassCost sum;
   for (int64_t step = 0; step < steps; ++step) {
-    RDU_ASSIGN(const PassCost one, cost(name, models::Phase::kDecode, batch, context + step));
+    const int64_t cached = cached_tokens_compiled(sequence_bucket_tokens_, context + step);
+    RDU_ASSIGN(const PassCost one, cost(name, models::Phase::kDecode, batch, cached));
     sum += one;
   }
   return sum;

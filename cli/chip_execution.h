@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "base/arch/chip.h"
 #include "base/arch/energy.h"
@@ -47,12 +48,19 @@ class ChipExecution : public runtime::ExecutionModel {
   ChipExecution(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library, Note note,
                 std::optional<EnergySpec> energy = std::nullopt);
 
+  // Told of each program that is simulated, and on which node; may be empty.
+  using Watch = std::function<Status(const Program& program, const NodeSpec& node)>;
+  void set_watch(Watch watch) { watch_ = std::move(watch); }
+
   [[nodiscard]] std::string node_name() const override { return node_.name; }
   [[nodiscard]] runtime::NodeMemory memory() const override;
   [[nodiscard]] Picoseconds request_overhead() const override;
   Result<runtime::PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> decode(const std::string& model, int64_t batch, int64_t context,
                                    int64_t steps) override;
+  // The shortest sequence that the service compiles decode for (base/arch/serving_build.h); 0: any.
+  void set_sequence_bucket(int64_t tokens) { sequence_bucket_tokens_ = tokens; }
+  [[nodiscard]] int64_t sequence_bucket() const { return sequence_bucket_tokens_; }
   Result<runtime::PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
                                                int64_t classes) override;
@@ -75,8 +83,10 @@ class ChipExecution : public runtime::ExecutionModel {
   NodeSpec node_;
   StackSpec stack_;
   Fidelity fidelity_;
+  int64_t sequence_bucket_tokens_ = 0;
   ModelLibrary& library_;
   Note note_;
+  Watch watch_;
   std::optional<EnergySpec> energy_;
   std::map<std::string, Bytes> weight_bytes_;
   std::map<Shape, runtime::PassCost> costs_;

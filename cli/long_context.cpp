@@ -83,6 +83,7 @@ Result<double> prefill_flops(Session& session, const std::string& model_name, in
   models::GraphRequest request;
   request.phase = models::Phase::kPrefill;
   request.query_tokens = tokens;
+  request.all_logits = true;
   RDU_ASSIGN(const auto graph, model->build(request));
   double flops = 0;
   for (const auto& node : graph.nodes)

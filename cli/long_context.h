@@ -41,7 +41,7 @@ struct LongContextPoint {
 // an answer begins after one token. RDU nodes at analytic fidelity.
 Result<std::vector<LongContextPoint>> long_context_points(Session& session, const LongContextChoice& choice,
                                                           Progress& progress);
-// FLOPs of one sequence's prefill, by the operators' costs.
+// FLOPs of one sequence's prefill with logits of every position, by the operators' costs.
 Result<double> prefill_flops(Session& session, const std::string& model, int64_t tokens);
 // The point of these four, or an error that names what is missing.
 Result<const LongContextPoint*> find_point(const std::vector<LongContextPoint>& points,

@@ -29,20 +29,6 @@ constexpr const char* kFooter =
     "Exit codes: 0 fine, 1 a check fell short, 2 bad input, 3 a bug of rdusim.\n"
     "rdusim COMMAND --help says more of a command.";
 
-void add_global_options(CLI::App& app, Session& session) {
-  app.add_option("--set", session.sets,
-                 "override a configuration value: --set chip.hbm.bandwidth_bytes_per_s=2.0e12; repeatable")
-      ->take_all()
-      ->allow_extra_args(false)
-      ->type_name("PATH=VALUE");
-  app.add_option("--json", session.json_path, "write the result as JSON; - is standard output")
-      ->type_name("FILE");
-  app.add_option("--trace", session.trace_path, "write a timeline that ui.perfetto.dev opens")
-      ->type_name("FILE");
-  app.add_option("--seed", session.seed, "seed of everything random (default 1)")->type_name("N");
-  app.add_flag("-q,--quiet", session.quiet, "no progress on standard error");
-}
-
 // Every name that the command line could have meant at this place.
 std::vector<std::string> known_words(const CLI::App& app) {
   std::vector<std::string> words;

@@ -10,6 +10,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/arch/serving_build.h"
+#include "base/io/file.h"
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
 #include "runtime/gpu_node.h"
@@ -137,9 +139,12 @@ Result<std::unique_ptr<runtime::ExecutionModel>> chip_execution(Session& session
   if (!choice.energy.empty()) {
     RDU_ASSIGN(energy, load_energy(session.config, choice.energy));
   }
-  return std::unique_ptr<runtime::ExecutionModel>(std::make_unique<ChipExecution>(
+  RDU_ASSIGN(const int64_t bucket, load_sequence_bucket(session.config, name, stack));
+  auto execution = std::make_unique<ChipExecution>(
       std::move(chosen.node), std::move(chosen.stack), fidelity, library,
-      [&progress](const std::string& what) { progress.note("simulating " + what); }, std::move(energy)));
+      [&progress](const std::string& what) { progress.note("simulating " + what); }, std::move(energy));
+  execution->set_sequence_bucket(bucket);
+  return std::unique_ptr<runtime::ExecutionModel>(std::move(execution));
 }
 
 // The composition's way of serving, with what the command line says over it.
@@ -153,6 +158,34 @@ Result<runtime::ServeOptions> serve_options(const runtime::Composition& composit
   for (const std::string& mechanism : choice.mechanisms)
     RDU_CHECK_OK(set_mechanism(options.engine, mechanism));
   return options;
+}
+
+// The bytes that are resumed from, which `options` refers to.
+Result<std::string> set_checkpoint(const Session& session, const ServingChoice& choice,
+                                   const runtime::Composition& composition, runtime::ServeOptions& options) {
+  std::string resumed;
+  if (choice.checkpoint.empty() && choice.resume.empty()) return resumed;
+  if (!choice.compare.empty()) {
+    return Error{ErrorCode::kInvalidInput, "--compare", "a checkpoint is of a serve on one node",
+                 "serve each node by itself"};
+  }
+  options.checkpoint.context =
+      fmt::format("{} {} {} {} {}", choice.node, choice.stack.empty() ? composition.stack : choice.stack,
+                  choice.fidelity, choice.energy, session.seed);
+  for (const auto& override : session.config.overrides)
+    options.checkpoint.context += fmt::format(" {}={}", override.path, override.value);
+  if (!choice.checkpoint.empty()) {
+    options.checkpoint.every = choice.checkpoint_every;
+    options.checkpoint.write = [path = choice.checkpoint](const std::string& file) {
+      return write_file_atomically(path, file);
+    };
+  }
+  if (!choice.resume.empty()) {
+    RDU_ASSIGN(const auto bytes, read_binary_file(choice.resume));
+    resumed.assign(bytes.begin(), bytes.end());
+    options.checkpoint.resume_name = choice.resume;
+  }
+  return resumed;
 }
 
 }  // namespace
@@ -247,16 +280,18 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
 
   RDU_ASSIGN(serving.workload, load_requests(session, serving.composition, choice));
   progress.note("routing");
-  RDU_ASSIGN(const auto router, choose_router(session, serving, choice));
-  RDU_CHECK_OK(assign(session, serving, choice, router.get()));
+  RDU_ASSIGN(serving.router, choose_router(session, serving, choice));
+  RDU_CHECK_OK(assign(session, serving, choice, serving.router.get()));
 
   RDU_ASSIGN(runtime::ServeOptions options, serve_options(serving.composition, choice));
-  options.router = router.get();
+  options.router = serving.router.get();
   runtime::RequestPlans plans;
   if (!serving.composition.flows.empty()) {
     RDU_ASSIGN(plans, runtime::plan_requests(serving.workload, serving.composition, session.seed));
     options.plans = &plans;
   }
+  RDU_ASSIGN(const std::string resumed, set_checkpoint(session, choice, serving.composition, options));
+  options.checkpoint.resume = resumed;
   for (const ServingNode& serving_node : nodes) {
     options.progress = [&](int64_t done, int64_t all) {
       progress.note(fmt::format("{}: {} of {} requests", serving_node.name, done, all));

@@ -17,6 +17,10 @@
 #include "runtime/workload/assign.h"
 #include "runtime/workload/workload.h"
 
+namespace CLI {
+class App;
+}
+
 namespace rdusim::cli {
 
 struct ServingChoice {
@@ -36,8 +40,14 @@ struct ServingChoice {
   std::string eviction;                 // empty: the composition's
   std::string serving_file;             // in place of the composition's serving block
   std::vector<int64_t> groups;          // sockets of each; empty: the composition's
+  std::string checkpoint;               // file that is written while serving; empty: none
+  int64_t checkpoint_every = 100'000;   // requests
+  std::string resume;                   // file to go on from; empty: from the start
   std::vector<std::string> mechanisms;  // switched on besides the composition's: see set_mechanism
 };
+
+// The options of rdusim serve that its result depends on.
+void add_serving_options(CLI::App& command, std::string& composition, ServingChoice& serving);
 
 // "prefetch", "popularity", "transition", "layerwise", "keep=0.05", "sram=0.5", "preload"; an error lists
 // them.
@@ -58,6 +68,7 @@ struct Serving {
   runtime::Composition composition;
   runtime::Workload workload;
   runtime::AssignmentSummary assignment;
+  std::shared_ptr<const runtime::Router> router;  // null: experts were chosen without one
   report::NodeResults nodes;
 };
 

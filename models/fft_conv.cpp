@@ -71,7 +71,8 @@ class FftConv : public Model {
  private:
   [[nodiscard]] ValueId filter(Net& net, ComplexPart part) const {
     const char* const name = part == ComplexPart::kReal ? "filter.re" : "filter.im";
-    return net.weight(name, channels_ * n_, n_, spectrum_source("filters", n_, part));
+    // A constant, for it streams by once and is not kept on chip as weights are.
+    return net.constant(name, channels_ * n_, n_, spectrum_source("filters", n_, part));
   }
   [[nodiscard]] ValueId table(Net& net, ComplexPart part, bool inverse, bool twiddle) const {
     const std::string name = fmt::format("{}{}.{}", twiddle ? "twiddle" : "dft", inverse ? "_back" : "",

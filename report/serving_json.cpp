@@ -90,6 +90,7 @@ Json engine_json(const NodeResult& node) {
           {"kv_in_bytes", node.kv_in_bytes},
           {"reused_prompt_tokens", node.reused_prompt_tokens},
           {"scrubbed_bytes", node.scrubbed_bytes},
+          {"kv_scrubbed_bytes", node.kv_scrubbed_bytes},
           {"compacted_bytes", node.compacted_bytes},
           {"dma_busy_s", node.dma_busy_s},
           {"slowed_by_copies_s", node.slowed_by_copies_s},

@@ -75,6 +75,8 @@ struct Composition {
 Result<Composition> load_composition(ConfigContext& context, const std::string& name);
 Result<Composition> parse_composition(const DocumentNode& root);
 // JSON schema of the file, and its keys as a Markdown table.
+// As YAML that parses back to an equal composition.
+std::string dump_composition(const Composition& composition);
 std::string composition_json_schema();
 std::string composition_docs_table();
 

@@ -209,6 +209,9 @@ const Fields<Composition>& composition_fields() {
 Result<Composition> parse_composition(const DocumentNode& root) {
   return composition_fields().parse(root);
 }
+std::string dump_composition(const Composition& composition) {
+  return composition_fields().dump(composition);
+}
 std::string composition_json_schema() {
   return composition_fields().json_schema();
 }

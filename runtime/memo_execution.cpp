@@ -154,4 +154,20 @@ Result<PassCost> MemoisedExecution::nearest_neighbours(int64_t vectors, int64_t 
   return cost;
 }
 
+void MemoisedExecution::persist(Archive& a) {
+  a.mark("MEMO");
+  a.pod(priced_);
+  const auto entries = [&a](auto& map, auto key) {
+    std::vector<std::pair<decltype(key), PassCost>> all(map.begin(), map.end());
+    all.resize(a.length(all.size(), sizeof(PassCost)));
+    for (auto& [shape, cost] : all) {
+      std::apply([&a](auto&... part) { (a.pod(part), ...); }, shape);
+      a.pod(cost);
+    }
+    if (!a.writes() && a.ok()) map = std::decay_t<decltype(map)>(all.begin(), all.end());
+  };
+  entries(costs_, Shape{});
+  entries(neighbour_costs_, std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>{});
+}
+
 }  // namespace rdusim::runtime

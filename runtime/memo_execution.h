@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "runtime/execution.h"
+#include "runtime/serving/archive.h"
 
 namespace rdusim::runtime {
 
@@ -48,6 +49,7 @@ class MemoisedExecution {
 
   // Shapes that the ExecutionModel priced.
   [[nodiscard]] int64_t priced() const { return priced_; }
+  void persist(Archive& a);
 
  private:
   enum class Pass : uint8_t { kPrefill, kEmbed, kDecodeStep };

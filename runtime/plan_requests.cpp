@@ -87,7 +87,8 @@ struct Planner {
   }
 
   Status check_allowed(size_t index, ExpertId expert) const {
-    const std::string& tenant = workload.tenants[workload.requests[index].tenant.value];
+    const uint32_t number = workload.requests[index].tenant.value;
+    const std::string tenant = number < workload.tenants.size() ? workload.tenants[number] : "";
     const std::string& name = roster.experts[expert.value].name;
     if (may_use(composition, name, tenant)) return {};
     return cannot(index, fmt::format("tenant {} may not use expert {}", tenant, name),

@@ -207,7 +207,8 @@ struct NodeResult {
   int64_t reused_prompt_tokens = 0;  // not computed, since a shared prefix was there
   int64_t prefetched_bytes = 0;
   int64_t prefetch_wasted_bytes = 0;  // evicted or given up before anybody used them
-  int64_t scrubbed_bytes = 0;
+  int64_t scrubbed_bytes = 0;         // room that another owner's expert had left
+  int64_t kv_scrubbed_bytes = 0;      // KV pages that another tenant had left
   int64_t compacted_bytes = 0;
   int64_t sram_copied_bytes = 0;  // part of store to HBM that went to SRAM instead
   int64_t kv_out_bytes = 0;

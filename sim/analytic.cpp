@@ -25,7 +25,8 @@ namespace {
 constexpr int kMaxSweeps = 24;
 
 // Arrival of the token that firing number `firings` (from 1) of a port needs.
-double arrival(const Flow& f, const Phases& phases, double firings) {
+template <typename Number>
+Number arrival(const Flow<Number>& f, const Phases& phases, double firings) {
   const auto period = static_cast<double>(phases.period);
   const auto begin = static_cast<double>(phases.begin);
   const auto length = static_cast<double>(phases.end - phases.begin);
@@ -38,7 +39,8 @@ double arrival(const Flow& f, const Phases& phases, double firings) {
 }
 
 // Pace at which this input lets firings follow each other.
-Pace input_pace(const Flow& f, int64_t firings, int64_t hold) {
+template <typename Number>
+Pace<Number> input_pace(const Flow<Number>& f, int64_t firings, int64_t hold) {
   if (firings <= hold) return {};
   if (f.pace && f.tokens == firings) return *f.pace;
   return {(f.last - f.first) / static_cast<double>(firings - hold), 0, 0};
@@ -46,28 +48,32 @@ Pace input_pace(const Flow& f, int64_t firings, int64_t hold) {
 
 // Of two lines the one that ends higher: both grow from near nothing, so it is the higher one nearly
 // throughout.
-Pace slower(const Pace& a, const Pace& b) {
-  const Pace& line = a.last >= b.last ? a : b;
+template <typename Number>
+Pace<Number> slower(const Pace<Number>& a, const Pace<Number>& b) {
+  const Pace<Number>& line = a.last >= b.last ? a : b;
   return {std::max(a.even, b.even), line.first, line.last};
 }
 
-double mean_of(const Pace& p) {
+template <typename Number>
+Number mean_of(const Pace<Number>& p) {
   if (p.last <= p.even) return p.even;
   if (p.first >= p.even) return (p.first + p.last) / 2;
-  const double held = (p.even - p.first) / (p.last - p.first);
+  const Number held = (p.even - p.first) / (p.last - p.first);
   return held * p.even + (1 - held) * (p.even + p.last) / 2;
 }
 
 // Time of `n` firings at a pace, the last one's service included. The work itself is the least, which a line
 // may miss.
-double paced(double n, const UnitModel& m, const Pace& pace) {
-  return std::max((n - 1) * mean_of(pace) + m.service_last, n * m.service);
+template <typename Number>
+Number paced(double n, const UnitModel<Number>& m, const Pace<Number>& pace) {
+  return std::max<Number>((n - 1) * mean_of(pace) + m.service_last, n * m.service);
 }
 
 }  // namespace
 
-AnalyticSection::AnalyticSection(const Program& program, const Section& section, const Launch& launch,
-                                 const NodeSpec& node)
+template <typename Number>
+AnalyticSection<Number>::AnalyticSection(const Program& program, const Section& section, const Launch& launch,
+                                         const NodeSpec& node)
     : program_(program),
       section_(section),
       launch_(launch),
@@ -77,13 +83,14 @@ AnalyticSection::AnalyticSection(const Program& program, const Section& section,
       flows_(section.channels.size()),
       models_(section.units.size()) {}
 
-Result<SectionOutcome> AnalyticSection::solve() {
+template <typename Number>
+Result<SectionOutcome> AnalyticSection<Number>::solve() {
   RDU_ASSIGN(ends_, channel_ends(section_));
   shapes_.emplace(program_, section_, launch_, chip(), ends_);
   find_order();
   for (const size_t u : order_) RDU_CHECK_OK(characterise(u));
   find_back_pressure();
-  double before = -1;
+  Number before = -1;
   for (int sweep = 0; sweep < kMaxSweeps && finish_ != before; ++sweep) {
     before = finish_;
     for (size_t t = 0; t < kTierCount; ++t) busy_[t] = schedule_streams(streams_[t]);
@@ -97,7 +104,8 @@ Result<SectionOutcome> AnalyticSection::solve() {
 }
 
 // Producers before consumers; units on a cycle come last, in their own order.
-void AnalyticSection::find_order() {
+template <typename Number>
+void AnalyticSection<Number>::find_order() {
   std::vector<size_t> missing;
   for (const Unit& x : section_.units) missing.push_back(x.inputs.size());
   std::vector<bool> placed(missing.size(), false);
@@ -117,14 +125,16 @@ void AnalyticSection::find_order() {
   }
 }
 
-void AnalyticSection::place(size_t u, std::vector<bool>& placed) {
+template <typename Number>
+void AnalyticSection<Number>::place(size_t u, std::vector<bool>& placed) {
   placed[u] = true;
   order_.push_back(u);
 }
 
 // From the consumers back: each unit's slowest consumer, near or far, among those that fire as often.
 // Also the share of the memory channel that a stream's round trips leave it.
-void AnalyticSection::find_back_pressure() {
+template <typename Number>
+void AnalyticSection<Number>::find_back_pressure() {
   for (auto next = order_.rbegin(); next != order_.rend(); ++next) {
     UnitModel& m = models_[*next];
     const Unit& x = unit(*next);
@@ -133,7 +143,7 @@ void AnalyticSection::find_back_pressure() {
         const auto capacity = static_cast<double>(section_.channels[c.value].capacity_tokens);
         if (m.stream && x.kind == UnitKind::kLoad && !x.stream->gather) {
           FluidStream& s = stream_of(m);
-          s.share = std::min(s.share, capacity * m.service / round_trip(m, x, c));
+          s.share = std::min<Number>(s.share, capacity * m.service / round_trip(m, x, c));
         }
         const size_t consumer = ends_[c.value].consumer->value;
         if (unit(consumer).firings != x.firings || flows_[c.value].tokens != x.firings) continue;
@@ -149,50 +159,52 @@ void AnalyticSection::find_back_pressure() {
 
 // Cycles from the first firing's begin to the last one's end, for work that grows: early firings, short
 // themselves, wait for slower consumers, but for those whose results fit into the channels between.
-double AnalyticSection::work_end(const UnitModel& m, double firings, const Pace& pace) const {
+template <typename Number>
+Number AnalyticSection<Number>::work_end(const UnitModel& m, double firings, const Pace& pace) const {
   Pace held = pace;
   held.even = std::max(pace.even, m.held.interval);
-  return std::max(paced(firings, m, pace), paced(firings, m, held) - m.held.slack * m.held.interval);
+  return std::max<Number>(paced(firings, m, pace), paced(firings, m, held) - m.held.slack * m.held.interval);
 }
 
-void AnalyticSection::propagate(size_t u) {
+template <typename Number>
+void AnalyticSection<Number>::propagate(size_t u) {
   UnitModel& m = models_[u];
   const Unit& x = unit(u);
   const auto firings = static_cast<double>(x.firings);
   m.start = 0;
-  double first_done = 0;
-  double done = 0;
+  Number first_done = 0;
+  Number done = 0;
   m.end_but_one = 0;
   Pace inputs;
   for (const InputPort& port : x.inputs) {
     const Flow& f = flows_[port.channel.value];
-    if (port.phases.begin == 0) m.start = std::max(m.start, f.first);
-    first_done = std::max(first_done, arrival(f, port.phases, m.first_firings) + m.service_first);
+    if (port.phases.begin == 0) m.start = std::max<Number>(m.start, f.first);
+    first_done = std::max<Number>(first_done, arrival(f, port.phases, m.first_firings) + m.service_first);
     // After the last token is taken, the firings that hold it remain.
     const int64_t hold = port.phases.end == port.phases.period ? 1 : port.phases.period - port.phases.end + 1;
-    done = std::max(done, f.last + m.service_last * static_cast<double>(std::min(hold, x.firings)));
+    done = std::max<Number>(done, f.last + m.service_last * static_cast<double>(std::min(hold, x.firings)));
     inputs = slower(inputs, input_pace(f, x.firings, hold));
     if (f.tokens == x.firings && x.firings > 1)
-      m.end_but_one = std::max(m.end_but_one, f.last_but_one + m.service_last_but_one);
+      m.end_but_one = std::max<Number>(m.end_but_one, f.last_but_one + m.service_last_but_one);
   }
   if (x.kind == UnitKind::kReceive) {
-    m.start = std::max(m.start, exchange_first_[x.exchange->id]);
-    first_done = std::max(first_done, m.start + m.service);
-    done = std::max(done, exchange_last_[x.exchange->id] + m.service);
+    m.start = std::max<Number>(m.start, exchange_first_[x.exchange->id]);
+    first_done = std::max<Number>(first_done, m.start + m.service);
+    done = std::max<Number>(done, exchange_last_[x.exchange->id] + m.service);
   }
-  first_done = std::max(first_done, m.start + m.first_firings * m.service_first);
+  first_done = std::max<Number>(first_done, m.start + m.first_firings * m.service_first);
   const bool grows = m.service_last > m.service_first || inputs.last > inputs.first;
   const Pace pace = slower(inputs, {0, m.service_first, m.service_last});
-  m.end_but_one = std::max(m.end_but_one, m.start + firings * m.service - m.service_last);
-  done = std::max(done, m.end_but_one + m.service_last);
-  m.end = std::max(done, m.start + (grows ? work_end(m, firings, pace) : firings * m.service));
+  m.end_but_one = std::max<Number>(m.end_but_one, m.start + firings * m.service - m.service_last);
+  done = std::max<Number>(done, m.end_but_one + m.service_last);
+  m.end = std::max<Number>(done, m.start + (grows ? work_end(m, firings, pace) : firings * m.service));
   if (m.stream) follow_schedule(m, x, first_done);
-  m.end = std::max(m.end, credit_limit(m, x, first_done));
+  m.end = std::max<Number>(m.end, credit_limit(m, x, first_done));
   if (x.kind == UnitKind::kSend) {
     // Sends share the link; whatever their turns, all their bytes pass it after the first of them begins.
-    link_free_ = std::max(link_free_, m.start) + firings * m.service;
-    m.end = std::max(m.end, link_free_);
-    const double latency = node_.link.latency_ns * 1e-9 * chip().clock_hz;
+    link_free_ = std::max<Number>(link_free_, m.start) + firings * m.service;
+    m.end = std::max<Number>(m.end, link_free_);
+    const Number latency = cost(StepKind::kLinkLatency, u, node_.link.latency_ns * 1e-9 * chip().clock_hz);
     exchange_first_[x.exchange->id] = m.start + m.service + latency;
     exchange_last_[x.exchange->id] = m.end + latency;
     first_done = m.start;  // its own part does not pass the link
@@ -200,71 +212,84 @@ void AnalyticSection::propagate(size_t u) {
   for (const OutputPort& port : x.outputs) {
     for (const ChannelId c : port.channels) {
       Flow& f = flows_[c.value];
-      const double latency = m.latency + static_cast<double>(section_.channels[c.value].latency_cycles);
+      const Number latency = m.latency + hops(c);
       // The links pass one token after the other; of a growing accumulator each takes longer than the one
       // before, and the last ones may take longer than the stage that makes them. Tokens that do not grow
       // count as the mean: a ragged last one follows a full one.
       const auto gaps = static_cast<double>(std::max<int64_t>(1, f.tokens - 1));
-      const Pace given = grows ? pace : Pace{std::max(0.0, m.end - first_done) / gaps, 0, 0};
+      const Pace given = grows ? pace : Pace{std::max<Number>(0, m.end - first_done) / gaps, 0, 0};
       const Pace growing{0, carry(c, f.elements_first), carry(c, f.elements_last)};
       // Only what grows steadily is such a line; a window's tokens stop growing.
       const bool steady = (growing.first + growing.last) / 2 > 0.99 * carry(c);
       const bool held = f.tokens == x.firings && growing.last > growing.first && steady &&
-                        growing.last > std::max(given.even, given.last);
+                        growing.last > std::max<Number>(given.even, given.last);
       const Pace links = held ? slower(given, growing) : Pace{carry(c), 0, 0};
-      const double transfer_first = carry_after(m, c, held ? f.elements_first : f.elements);
-      const double transfer_last = carry_after(m, c, held ? f.elements_last : f.elements);
+      const Number transfer_first = carry_after(m, c, held ? f.elements_first : f.elements);
+      const Number transfer_last = carry_after(m, c, held ? f.elements_last : f.elements);
       f.first = first_done + latency + transfer_first;
-      f.last = std::max(std::max(first_done, m.end) + latency + transfer_last,
-                        f.first + static_cast<double>(f.tokens - 1) * mean_of(links));
+      f.last = std::max<Number>(std::max<Number>(first_done, m.end) + latency + transfer_last,
+                                f.first + static_cast<double>(f.tokens - 1) * mean_of(links));
       f.last_but_one = f.last - (f.last - f.first) / gaps;
       if (!m.stream && f.tokens == x.firings)
-        f.last_but_one = std::min(f.last, m.end_but_one + latency + transfer_last);
+        f.last_but_one = std::min<Number>(f.last, m.end_but_one + latency + transfer_last);
       f.pace = std::nullopt;
       if (f.tokens == x.firings && (grows || held)) f.pace = held ? links : pace;
     }
   }
 }
 
-double AnalyticSection::carry(ChannelId c, double elements) const {
+template <typename Number>
+Number AnalyticSection<Number>::carry(ChannelId c, double elements) const {
   const Channel& channel = section_.channels[c.value];
   const int64_t rate = write_rate(channel, shapes_->operand_rates()[c.value], chip());
   if (rate == 0) return 0;
   const double bytes = elements * static_cast<double>(dtype_bytes(channel.dtype));
-  return bytes / static_cast<double>(rate);
+  return cost(StepKind::kRdnTransfer, ends_[c.value].producer->value, bytes / static_cast<double>(rate));
+}
+
+// Cycles that a token takes over the switches of the channel's route.
+template <typename Number>
+Number AnalyticSection<Number>::hops(ChannelId c) const {
+  const auto cycles = static_cast<double>(section_.channels[c.value].latency_cycles);
+  return cost(StepKind::kRdnLatency, ends_[c.value].producer->value, cycles);
 }
 
 // A slot comes back after the token's way to the consumer and its use there.
-double AnalyticSection::round_trip(const UnitModel& m, const Unit& x, ChannelId c) const {
+template <typename Number>
+Number AnalyticSection<Number>::round_trip(const UnitModel& m, const Unit& x, ChannelId c) const {
   const size_t consumer = ends_[c.value].consumer->value;
   const Phases& taken = unit(consumer).inputs[ends_[c.value].input_port].phases;
   const auto uses = static_cast<double>(taken.period) / static_cast<double>(taken.end - taken.begin);
   // Until a stream's slot is free its transfer cannot start; other units work while they wait for the slot.
   // An own part waits for the peers' messages.
-  double before = x.kind == UnitKind::kLoad ? m.service : 0;
-  if (x.kind == UnitKind::kSend && program_.sockets > 1)
-    before = m.service + node_.link.latency_ns * 1e-9 * chip().clock_hz;
-  return before + m.latency + static_cast<double>(section_.channels[c.value].latency_cycles) +
-         carry_after(m, c, flows_[c.value].elements) +
-         uses * std::min(models_[consumer].service, models_[consumer].service_first);
+  Number before = x.kind == UnitKind::kLoad ? m.service : Number(0);
+  if (x.kind == UnitKind::kSend && program_.sockets > 1) {
+    const size_t sender = ends_[c.value].producer->value;
+    before = m.service + cost(StepKind::kLinkLatency, sender, node_.link.latency_ns * 1e-9 * chip().clock_hz);
+  }
+  return before + m.latency + hops(c) + carry_after(m, c, flows_[c.value].elements) +
+         uses * std::min<Number>(models_[consumer].service, models_[consumer].service_first);
 }
 
 // At most `capacity` tokens a round trip.
-double AnalyticSection::credit_limit(const UnitModel& m, const Unit& x, double first_done) const {
-  double end = 0;
+template <typename Number>
+Number AnalyticSection<Number>::credit_limit(const UnitModel& m, const Unit& x,
+                                             const Number& first_done) const {
+  Number end = 0;
   for (const OutputPort& port : x.outputs) {
     for (const ChannelId c : port.channels) {
       const int64_t capacity = section_.channels[c.value].capacity_tokens;
       const int64_t rounds = flows_[c.value].tokens - capacity;
       if (rounds <= 0) continue;
-      const double trip = round_trip(m, x, c) / static_cast<double>(capacity);
-      end = std::max(end, first_done + static_cast<double>(rounds) * trip);
+      const Number trip = round_trip(m, x, c) / static_cast<double>(capacity);
+      end = std::max<Number>(end, first_done + static_cast<double>(rounds) * trip);
     }
   }
   return end;
 }
 
-void AnalyticSection::follow_schedule(UnitModel& m, const Unit& x, double& first_done) {
+template <typename Number>
+void AnalyticSection<Number>::follow_schedule(UnitModel& m, const Unit& x, Number& first_done) {
   const FluidStream& s = stream_of(m);
   if (x.inputs.empty()) {
     first_done = s.first_done;
@@ -272,14 +297,15 @@ void AnalyticSection::follow_schedule(UnitModel& m, const Unit& x, double& first
     return;
   }
   // The schedule knew the release of the sweep before.
-  const double late = std::max(0.0, flows_[x.inputs[0].channel.value].first - s.release);
-  first_done = std::max(first_done, s.first_done + late);
-  m.end = std::max(m.end, s.last_done + late);
+  const Number late = std::max<Number>(0, flows_[x.inputs[0].channel.value].first - s.release);
+  first_done = std::max<Number>(first_done, s.first_done + late);
+  m.end = std::max<Number>(m.end, s.last_done + late);
 }
 
 // Streams may fetch beyond their channels when every consumer has started, that is, when its other inputs are
 // there.
-void AnalyticSection::set_gates() {
+template <typename Number>
+void AnalyticSection<Number>::set_gates() {
   for (const size_t u : order_) {
     const UnitModel& m = models_[u];
     if (!m.stream) continue;
@@ -292,22 +318,23 @@ void AnalyticSection::set_gates() {
     for (const ChannelId c : unit(u).outputs[0].channels) {
       for (const InputPort& port : unit(ends_[c.value].consumer->value).inputs) {
         if (port.channel != c && port.phases.begin == 0)
-          s.gate = std::max(s.gate, flows_[port.channel.value].first);
+          s.gate = std::max<Number>(s.gate, flows_[port.channel.value].first);
       }
     }
   }
 }
 
-SectionOutcome AnalyticSection::outcome() const {
+template <typename Number>
+SectionOutcome AnalyticSection<Number>::outcome() const {
   SectionOutcome out;
-  out.cycles = static_cast<int64_t>(std::ceil(finish_));
+  out.cycles = static_cast<int64_t>(std::ceil(value_of(finish_)));
   out.counters.resize(1);
   out.bytes.resize(1);
   for (size_t u = 0; u < models_.size(); ++u) {
     const UnitModel& m = models_[u];
     UnitCounters c;
     c.firings = unit(u).firings;
-    const int64_t end = std::clamp<int64_t>(std::llround(m.end), 0, out.cycles);
+    const int64_t end = std::clamp<int64_t>(std::llround(value_of(m.end)), 0, out.cycles);
     c.busy = std::min<int64_t>(end, std::llround(m.busy * static_cast<double>(c.firings)));
     c.starved = end - c.busy;
     c.work = m.work;
@@ -318,13 +345,14 @@ SectionOutcome AnalyticSection::outcome() const {
     count_bytes(u, out.bytes[0]);
   }
   count_channels(out);
-  out.hbm_busy_cycles = std::llround(busy_[static_cast<size_t>(Tier::kHbm)]);
-  out.ddr_busy_cycles = std::llround(busy_[static_cast<size_t>(Tier::kDdr)]);
-  out.link_busy_cycles = std::llround(link_busy_);
+  out.hbm_busy_cycles = std::llround(value_of(busy_[static_cast<size_t>(Tier::kHbm)]));
+  out.ddr_busy_cycles = std::llround(value_of(busy_[static_cast<size_t>(Tier::kDdr)]));
+  out.link_busy_cycles = std::llround(value_of(link_busy_));
   return out;
 }
 
-void AnalyticSection::count_bytes(size_t u, ByteCounts& bytes) const {
+template <typename Number>
+void AnalyticSection<Number>::count_bytes(size_t u, ByteCounts& bytes) const {
   const Unit& x = unit(u);
   const UnitModel& m = models_[u];
   Cause cause = x.exchange ? Cause::kCollective : Cause::kActivations;
@@ -337,7 +365,8 @@ void AnalyticSection::count_bytes(size_t u, ByteCounts& bytes) const {
     bytes[static_cast<size_t>(Wire::kLink)][static_cast<size_t>(cause)] += m.bytes;
 }
 
-void AnalyticSection::count_channels(SectionOutcome& out) const {
+template <typename Number>
+void AnalyticSection<Number>::count_channels(SectionOutcome& out) const {
   std::vector<int64_t> written;
   for (size_t c = 0; c < flows_.size(); ++c) {
     const double elements = flows_[c].elements * static_cast<double>(flows_[c].tokens);
@@ -348,7 +377,10 @@ void AnalyticSection::count_channels(SectionOutcome& out) const {
 
 Result<SectionOutcome> analytic_section(const Program& program, const Section& section, const Launch& launch,
                                         const NodeSpec& node) {
-  return AnalyticSection(program, section, launch, node).solve();
+  return AnalyticSection<double>(program, section, launch, node).solve();
 }
+
+template class AnalyticSection<double>;
+template class AnalyticSection<Dual>;
 
 }  // namespace rdusim::sim

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/arch/chip.h"
+#include "base/program/critical_path.h"
 #include "base/program/program.h"
 #include "base/result.h"
 #include "sim/section_run.h"
@@ -12,5 +13,9 @@ namespace rdusim::sim {
 // Blocked cycles are not told from starved ones.
 Result<SectionOutcome> analytic_section(const Program& program, const Section& section, const Launch& launch,
                                         const NodeSpec& node);
+// The same run, differentiated: what each cost contributes to its cycles. A part may be negative where
+// slack hides some of it.
+Result<SectionPath> analytic_path(const Program& program, const Section& section, const Launch& launch,
+                                  const NodeSpec& node);
 
 }  // namespace rdusim::sim

@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "base/arch/chip.h"
+#include "base/program/critical_path.h"
 #include "base/program/program.h"
 #include "base/program/topology.h"
 #include "base/result.h"
+#include "sim/dual.h"
 #include "sim/memory_pattern.h"
 #include "sim/section_outcome.h"
 #include "sim/stream_schedule.h"
@@ -22,58 +24,78 @@ namespace rdusim::sim {
 
 // Cycles between neighbouring firings or tokens: at least `even`, and at least the line from `first` to
 // `last` (an accumulator that grows makes every firing longer than the one before).
+template <typename Number>
 struct Pace {
-  double even = 0;
-  double first = 0;
-  double last = 0;
+  Number even = 0;
+  Number first = 0;
+  Number last = 0;
 };
 
+template <typename Number>
 struct Flow {                 // of a channel
   double elements = 0;        // of a token, on average
   double elements_first = 0;  // of the first and of the last token
   double elements_last = 0;
   int64_t tokens = 1;
-  double first = 0;  // arrival of the first and last token at the consumer
-  double last = 0;
-  double last_but_one = 0;   // the last may be ragged and quick, not so the one before
-  std::optional<Pace> pace;  // if it is not even
+  Number first = 0;  // arrival of the first and last token at the consumer
+  Number last = 0;
+  Number last_but_one = 0;           // the last may be ragged and quick, not so the one before
+  std::optional<Pace<Number>> pace;  // if it is not even
 };
 
 // What a unit's consumers hold it to once the channels on the way are full.
+template <typename Number>
 struct BackPressure {
-  double interval = 0;  // cycles between firings of the slowest of them
+  Number interval = 0;  // cycles between firings of the slowest of them
   double slack = 0;     // tokens that fit in between
 };
 
+template <typename Number>
 struct UnitModel {
   // Service of a firing: on average, the first, the last but one and the last.
-  double service = 1;
-  double service_first = 1;
-  double service_last_but_one = 1;
-  double service_last = 1;
+  Number service = 1;
+  Number service_first = 1;
+  Number service_last_but_one = 1;
+  Number service_last = 1;
   double busy = 1;           // of the service, on average: what is not spent on reading operands
   double first_firings = 1;  // firings until the first result
-  double latency = 0;
-  double result_cycles = 0;      // from a firing's first result to its last: what it gives goes on meanwhile
-  double start = 0;              // first firing begins
-  double end = 0;                // last firing is done
-  double end_but_one = 0;        // the one before is done
+  Number latency = 0;
+  Number result_cycles = 0;      // from a firing's first result to its last: what it gives goes on meanwhile
+  Number start = 0;              // first firing begins
+  Number end = 0;                // last firing is done
+  Number end_but_one = 0;        // the one before is done
   std::optional<size_t> stream;  // number in its tier's schedule
   Tier tier = Tier::kSram;
-  double transfer_latency = 0;
-  BackPressure held;
+  Number transfer_latency = 0;
+  BackPressure<Number> held;
   int64_t bytes = 0;  // moved by a stream or exchange, all firings
   FiringWork work;    // of all firings
 
-  void set_service(double cycles) {
-    busy = service = service_first = service_last_but_one = service_last = cycles;
+  void set_service(const Number& cycles) {
+    busy = value_of(cycles);
+    service = service_first = service_last_but_one = service_last = cycles;
   }
 };
 
+template <typename Number>
 class AnalyticSection {
  public:
+  using Flow = sim::Flow<Number>;
+  using Pace = sim::Pace<Number>;
+  using BackPressure = sim::BackPressure<Number>;
+  using UnitModel = sim::UnitModel<Number>;
+  using FluidStream = BasicFluidStream<Number>;
+
   AnalyticSection(const Program& program, const Section& section, const Launch& launch, const NodeSpec& node);
   Result<SectionOutcome> solve();
+  // After solve(): when the section ends. Of a Dual, by the costs in the order of costs().
+  [[nodiscard]] const Number& finish() const { return finish_; }
+  struct Cost {
+    StepKind kind = StepKind::kPcu;
+    size_t unit = 0;  // of RDN steps the producer
+    friend bool operator==(const Cost&, const Cost&) = default;
+  };
+  [[nodiscard]] const std::vector<Cost>& costs() const { return costs_; }
 
  private:
   [[nodiscard]] const ChipSpec& chip() const { return node_.chip; }
@@ -85,12 +107,20 @@ class AnalyticSection {
   void find_order();
   void place(size_t u, std::vector<bool>& placed);
 
+  // `cycles`, of which `scaling` scale with the resource: a variable of what is computed from it.
+  [[nodiscard]] Number cost(StepKind kind, size_t unit, double cycles, double scaling) const;
+  [[nodiscard]] Number cost(StepKind kind, size_t unit, double cycles) const {
+    return cost(kind, unit, cycles, cycles);
+  }
+
+  [[nodiscard]] Number occupancy(size_t u, StepKind kind, const FiringCycles& cycles) const;
+
   // analytic_units.cpp: costs
   Status characterise(size_t u);
   Status measure_tokens(ChannelId channel);
   void characterise_stream(size_t u);
-  void characterise_sram(UnitModel& m, const Unit& x, const Symbol& symbol) const;
-  void add_stream(size_t u, double cycles);
+  void characterise_sram(size_t u, const Symbol& symbol);
+  void add_stream(size_t u, const Number& cycles);
   void characterise_send(size_t u);
   void characterise_receive(size_t u);
   Status characterise_compute(size_t u);
@@ -98,17 +128,18 @@ class AnalyticSection {
   // analytic.cpp: times
   void find_back_pressure();
   void propagate(size_t u);
-  void follow_schedule(UnitModel& m, const Unit& x, double& first_done);
-  [[nodiscard]] double work_end(const UnitModel& m, double firings, const Pace& pace) const;
+  void follow_schedule(UnitModel& m, const Unit& x, Number& first_done);
+  [[nodiscard]] Number work_end(const UnitModel& m, double firings, const Pace& pace) const;
   // Cycles that a token of the channel is on its RDN links.
-  [[nodiscard]] double carry(ChannelId c) const { return carry(c, flows_[c.value].elements); }
-  [[nodiscard]] double carry(ChannelId c, double elements) const;
+  [[nodiscard]] Number carry(ChannelId c) const { return carry(c, flows_[c.value].elements); }
+  [[nodiscard]] Number carry(ChannelId c, double elements) const;
   // Of these, what remains once the unit has given the token's last part.
-  [[nodiscard]] double carry_after(const UnitModel& m, ChannelId c, double elements) const {
-    return std::max(0.0, carry(c, elements) - m.result_cycles);
+  [[nodiscard]] Number carry_after(const UnitModel& m, ChannelId c, double elements) const {
+    return std::max<Number>(0, carry(c, elements) - m.result_cycles);
   }
-  [[nodiscard]] double round_trip(const UnitModel& m, const Unit& x, ChannelId c) const;
-  [[nodiscard]] double credit_limit(const UnitModel& m, const Unit& x, double first_done) const;
+  [[nodiscard]] Number round_trip(const UnitModel& m, const Unit& x, ChannelId c) const;
+  [[nodiscard]] Number credit_limit(const UnitModel& m, const Unit& x, const Number& first_done) const;
+  [[nodiscard]] Number hops(ChannelId c) const;
   void set_gates();
   [[nodiscard]] SectionOutcome outcome() const;
   void count_bytes(size_t u, ByteCounts& bytes) const;
@@ -126,12 +157,13 @@ class AnalyticSection {
   std::vector<Flow> flows_;
   std::vector<UnitModel> models_;
   std::array<std::vector<FluidStream>, kTierCount> streams_;
-  std::array<double, kTierCount> busy_{};
-  std::map<uint32_t, double> exchange_first_;  // arrival of the peers' first and last message
-  std::map<uint32_t, double> exchange_last_;
-  double link_busy_ = 0;
-  double link_free_ = 0;  // when the link has passed the sends so far
-  double finish_ = 0;
+  std::array<Number, kTierCount> busy_{};
+  std::map<uint32_t, Number> exchange_first_;  // arrival of the peers' first and last message
+  std::map<uint32_t, Number> exchange_last_;
+  Number link_busy_ = 0;
+  Number link_free_ = 0;  // when the link has passed the sends so far
+  Number finish_ = 0;
+  mutable std::vector<Cost> costs_;  // variables so far; none of doubles
 };
 
 }  // namespace rdusim::sim

@@ -4,6 +4,7 @@
 
 #include "base/program/service.h"
 #include "sim/analytic_section.h"
+#include "sim/resource_rates.h"
 
 namespace rdusim::sim {
 
@@ -60,7 +61,8 @@ class WorkMean {
 
 }  // namespace
 
-Status AnalyticSection::characterise(size_t u) {
+template <typename Number>
+Status AnalyticSection<Number>::characterise(size_t u) {
   const Unit& x = unit(u);
   for (const OutputPort& port : x.outputs) {
     for (const ChannelId c : port.channels) {
@@ -93,7 +95,8 @@ Status AnalyticSection::characterise(size_t u) {
   return {};
 }
 
-Status AnalyticSection::measure_tokens(ChannelId channel) {
+template <typename Number>
+Status AnalyticSection<Number>::measure_tokens(ChannelId channel) {
   Flow& f = flows_[channel.value];
   double sum = 0;
   for (const Sample& s : samples(f.tokens)) {
@@ -107,7 +110,8 @@ Status AnalyticSection::measure_tokens(ChannelId channel) {
   return {};
 }
 
-void AnalyticSection::characterise_stream(size_t u) {
+template <typename Number>
+void AnalyticSection<Number>::characterise_stream(size_t u) {
   UnitModel& m = models_[u];
   const Unit& x = unit(u);
   const MemoryStream& s = *x.stream;
@@ -119,30 +123,39 @@ void AnalyticSection::characterise_stream(size_t u) {
   }
   m.bytes = rows * s.cols * dtype_bytes(symbol.dtype);
   m.tier = symbol.tier;
-  if (symbol.tier == Tier::kSram) return characterise_sram(m, x, symbol);
+  if (symbol.tier == Tier::kSram) return characterise_sram(u, symbol);
   const MemorySpec& spec = symbol.tier == Tier::kHbm ? chip().hbm : chip().ddr;
-  const double rate =
-      static_cast<double>(memory_bytes_per_s_[static_cast<size_t>(symbol.tier)]) / chip().clock_hz;
+  const int64_t bytes_per_s = memory_bytes_per_s_[static_cast<size_t>(symbol.tier)];
+  const double rate = static_cast<double>(bytes_per_s) / chip().clock_hz;
   const bool whole_rows = s.cols == symbol.cols && !s.gather;
   const auto runs = static_cast<double>(whole_rows ? x.firings : rows);
   const auto burst = static_cast<double>(std::max<int64_t>(1, spec.burst_bytes));
-  const double cycles = runs * std::ceil(static_cast<double>(m.bytes) / runs / burst) * burst / rate;
+  const bool hbm = symbol.tier == Tier::kHbm;
+  const double moved = runs * std::ceil(static_cast<double>(m.bytes) / runs / burst) * burst;
+  const Number cycles = cost(transfer_step(chip(), symbol.tier, bytes_per_s), u, moved / rate);
   m.set_service(cycles / static_cast<double>(x.firings));
   m.result_cycles = m.service;
-  m.transfer_latency = static_cast<double>(cycles_of_seconds(spec.latency_ns * 1e-9, chip().clock_hz));
-  m.latency = x.kind == UnitKind::kLoad ? m.transfer_latency : 0;
+  m.transfer_latency = cost(hbm ? StepKind::kHbmLatency : StepKind::kDdrLatency, u,
+                            static_cast<double>(memory_latency_cycles(chip(), symbol.tier)),
+                            memory_latency(chip(), symbol.tier));
+  m.latency = x.kind == UnitKind::kLoad ? m.transfer_latency : Number(0);
   add_stream(u, cycles);
 }
 
-void AnalyticSection::characterise_sram(UnitModel& m, const Unit& x, const Symbol& symbol) const {
+template <typename Number>
+void AnalyticSection<Number>::characterise_sram(size_t u, const Symbol& symbol) {
+  UnitModel& m = models_[u];
+  const Unit& x = unit(u);
   const PmuSpec& pmu = chip().pmu;
   const int64_t pmus = std::max<int64_t>(1, (symbol.bytes() + pmu.capacity_bytes - 1) / pmu.capacity_bytes);
   const double bytes = static_cast<double>(m.bytes) / static_cast<double>(x.firings);
-  m.set_service(std::ceil(bytes / static_cast<double>(pmus * pmu.port_bytes_per_cycle)));
+  const double exact = bytes / static_cast<double>(pmus * pmu.port_bytes_per_cycle);
+  m.set_service(cost(StepKind::kPmu, u, std::ceil(exact), exact));
   m.result_cycles = m.service;
 }
 
-void AnalyticSection::add_stream(size_t u, double cycles) {
+template <typename Number>
+void AnalyticSection<Number>::add_stream(size_t u, const Number& cycles) {
   const Unit& x = unit(u);
   UnitModel& m = models_[u];
   FluidStream s;
@@ -163,7 +176,8 @@ void AnalyticSection::add_stream(size_t u, double cycles) {
   streams.push_back(s);
 }
 
-void AnalyticSection::characterise_send(size_t u) {
+template <typename Number>
+void AnalyticSection<Number>::characterise_send(size_t u) {
   UnitModel& m = models_[u];
   const Unit& x = unit(u);
   const size_t input = x.inputs[0].channel.value;
@@ -173,21 +187,30 @@ void AnalyticSection::characterise_send(size_t u) {
                               : token * static_cast<double>(program_.sockets - 1);
   const double bytes = sent * static_cast<double>(dtype_bytes(section_.channels[input].dtype));
   m.bytes = std::llround(bytes * static_cast<double>(x.firings));
-  m.set_service(bytes * chip().clock_hz / node_.link.bandwidth_bytes_per_s);
+  m.set_service(cost(StepKind::kLinkTransfer, u, bytes * chip().clock_hz / node_.link.bandwidth_bytes_per_s));
   link_busy_ += m.service * static_cast<double>(x.firings);
 }
 
-void AnalyticSection::characterise_receive(size_t u) {
+template <typename Number>
+void AnalyticSection<Number>::characterise_receive(size_t u) {
   const size_t input = unit(u).inputs[0].channel.value;
   const double bytes = flows_[input].elements *
                        static_cast<double>(dtype_bytes(section_.channels[input].dtype) * program_.sockets);
   const auto rate = static_cast<double>(chip().agcu_ports * chip().agcu_port_bytes_per_cycle);
-  models_[u].set_service(std::max(1.0, std::ceil(bytes / rate)));
+  models_[u].set_service(cost(StepKind::kAgcu, u, std::max(1.0, std::ceil(bytes / rate)), bytes / rate));
+}
+
+// What a firing keeps its unit: its passes, or the reading of its operands.
+template <typename Number>
+Number AnalyticSection<Number>::occupancy(size_t u, StepKind kind, const FiringCycles& cycles) const {
+  const bool reads = cycles.operand_cycles > cycles.service_cycles;
+  return cost(reads ? operand_step(chip()) : kind, u, static_cast<double>(cycles.occupancy_cycles()));
 }
 
 // The rounds of a unit, of one emission each, have two kinds of firing: those at which outputs emit, and
 // those that only accumulate.
-Status AnalyticSection::characterise_compute(size_t u) {
+template <typename Number>
+Status AnalyticSection<Number>::characterise_compute(size_t u) {
   UnitModel& m = models_[u];
   const Unit& x = unit(u);
   Phases round;  // of the output that emits last
@@ -199,8 +222,9 @@ Status AnalyticSection::characterise_compute(size_t u) {
   const int64_t emitting = active_firings(round, x.firings);
   const double share = static_cast<double>(emitting) / static_cast<double>(x.firings);
   const int64_t rounds = (x.firings + round.period - 1) / round.period;
-  double sum = 0;
+  Number sum = 0;
   double busy = 0;
+  const StepKind kind = x.kind == UnitKind::kBuffer ? StepKind::kPmu : StepKind::kPcu;
   WorkMean work;
   for (const Sample& s : samples(rounds)) {
     const int64_t begin = s.number * round.period;
@@ -208,20 +232,17 @@ Status AnalyticSection::characterise_compute(size_t u) {
     const int64_t quiet = std::min(x.firings - 1, begin + (round.begin > 0 ? 0 : round.end));
     m.service_last_but_one = m.service_last;
     RDU_ASSIGN(const FiringCost::Entry* full, shapes_->firing(u, emits));
-    m.latency = static_cast<double>(full->cycles.latency_cycles);
-    m.result_cycles = static_cast<double>(full->cycles.result_cycles);
-    m.service_last = static_cast<double>(full->cycles.occupancy_cycles());
+    m.latency = cost(StepKind::kPcuLatency, u, static_cast<double>(full->cycles.latency_cycles));
+    m.result_cycles = cost(kind, u, static_cast<double>(full->cycles.result_cycles));
+    m.service_last = occupancy(u, kind, full->cycles);
     auto busy_cycles = static_cast<double>(full->cycles.service_cycles);
     const double firings_of_round = static_cast<double>(x.firings) / static_cast<double>(rounds);
     work.add(full->work, s.weight * firings_of_round * (emitting < x.firings ? share : 1));
     if (emitting < x.firings) {
       RDU_ASSIGN(const FiringCost::Entry* part, shapes_->firing(u, quiet));
       work.add(part->work, s.weight * firings_of_round * (1 - share));
-      const auto mixed = [&](double emit, int64_t without) {
-        return share * emit + (1 - share) * static_cast<double>(without);
-      };
-      m.service_last = mixed(m.service_last, part->cycles.occupancy_cycles());
-      busy_cycles = mixed(busy_cycles, part->cycles.service_cycles);
+      m.service_last = share * m.service_last + (1 - share) * occupancy(u, kind, part->cycles);
+      busy_cycles = share * busy_cycles + (1 - share) * static_cast<double>(part->cycles.service_cycles);
     }
     if (s.number == 0) m.service_first = m.service_last;
     sum += s.weight * m.service_last;
@@ -233,5 +254,21 @@ Status AnalyticSection::characterise_compute(size_t u) {
   m.first_firings = static_cast<double>(first);
   return {};
 }
+
+template <typename Number>
+Number AnalyticSection<Number>::cost(StepKind kind, size_t unit, double cycles, double scaling) const {
+  if constexpr (std::is_same_v<Number, double>) {
+    return cycles;
+  } else {
+    if (cycles == 0) return 0;
+    const auto known = std::find(costs_.begin(), costs_.end(), Cost{kind, unit});
+    const auto number = static_cast<size_t>(known - costs_.begin());
+    if (known == costs_.end()) costs_.push_back({kind, unit});
+    return Dual::variable(cycles, number, scaling);
+  }
+}
+
+template class AnalyticSection<double>;
+template class AnalyticSection<Dual>;
 
 }  // namespace rdusim::sim

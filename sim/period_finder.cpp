@@ -20,7 +20,7 @@ size_t PeriodFinder::repeating_period(int64_t decision_cycle) {
   return found;
 }
 
-int64_t PeriodFinder::look(StampEngine& engine, int64_t decision_cycle) {
+int64_t PeriodFinder::look(StampEngine<int64_t>& engine, int64_t decision_cycle) {
   const size_t period = repeating_period(decision_cycle);
   if (remembered_look_ >= 0 && looks_ - remembered_look_ == static_cast<int64_t>(period_)) {
     return skip(engine, decision_cycle);
@@ -34,7 +34,7 @@ int64_t PeriodFinder::look(StampEngine& engine, int64_t decision_cycle) {
   return 0;
 }
 
-int64_t PeriodFinder::skip(StampEngine& engine, int64_t decision_cycle) {
+int64_t PeriodFinder::skip(StampEngine<int64_t>& engine, int64_t decision_cycle) {
   remembered_look_ = -1;
   state_.match(decision_cycle - remembered_cycle_);
   engine.walk(state_);

@@ -21,20 +21,21 @@
 
 namespace rdusim::sim {
 
+template <typename Stamp>
 class StampEngine;
 
 class PeriodFinder {
  public:
   // Looks at the engine's state between two decisions; advances it by as many periods as are sure. Returns
   // the firings that need not be simulated.
-  int64_t look(StampEngine& engine, int64_t decision_cycle);
+  int64_t look(StampEngine<int64_t>& engine, int64_t decision_cycle);
 
  private:
   // assumed: longer periods, in looks, are rare, and each would make every look dearer.
   static constexpr size_t kLongest = 16;
 
   size_t repeating_period(int64_t decision_cycle);
-  int64_t skip(StampEngine& engine, int64_t decision_cycle);
+  int64_t skip(StampEngine<int64_t>& engine, int64_t decision_cycle);
 
   StateWalk state_;
   std::array<int64_t, kLongest> intervals_{};  // between looks, a ring

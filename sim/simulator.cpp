@@ -14,6 +14,7 @@
 #include "sim/analytic.h"
 #include "sim/cycle/engine.h"
 #include "sim/hardware.h"
+#include "sim/launch_course.h"
 #include "sim/section_run.h"
 #include "sim/stamp_engine.h"
 #include "sim/timeline.h"
@@ -61,21 +62,6 @@ Status check_fits(const Program& program, const NodeSpec& node, const RunOptions
   return {};
 }
 
-// Launches with equal keys take the same course.
-bool same_course(const Program& program, const Launch& a, const Launch& b) {
-  if (a.section != b.section) return false;
-  for (size_t i = 0; i < a.bindings.size(); ++i) {
-    if (a.bindings[i] == b.bindings[i]) continue;
-    const Symbol& x = program.symbols[a.bindings[i].value];
-    const Symbol& y = program.symbols[b.bindings[i].value];
-    if (x.tier != y.tier || x.dtype != y.dtype || x.rows != y.rows || x.cols != y.cols ||
-        !(x.shard == y.shard) || x.full_rows != y.full_rows || x.full_cols != y.full_cols) {
-      return false;
-    }
-  }
-  return true;
-}
-
 class ScheduleRun {
  public:
   ScheduleRun(const Program& program, const NodeSpec& node, const StackSpec& stack, const RunOptions& options)
@@ -98,12 +84,6 @@ class ScheduleRun {
     SectionOutcome outcome;
     Timeline timeline;
   };
-
-  // One run of a looping launch, as a launch of its own.
-  static Launch step_of(const Launch& launch, int64_t iteration) {
-    const std::span<const SymbolId> row = launch.row(iteration);
-    return {launch.section, {row.begin(), row.end()}, 1};
-  }
 
   Status run_step(const Launch& launch, bool launched) {
     Kind* kind = find(launch);
@@ -137,15 +117,14 @@ class ScheduleRun {
     const Section& section = program_.sections[launch.section.value];
     if (options_.fidelity == Fidelity::kAnalytic) return analytic_section(program_, section, launch, node_);
     SectionContext context{program_, section, launch, node_};
-    if (options_.fidelity == Fidelity::kCycle)
-      return cycle::Engine(context, options_.devices).run();
+    if (options_.fidelity == Fidelity::kCycle) return cycle::Engine(context, options_.devices).run();
     context.functional = options_.memory != nullptr;
     context.memory = options_.memory;
     context.simulated_sockets = context.functional ? program_.sockets : 1;
     context.timeline = options_.trace == nullptr ? nullptr : &timeline;
     if (options_.fast_forward && !context.functional && context.timeline == nullptr &&
         !Hardware::has_outside_memory()) {
-      if (auto outcome = StampEngine(context, true).run()) return std::move(*outcome);
+      if (auto outcome = StampEngine<int64_t>(context, true).run()) return std::move(*outcome);
       // It failed or stopped: SystemC says how.
     }
     return run_on_hardware(context);

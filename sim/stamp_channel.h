@@ -10,44 +10,55 @@
 
 namespace rdusim::sim {
 
+template <typename Stamp>
 class StampUnit;
 
+template <typename Stamp>
 struct StampToken {
-  int64_t ready_cycle = 0;
+  Stamp ready{};
   int64_t rows = 0;
   int64_t cols = 0;
 };
 
+template <typename Stamp>
 class StampChannel {
  public:
+  using Token = StampToken<Stamp>;
+  using Unit = StampUnit<Stamp>;
+
   // `bytes_per_cycle` 0: the tokens do not cross the RDN. Whoever waits here is put on `ready` when it can go
-  // on.
-  StampChannel(DType dtype, int64_t capacity_tokens, int64_t latency_cycles, int64_t bytes_per_cycle,
-               std::vector<StampUnit*>& ready)
+  // on. `number`: the section's, of a critical path's steps.
+  StampChannel(uint32_t number, DType dtype, int64_t capacity_tokens, int64_t latency_cycles,
+               int64_t bytes_per_cycle, std::vector<Unit*>& ready)
       : tokens_(static_cast<size_t>(capacity_tokens)),
-        free_cycles_(static_cast<size_t>(capacity_tokens), 0),
+        free_(static_cast<size_t>(capacity_tokens)),
         capacity_(capacity_tokens),
         latency_cycles_(latency_cycles),
         bytes_per_cycle_(bytes_per_cycle),
         element_bytes_(dtype_bytes(dtype)),
+        number_(number),
         ready_(&ready) {}
 
   // --- producer
   [[nodiscard]] bool has_space() const { return in_use_ < capacity_; }
-  [[nodiscard]] int64_t space_cycle() const { return free_cycles_[claim_at_]; }
+  [[nodiscard]] const Stamp& space() const { return free_[claim_at_]; }
   void claim() {
     ++in_use_;
     step(claim_at_);
   }
-  // The token leaves its producer from cycle `first` to `last` and passes the links.
-  void send(int64_t first, int64_t last, int64_t rows, int64_t cols) {
+  // The token leaves its producer from `first` to `last` and passes the links.
+  void send(const Stamp& first, Stamp last, int64_t rows, int64_t cols) {
     if (bytes_per_cycle_ > 0) {
       if (rows * cols != carried_elements_) measure(rows * cols);
-      last = links_free_cycle_ = std::max(last, std::max(links_free_cycle_, first) + carried_cycles_);
+      const double exact =
+          static_cast<double>(rows * cols * element_bytes_) / static_cast<double>(bytes_per_cycle_);
+      const Step passing{StepKind::kRdnTransfer, number_, exact};
+      last = links_free_ = later(last, after(later(links_free_, first), carried_cycles_, passing));
     }
-    write({last + latency_cycles_, rows, cols});
+    const Step hops{StepKind::kRdnLatency, number_, static_cast<double>(latency_cycles_)};
+    write({after(last, latency_cycles_, hops), rows, cols});
   }
-  void write(const StampToken& token) {
+  void write(const Token& token) {
     elements_written_ += token.rows * token.cols;
     tokens_[write_at_] = token;
     step(write_at_);
@@ -58,15 +69,15 @@ class StampChannel {
 
   // --- consumer
   [[nodiscard]] bool has_token() const { return waiting_ > 0; }
-  const StampToken& take() {
-    const StampToken& token = tokens_[take_at_];
+  const Token& take() {
+    const Token& token = tokens_[take_at_];
     step(take_at_);
     ++taken_;
     --waiting_;
     return token;
   }
-  void release(int64_t cycle) {
-    free_cycles_[release_at_] = cycle;
+  void release(const Stamp& at) {
+    free_[release_at_] = at;
     step(release_at_);
     ++released_;
     --in_use_;
@@ -79,8 +90,8 @@ class StampChannel {
   // Floors: before these cycles neither end reads a stamp (state_walk.h).
   void walk(StateWalk& state, int64_t producer_floor, int64_t consumer_floor);
 
-  StampUnit* waiting_consumer = nullptr;
-  StampUnit* waiting_producer = nullptr;
+  Unit* waiting_consumer = nullptr;
+  Unit* waiting_producer = nullptr;
 
  private:
   void step(size_t& at) const {
@@ -90,22 +101,23 @@ class StampChannel {
     carried_elements_ = elements;
     carried_cycles_ = (elements * element_bytes_ + bytes_per_cycle_ - 1) / bytes_per_cycle_;
   }
-  void wake(StampUnit*& unit) {
+  void wake(Unit*& unit) {
     if (unit == nullptr) return;
     ready_->push_back(unit);
     unit = nullptr;
   }
 
-  std::vector<StampToken> tokens_;
-  std::vector<int64_t> free_cycles_;  // when the slot was last freed
+  std::vector<Token> tokens_;
+  std::vector<Stamp> free_;  // when the slot was last freed
   int64_t capacity_;
   int64_t latency_cycles_;
   int64_t bytes_per_cycle_;
   int64_t element_bytes_;
-  std::vector<StampUnit*>* ready_;
+  uint32_t number_;
+  std::vector<Unit*>* ready_;
   int64_t carried_elements_ = -1;  // of the last token that crossed the links, and its cycles on them
   int64_t carried_cycles_ = 0;
-  int64_t links_free_cycle_ = 0;
+  Stamp links_free_{};
   int64_t in_use_ = 0;   // slots claimed, not yet released
   int64_t waiting_ = 0;  // tokens written, not yet taken
   size_t claim_at_ = 0;

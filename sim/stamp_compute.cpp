@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "sim/resource_rates.h"
 #include "sim/stamp_engine.h"
 #include "sim/stamp_unit.h"
 
@@ -32,7 +33,8 @@ int64_t output_alike_until(const Phases& phases, int64_t phase) {
 
 }  // namespace
 
-void StampUnit::walk(StateWalk& state) {
+template <typename Stamp>
+void StampUnit<Stamp>::walk(StateWalk& state) {
   state.item(counters_.firings);
   state.limit(unit_.firings - counters_.firings - 1);
   state.stamp(time_);
@@ -43,10 +45,13 @@ void StampUnit::walk(StateWalk& state) {
   walk_more(state);
 }
 
-StampCompute::StampCompute(const SectionContext& context, StampFabric& fabric, size_t index)
-    : StampUnit(context, fabric, index),
+template <typename Stamp>
+StampCompute<Stamp>::StampCompute(const SectionContext& context, Fabric& fabric, size_t index)
+    : Base(context, fabric, index),
       extents_(unit_.inputs.size(), kNoToken),
-      cost_(context.section, unit_, context.node.chip, context.channel_causes, context.operand_rates) {
+      cost_(context.section, unit_, context.node.chip, context.channel_causes, context.operand_rates),
+      work_kind_(unit_.kind == UnitKind::kBuffer ? StepKind::kPmu : StepKind::kPcu),
+      read_kind_(operand_step(context.node.chip)) {
   RDU_CHECK(unit_.inputs.size() <= 32 && unit_.outputs.size() <= 32, "unit {} has more than 32 ports",
             unit_.name);
   for (const InputPort& port : unit_.inputs)
@@ -58,30 +63,33 @@ StampCompute::StampCompute(const SectionContext& context, StampFabric& fabric, s
   }
 }
 
-UnitCounters StampCompute::counters() const {
+template <typename Stamp>
+UnitCounters StampCompute<Stamp>::counters() const {
   UnitCounters counters = counters_;
   counters.work = cost_.total();
   return counters;
 }
 
-void StampCompute::run() {
+template <typename Stamp>
+void StampCompute<Stamp>::run() {
   while (!finished()) {
     if (!fired_ && !fire()) return;
     if (!give()) return;
   }
 }
 
-bool StampCompute::fire() {
+template <typename Stamp>
+bool StampCompute<Stamp>::fire() {
   for (const Input& in : inputs_) {
     if (in_window(in.phases, in.phase) && !has_token(*in.channel)) return false;
   }
   FiringActivity activity;
-  int64_t ready = time_;
+  Stamp ready = time_;
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Input& in = inputs_[i];
     if (!in_window(in.phases, in.phase)) continue;
-    const StampToken& token = in.channel->take();
-    ready = std::max(ready, token.ready_cycle);
+    const Token& token = in.channel->take();
+    ready = later(ready, token.ready);
     extents_[i] = {token.rows, token.cols, 0, 0};
     in.held = true;
     activity.inputs_taken |= 1U << i;
@@ -100,8 +108,8 @@ bool StampCompute::fire() {
   starve_until(ready);
   const FiringCycles& cycles = (*found)->cycles;
   begin_ = time_;
-  work_until(begin_ + cycles.service_cycles);
-  starve_until(begin_ + cycles.operand_cycles);
+  work_until(after(begin_, cycles.service_cycles, step(work_kind_, cycles.service_cycles)));
+  starve_until(after(begin_, cycles.operand_cycles, step(read_kind_, cycles.operand_cycles)));
   latency_cycles_ = cycles.latency_cycles;
   result_cycles_ = cycles.result_cycles;
   release_inputs();
@@ -110,7 +118,8 @@ bool StampCompute::fire() {
 }
 
 // False: the token does not fit its accumulator.
-bool StampCompute::update(Output& output, bool active, const Extent& source) {
+template <typename Stamp>
+bool StampCompute<Stamp>::update(Output& output, bool active, const Extent& source) {
   const OutputPort& port = *output.port;
   const Extent shape{source.rows, source.cols, 0, 0};
   if (port.accumulate == Accumulate::kNone) {
@@ -132,7 +141,8 @@ bool StampCompute::update(Output& output, bool active, const Extent& source) {
   return true;
 }
 
-void StampCompute::release_inputs() {
+template <typename Stamp>
+void StampCompute<Stamp>::release_inputs() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Input& in = inputs_[i];
     advance(in.phase, in.phases.period);
@@ -143,21 +153,24 @@ void StampCompute::release_inputs() {
   }
 }
 
-bool StampCompute::give() {
+template <typename Stamp>
+bool StampCompute<Stamp>::give() {
   for (const Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase) && !have_space(out.channels)) return false;
   }
-  int64_t space = 0;
+  Stamp space{};
   for (const Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase)) space = claim(out.channels, space);
   }
   block_until(space);
-  results_ready_cycle_ = std::max(results_ready_cycle_, time_ + latency_cycles_);
-  const int64_t first = std::max(space, results_ready_cycle_ - result_cycles_);
+  const Stamp done = after(time_, latency_cycles_, step(StepKind::kPcuLatency, latency_cycles_));
+  results_ready_ = later(results_ready_, done);
+  // The first result left while the firing still worked.
+  const Stamp first = later(space, after(results_ready_, -result_cycles_, step(work_kind_, -result_cycles_)));
   for (Output& out : outputs_) {
     if (in_window(out.port->phases, out.phase)) {
-      for (StampChannel* channel : out.channels)
-        channel->send(first, results_ready_cycle_, out.tile.rows, out.tile.cols);
+      for (Channel* channel : out.channels)
+        channel->send(first, results_ready_, out.tile.rows, out.tile.cols);
     }
     advance(out.phase, out.port->phases.period);
     advance(out.reset_phase, out.port->reset_period);
@@ -167,12 +180,13 @@ bool StampCompute::give() {
   return true;
 }
 
-void StampCompute::walk_more(StateWalk& state) {
+template <typename Stamp>
+void StampCompute<Stamp>::walk_more(StateWalk& state) {
   state.same(fired_ ? 1 : 0);
   state.same(fired_ ? latency_cycles_ : 0);
   state.same(fired_ ? result_cycles_ : 0);
   if (fired_) state.stamp(begin_);
-  state.stamp(results_ready_cycle_, time_);
+  state.stamp(results_ready_, cycle_of(time_));
   state.same(counters_.firings % cost_.slice_period());
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Input& in = inputs_[i];
@@ -188,5 +202,10 @@ void StampCompute::walk_more(StateWalk& state) {
   }
   cost_.walk(state);
 }
+
+template class StampUnit<int64_t>;
+template class StampUnit<TracedStamp>;
+template class StampCompute<int64_t>;
+template class StampCompute<TracedStamp>;
 
 }  // namespace rdusim::sim

@@ -8,27 +8,32 @@
 
 namespace rdusim::sim {
 
-StampEngine::StampEngine(const SectionContext& context, bool skip_periods)
+template <typename Stamp>
+StampEngine<Stamp>::StampEngine(const SectionContext& context, bool skip_periods)
     : context_(context), skip_periods_(skip_periods), ends_(context.section.channels.size()) {
   const NodeSpec& node = context.node;
   for (const Tier tier : {Tier::kHbm, Tier::kDdr}) {
     const auto t = static_cast<size_t>(tier);
     fabric_.memory[t].clock.configure(context.memory_bytes_per_s[t], clock_hz(node.chip));
+    fabric_.transfer_kind[t] = transfer_step(node.chip, tier, context.memory_bytes_per_s[t]);
     fabric_.memory_latency_cycles[t] = memory_latency_cycles(node.chip, tier);
+    fabric_.memory_latency_scaling[t] = memory_latency(node.chip, tier);
   }
   fabric_.egress.clock.configure(link_bytes_per_s(node), clock_hz(node.chip));
   fabric_.ingress.clock.configure(link_bytes_per_s(node), clock_hz(node.chip));
   fabric_.link_latency_cycles = link_latency_cycles(node);
+  fabric_.link_latency_scaling = link_latency(node);
   build_channels();
   for (size_t u = 0; u < context.section.units.size(); ++u) build_unit(u);
 }
 
-void StampEngine::build_channels() {
+template <typename Stamp>
+void StampEngine<Stamp>::build_channels() {
   const Section& section = context_.section;
   fabric_.channels.reserve(section.channels.size());
   for (size_t i = 0; i < section.channels.size(); ++i) {
     const Channel& c = section.channels[i];
-    fabric_.channels.emplace_back(c.dtype, c.capacity_tokens, c.latency_cycles,
+    fabric_.channels.emplace_back(static_cast<uint32_t>(i), c.dtype, c.capacity_tokens, c.latency_cycles,
                                   write_rate(c, context_.operand_rates[i], context_.node.chip),
                                   fabric_.ready);
   }
@@ -43,40 +48,43 @@ void StampEngine::build_channels() {
     const DType dtype = section.channels[unit.inputs[0].channel.value].dtype;
     fabric_.mailboxes[u].reserve(static_cast<size_t>(context_.program.sockets - 1));
     for (int64_t k = 1; k < context_.program.sockets; ++k)
-      fabric_.mailboxes[u].emplace_back(dtype, kExchangeWindow, 0, 0, fabric_.ready);
+      fabric_.mailboxes[u].emplace_back(uint32_t{0}, dtype, kExchangeWindow, 0, 0, fabric_.ready);
   }
 }
 
-void StampEngine::build_unit(size_t index) {
+template <typename Stamp>
+void StampEngine<Stamp>::build_unit(size_t index) {
   switch (context_.section.units[index].kind) {
     case UnitKind::kGemm:
     case UnitKind::kSimd:
     case UnitKind::kBuffer:
-      units_.push_back(std::make_unique<StampCompute>(context_, fabric_, index));
+      units_.push_back(std::make_unique<StampCompute<Stamp>>(context_, fabric_, index));
       break;
     case UnitKind::kLoad:
     case UnitKind::kStore:
-      units_.push_back(std::make_unique<StampStream>(context_, fabric_, index));
+      units_.push_back(std::make_unique<StampStream<Stamp>>(context_, fabric_, index));
       break;
     case UnitKind::kSend:
-      units_.push_back(std::make_unique<StampSend>(context_, fabric_, index));
+      units_.push_back(std::make_unique<StampSend<Stamp>>(context_, fabric_, index));
       break;
     case UnitKind::kReceive:
-      units_.push_back(std::make_unique<StampReceive>(context_, fabric_, index));
+      units_.push_back(std::make_unique<StampReceive<Stamp>>(context_, fabric_, index));
       break;
   }
 }
 
-std::optional<SectionOutcome> StampEngine::run() {
+template <typename Stamp>
+std::optional<SectionOutcome> StampEngine<Stamp>::run() {
   for (auto unit = units_.rbegin(); unit != units_.rend(); ++unit) fabric_.ready.push_back(unit->get());
-  const StampUnit* anchor = skip_periods_ ? choose_anchor() : nullptr;
+  const StampUnit<Stamp>* anchor = skip_periods_ ? choose_anchor() : nullptr;
   PeriodFinder periods;
   int64_t seen = 0;
   run_ready();
   while (!fabric_.failed && decide()) {
     run_ready();
     if (anchor == nullptr || anchor->firings() == seen) continue;
-    firings_skipped_ += periods.look(*this, fabric_.last_decision_cycle);
+    if constexpr (std::is_same_v<Stamp, int64_t>)
+      firings_skipped_ += periods.look(*this, fabric_.last_decision_cycle);
     seen = anchor->firings();
   }
   const bool finished =
@@ -85,16 +93,18 @@ std::optional<SectionOutcome> StampEngine::run() {
   return outcome();
 }
 
-void StampEngine::run_ready() {
+template <typename Stamp>
+void StampEngine<Stamp>::run_ready() {
   while (!fabric_.ready.empty()) {
-    StampUnit* unit = fabric_.ready.back();
+    StampUnit<Stamp>* unit = fabric_.ready.back();
     fabric_.ready.pop_back();
     unit->run();
   }
 }
 
 // The earliest decision of all; false if nothing waits for one.
-bool StampEngine::decide() {
+template <typename Stamp>
+bool StampEngine<Stamp>::decide() {
   const int64_t hbm = fabric_.memory[static_cast<size_t>(Tier::kHbm)].next_decision();
   const int64_t ddr = fabric_.memory[static_cast<size_t>(Tier::kDdr)].next_decision();
   const int64_t egress = fabric_.egress.next_decision();
@@ -107,36 +117,43 @@ bool StampEngine::decide() {
   } else if (cycle == ingress) {
     pass_ingress(cycle);
   } else {
-    MemoryTurns& memory = fabric_.memory[static_cast<size_t>(cycle == hbm ? Tier::kHbm : Tier::kDdr)];
-    const MemoryTurn& turn = memory.take(cycle);
-    turn.stream->granted(cycle, memory.clock.serve(turn.arrival_cycle, turn.bytes));
+    const auto t = static_cast<size_t>(cycle == hbm ? Tier::kHbm : Tier::kDdr);
+    MemoryTurns<Stamp>& memory = fabric_.memory[t];
+    const MemoryTurn<Stamp>& turn = memory.take(cycle);
+    turn.stream->granted(memory.serve(turn.arrival, turn.bytes, cycle, fabric_.transfer_kind[t], turn.unit));
   }
   return true;
 }
 
 // Cut-through: the head of the message reaches the other port `latency` after it left.
-void StampEngine::pass_egress(int64_t cycle) {
-  MessageTurn turn = fabric_.egress.take();
-  const ServiceClock::Span span = fabric_.egress.clock.serve(turn.arrival_cycle, turn.sent_bytes);
-  StampSend* sender = turn.sender;
-  turn.arrival_cycle = std::max(ceil_cycle(span.start_sub) + fabric_.link_latency_cycles, cycle + 1);
+template <typename Stamp>
+void StampEngine<Stamp>::pass_egress(int64_t cycle) {
+  MessageTurn<Stamp> turn = fabric_.egress.take();
+  const Service<Stamp> service =
+      fabric_.egress.serve(turn.arrival, turn.sent_bytes, cycle, StepKind::kLinkTransfer, turn.unit);
+  StampSend<Stamp>* sender = turn.sender;
+  const Step crossing{StepKind::kLinkLatency, turn.unit, fabric_.link_latency_scaling};
+  turn.arrival = later(after(service.started, fabric_.link_latency_cycles, crossing), service.decided);
   turn.sender = nullptr;
   fabric_.ingress.post(turn);
-  if (sender != nullptr) sender->left(std::max(ceil_cycle(span.finish_sub), cycle + 1), cycle);
+  if (sender != nullptr) sender->left(later(service.finish, service.decided), service.decided);
 }
 
-void StampEngine::pass_ingress(int64_t cycle) {
-  const MessageTurn turn = fabric_.ingress.take();
-  const ServiceClock::Span span = fabric_.ingress.clock.serve(turn.arrival_cycle, turn.received_bytes);
-  turn.mailbox->write({std::max(ceil_cycle(span.finish_sub), cycle + 1), turn.rows, turn.cols});
+template <typename Stamp>
+void StampEngine<Stamp>::pass_ingress(int64_t cycle) {
+  const MessageTurn<Stamp> turn = fabric_.ingress.take();
+  const Service<Stamp> service =
+      fabric_.ingress.serve(turn.arrival, turn.received_bytes, cycle, StepKind::kLinkTransfer, turn.unit);
+  turn.mailbox->write({later(service.finish, service.decided), turn.rows, turn.cols});
 }
 
 // Whose firings are looked at for a repeat: a store that fires often, because it goes on to the end; else the
 // unit that fires least of those that fire often, because its firings are the fewest to look at.
-const StampUnit* StampEngine::choose_anchor() const {
+template <typename Stamp>
+const StampUnit<Stamp>* StampEngine<Stamp>::choose_anchor() const {
   constexpr int64_t kOften = 8;  // a period is seen after at least two of it
   const std::vector<Unit>& units = context_.section.units;
-  const StampUnit* anchor = nullptr;
+  const StampUnit<Stamp>* anchor = nullptr;
   int64_t fewest = kNoDecision;
   bool store = false;
   for (size_t u = 0; u < units.size(); ++u) {
@@ -151,7 +168,8 @@ const StampUnit* StampEngine::choose_anchor() const {
   return anchor;
 }
 
-void StampEngine::walk(StateWalk& state) {
+template <typename Stamp>
+void StampEngine<Stamp>::walk(StateWalk& state) {
   for (const auto& unit : units_) {
     unit->walk(state);
     if (!state.goes_on()) return;
@@ -161,41 +179,53 @@ void StampEngine::walk(StateWalk& state) {
     if (!state.goes_on()) return;
   }
   for (size_t u = 0; u < units_.size(); ++u) {
-    for (StampChannel& box : fabric_.mailboxes[u])
+    for (StampChannel<Stamp>& box : fabric_.mailboxes[u])
       box.walk(state, std::numeric_limits<int64_t>::min(), units_[u]->floor());
   }
   const int64_t from = fabric_.last_decision_cycle + 1;
-  for (MemoryTurns& memory : fabric_.memory) memory.walk(state, from);
+  for (MemoryTurns<Stamp>& memory : fabric_.memory) memory.walk(state, from);
   fabric_.egress.walk(state, from);
   fabric_.ingress.walk(state, from);
   state.item(fabric_.last_decision_cycle);
 }
 
-int64_t StampEngine::firings() const {
+template <typename Stamp>
+int64_t StampEngine<Stamp>::firings() const {
   int64_t sum = 0;
   for (const auto& unit : units_) sum += unit->firings();
   return sum;
 }
 
-SectionOutcome StampEngine::outcome() const {
+template <typename Stamp>
+SectionOutcome StampEngine<Stamp>::outcome() const {
   SectionOutcome out;
   std::vector<UnitCounters>& counters = out.counters.emplace_back();
   ByteCounts& bytes = out.bytes.emplace_back();
   for (const auto& unit : units_) {
     counters.push_back(unit->counters());
-    out.cycles = std::max(out.cycles, unit->end_cycle());
     out.firings_simulated += unit->firings();
     unit->add_bytes(bytes);
   }
+  out.cycles = cycle_of(end());
   out.firings_skipped = firings_skipped_;
   out.firings_simulated -= firings_skipped_;
   std::vector<int64_t> written;
-  for (const StampChannel& channel : fabric_.channels) written.push_back(channel.bytes_written());
+  for (const StampChannel<Stamp>& channel : fabric_.channels) written.push_back(channel.bytes_written());
   count_channel_bytes(context_.section, context_.node.chip, written, context_.channel_causes, out);
   out.hbm_busy_cycles = fabric_.memory[static_cast<size_t>(Tier::kHbm)].clock.busy_cycles();
   out.ddr_busy_cycles = fabric_.memory[static_cast<size_t>(Tier::kDdr)].clock.busy_cycles();
   out.link_busy_cycles = fabric_.egress.clock.busy_cycles();
   return out;
 }
+
+template <typename Stamp>
+Stamp StampEngine<Stamp>::end() const {
+  Stamp end{};
+  for (const auto& unit : units_) end = later(end, unit->end());
+  return end;
+}
+
+template class StampEngine<int64_t>;
+template class StampEngine<TracedStamp>;
 
 }  // namespace rdusim::sim

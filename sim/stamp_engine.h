@@ -24,24 +24,34 @@
 namespace rdusim::sim {
 
 // What the units of one socket share; that socket stands for all.
+template <typename Stamp>
 struct StampFabric {
-  std::vector<StampUnit*> ready;                     // that can go on
-  std::vector<StampChannel> channels;                // as the section's
-  std::vector<std::vector<StampChannel>> mailboxes;  // [receive unit][k - 1], of the k-th previous peer
-  std::array<MemoryTurns, kTierCount> memory;        // [kSram] is not used
-  LinkTurns egress;
-  LinkTurns ingress;
+  std::vector<StampUnit<Stamp>*> ready;       // that can go on
+  std::vector<StampChannel<Stamp>> channels;  // as the section's
+  std::vector<std::vector<StampChannel<Stamp>>>
+      mailboxes;                                      // [receive unit][k - 1], of the k-th previous peer
+  std::array<MemoryTurns<Stamp>, kTierCount> memory;  // [kSram] is not used
+  LinkTurns<Stamp> egress;
+  LinkTurns<Stamp> ingress;
   std::array<int64_t, kTierCount> memory_latency_cycles{};
+  std::array<StepKind, kTierCount> transfer_kind{};
+  std::array<double, kTierCount> memory_latency_scaling{};  // before rounding
   int64_t link_latency_cycles = 0;
+  double link_latency_scaling = 0;
   int64_t last_decision_cycle = -1;
   bool failed = false;
 };
 
+// A run with TracedStamp does not skip periods, and says by which steps it came to its end.
+template <typename Stamp>
 class StampEngine {
  public:
   StampEngine(const SectionContext& context, bool skip_periods);
   // Nothing: a unit failed or the section stopped before its end.
   std::optional<SectionOutcome> run();
+
+  // After run(): the stamp of the last that happened.
+  [[nodiscard]] Stamp end() const;
 
   // The state that decides the future, and every statistic.
   void walk(StateWalk& state);
@@ -54,13 +64,13 @@ class StampEngine {
   bool decide();
   void pass_egress(int64_t cycle);
   void pass_ingress(int64_t cycle);
-  [[nodiscard]] const StampUnit* choose_anchor() const;
+  [[nodiscard]] const StampUnit<Stamp>* choose_anchor() const;
   [[nodiscard]] SectionOutcome outcome() const;
 
   const SectionContext& context_;
   bool skip_periods_;
-  StampFabric fabric_;
-  std::vector<std::unique_ptr<StampUnit>> units_;
+  StampFabric<Stamp> fabric_;
+  std::vector<std::unique_ptr<StampUnit<Stamp>>> units_;
   std::vector<std::pair<size_t, size_t>> ends_;  // producer and consumer of each channel
   int64_t firings_skipped_ = 0;
 };

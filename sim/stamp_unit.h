@@ -10,17 +10,24 @@
 
 #include "sim/firing_cost.h"
 #include "sim/section_context.h"
+#include "sim/stamp.h"
 #include "sim/stamp_channel.h"
 #include "sim/stamp_server.h"
 #include "sim/stream_access.h"
 
 namespace rdusim::sim {
 
+template <typename Stamp>
 struct StampFabric;
 
+template <typename Stamp>
 class StampUnit {
  public:
-  StampUnit(const SectionContext& context, StampFabric& fabric, size_t index)
+  using Fabric = StampFabric<Stamp>;
+  using Channel = StampChannel<Stamp>;
+  using Token = StampToken<Stamp>;
+
+  StampUnit(const SectionContext& context, Fabric& fabric, size_t index)
       : context_(context), fabric_(fabric), unit_(context.section.units[index]), index_(index) {}
   virtual ~StampUnit() = default;
   StampUnit(const StampUnit&) = delete;
@@ -30,11 +37,11 @@ class StampUnit {
   virtual void run() = 0;
   void walk(StateWalk& state);
   // No stamp below this cycle can change what it does.
-  [[nodiscard]] virtual int64_t floor() const { return time_; }
+  [[nodiscard]] virtual int64_t floor() const { return cycle_of(time_); }
 
   [[nodiscard]] int64_t firings() const { return counters_.firings; }
   [[nodiscard]] bool finished() const { return counters_.firings == unit_.firings; }
-  [[nodiscard]] int64_t end_cycle() const { return std::max(end_cycle_, time_); }
+  [[nodiscard]] Stamp end() const { return later(end_, time_); }
   [[nodiscard]] virtual UnitCounters counters() const { return counters_; }
   // What it moved over memory channels and links.
   void add_bytes(ByteCounts& bytes) const {
@@ -45,13 +52,13 @@ class StampUnit {
  protected:
   virtual void walk_more(StateWalk& state) = 0;
 
-  bool has_token(StampChannel& channel) {
+  bool has_token(Channel& channel) {
     if (channel.has_token()) return true;
     channel.waiting_consumer = this;
     return false;
   }
-  bool have_space(const std::vector<StampChannel*>& channels) {
-    for (StampChannel* channel : channels) {
+  bool have_space(const std::vector<Channel*>& channels) {
+    for (Channel* channel : channels) {
       if (channel->has_space()) continue;
       channel->waiting_producer = this;
       return false;
@@ -59,60 +66,82 @@ class StampUnit {
     return true;
   }
   // When the last of the next slots was free; they are claimed.
-  static int64_t claim(const std::vector<StampChannel*>& channels, int64_t since) {
-    for (StampChannel* channel : channels) {
-      since = std::max(since, channel->space_cycle());
+  static Stamp claim(const std::vector<Channel*>& channels, Stamp since) {
+    for (Channel* channel : channels) {
+      since = later(since, channel->space());
       channel->claim();
     }
     return since;
   }
-  void work_until(int64_t cycle) { pass(cycle, counters_.busy); }
-  void starve_until(int64_t cycle) { pass(cycle, counters_.starved); }
-  void block_until(int64_t cycle) { pass(cycle, counters_.blocked); }
+  void work_until(const Stamp& until) { pass(until, counters_.busy); }
+  void starve_until(const Stamp& until) { pass(until, counters_.starved); }
+  void block_until(const Stamp& until) { pass(until, counters_.blocked); }
 
   const SectionContext& context_;
-  StampFabric& fabric_;
+  Fabric& fabric_;
   const Unit& unit_;
   const size_t index_;
   UnitCounters counters_;
   Wire wire_ = Wire::kSram;
   Cause cause_ = Cause::kActivations;
   int64_t bytes_moved_ = 0;
-  int64_t time_ = 0;
-  int64_t end_cycle_ = 0;
+  Stamp time_{};
+  Stamp end_{};
 
  private:
-  void pass(int64_t cycle, int64_t& counter) {
-    if (cycle <= time_) return;
-    counter += cycle - time_;
-    time_ = cycle;
+  void pass(const Stamp& until, int64_t& counter) {
+    const int64_t cycles = cycle_of(until) - cycle_of(time_);
+    if (cycles <= 0) return;
+    counter += cycles;
+    time_ = until;
   }
 };
 
 // Gemm, simd and buffer units.
-class StampCompute : public StampUnit {
+template <typename Stamp>
+class StampCompute : public StampUnit<Stamp> {
  public:
-  StampCompute(const SectionContext& context, StampFabric& fabric, size_t index);
+  using Base = StampUnit<Stamp>;
+  using typename Base::Channel;
+  using typename Base::Fabric;
+  using typename Base::Token;
+  StampCompute(const SectionContext& context, Fabric& fabric, size_t index);
   void run() override;
   [[nodiscard]] UnitCounters counters() const override;
   // Results leave while their firing works, so slots that came free meanwhile still count.
-  [[nodiscard]] int64_t floor() const override { return fired_ ? begin_ : time_; }
+  [[nodiscard]] int64_t floor() const override { return cycle_of(fired_ ? begin_ : time_); }
 
  private:
+  using Base::block_until;
+  using Base::claim;
+  using Base::context_;
+  using Base::counters_;
+  using Base::fabric_;
+  using Base::finished;
+  using Base::has_token;
+  using Base::have_space;
+  using Base::index_;
+  using Base::starve_until;
+  using Base::time_;
+  using Base::unit_;
+  using Base::work_until;
   struct Input {
-    StampChannel* channel = nullptr;
+    Channel* channel = nullptr;
     Phases phases;
     int64_t phase = 0;
     bool held = false;
   };
   struct Output {
-    std::vector<StampChannel*> channels;
+    std::vector<Channel*> channels;
     const OutputPort* port = nullptr;
     int64_t phase = 0;
     int64_t reset_phase = 0;
     bool filled = false;
     Extent tile;
   };
+  [[nodiscard]] Step step(StepKind kind, int64_t cycles) const {
+    return {kind, static_cast<uint32_t>(index_), static_cast<double>(cycles)};
+  }
   bool fire();
   bool give();
   bool update(Output& output, bool active, const Extent& source);
@@ -123,30 +152,53 @@ class StampCompute : public StampUnit {
   std::vector<Output> outputs_;
   std::vector<Extent> extents_;  // of the held tokens; rows -1: none
   FiringCost cost_;
+  StepKind work_kind_;  // what its firings do, and what they read their operands from
+  StepKind read_kind_;
   int64_t latency_cycles_ = 0;  // of the firing whose results wait
   int64_t result_cycles_ = 0;
-  int64_t begin_ = 0;  // of that firing
-  int64_t results_ready_cycle_ = 0;  // of the firing before: results leave in order
-  bool fired_ = false;               // results wait for space
+  Stamp begin_{};          // of that firing
+  Stamp results_ready_{};  // of the firing before: results leave in order
+  bool fired_ = false;     // results wait for space
 };
 
 // Load and store units.
-class StampStream : public StampUnit {
+template <typename Stamp>
+class StampStream : public StampUnit<Stamp> {
  public:
-  StampStream(const SectionContext& context, StampFabric& fabric, size_t index);
+  using Base = StampUnit<Stamp>;
+  using typename Base::Channel;
+  using typename Base::Fabric;
+  using typename Base::Token;
+  StampStream(const SectionContext& context, Fabric& fabric, size_t index);
   void run() override;
-  // Its turn has come: decided at the end of `decision_cycle`.
-  void granted(int64_t decision_cycle, ServiceClock::Span span);
-  [[nodiscard]] int64_t floor() const override { return std::min(now_, time_); }
+  // Its turn has come.
+  void granted(const Service<Stamp>& service);
+  [[nodiscard]] int64_t floor() const override { return std::min(cycle_of(now_), cycle_of(time_)); }
   [[nodiscard]] UnitCounters counters() const override;
 
  private:
+  using Base::block_until;
+  using Base::bytes_moved_;
+  using Base::cause_;
+  using Base::claim;
+  using Base::context_;
+  using Base::counters_;
+  using Base::end_;
+  using Base::fabric_;
+  using Base::finished;
+  using Base::has_token;
+  using Base::have_space;
+  using Base::index_;
+  using Base::starve_until;
+  using Base::time_;
+  using Base::unit_;
+  using Base::wire_;
+  using Base::work_until;
   struct Transfer {
-    int64_t start_cycle = 0;
-    int64_t finish_cycle = 0;
-    int64_t done_cycle = 0;
-    // First byte has arrived.
-    [[nodiscard]] int64_t first_cycle() const { return done_cycle - (finish_cycle - start_cycle); }
+    Stamp start{};
+    Stamp finish{};
+    Stamp first{};  // first byte has arrived, and last
+    Stamp done{};
   };
   bool ask();  // false: it has to wait
   bool take_input();
@@ -158,53 +210,94 @@ class StampStream : public StampUnit {
   const bool store_;
   StreamAccess moves_;
   StreamWalk rows_;
-  StampChannel* input_ = nullptr;  // of a store, or the row numbers of a gather
-  std::vector<StampChannel*> outputs_;
-  MemoryTurns* memory_;  // null: SRAM
+  Channel* input_ = nullptr;  // of a store, or the row numbers of a gather
+  std::vector<Channel*> outputs_;
+  MemoryTurns<Stamp>* memory_;  // null: SRAM
   int64_t latency_cycles_;
-  int64_t now_ = 0;  // no request arrives before
-  int64_t sram_free_cycle_ = 0;
+  double latency_scaling_;
+  StepKind latency_kind_;
+  Stamp now_{};  // no request arrives before
+  Stamp sram_free_{};
   // of the token on its way
   bool asked_ = false;
-  int64_t token_ready_ = 0;  // of the input token
-  int64_t space_ = 0;        // of the output slots
+  Stamp token_ready_{};  // of the input token
+  Stamp space_{};        // of the output slots
   int64_t token_rows_ = 0;
-  MemoryTurn turn_;
+  MemoryTurn<Stamp> turn_;
 };
 
-class StampSend : public StampUnit {
+template <typename Stamp>
+class StampSend : public StampUnit<Stamp> {
  public:
-  StampSend(const SectionContext& context, StampFabric& fabric, size_t index);
+  using Base = StampUnit<Stamp>;
+  using typename Base::Channel;
+  using typename Base::Fabric;
+  using typename Base::Token;
+  StampSend(const SectionContext& context, Fabric& fabric, size_t index);
   void run() override;
-  void left(int64_t cycle, int64_t decision_cycle);  // the last message of the token
+  void left(const Stamp& at, const Stamp& decided);  // the last message of the token
 
  private:
+  using Base::block_until;
+  using Base::bytes_moved_;
+  using Base::cause_;
+  using Base::claim;
+  using Base::context_;
+  using Base::counters_;
+  using Base::fabric_;
+  using Base::finished;
+  using Base::has_token;
+  using Base::have_space;
+  using Base::index_;
+  using Base::starve_until;
+  using Base::time_;
+  using Base::unit_;
+  using Base::wire_;
+  using Base::work_until;
   bool give_own();
   bool post();
   void done();
   void walk_more(StateWalk& state) override;
 
-  StampChannel* input_;
-  std::vector<StampChannel*> outputs_;
-  std::vector<StampChannel*> mailboxes_;  // of our receive unit, which stands for the peers'
+  Channel* input_;
+  std::vector<Channel*> outputs_;
+  std::vector<Channel*> mailboxes_;  // of our receive unit, which stands for the peers'
   int64_t sockets_;
-  int64_t now_ = 0;
+  Stamp now_{};
   enum class Stage : uint8_t { kInput, kOwn, kPost, kLeaving };
   Stage stage_ = Stage::kInput;
-  StampToken token_;
+  Token token_;
 };
 
-class StampReceive : public StampUnit {
+template <typename Stamp>
+class StampReceive : public StampUnit<Stamp> {
  public:
-  StampReceive(const SectionContext& context, StampFabric& fabric, size_t index);
+  using Base = StampUnit<Stamp>;
+  using typename Base::Channel;
+  using typename Base::Fabric;
+  using typename Base::Token;
+  StampReceive(const SectionContext& context, Fabric& fabric, size_t index);
   void run() override;
 
  private:
+  using Base::block_until;
+  using Base::claim;
+  using Base::context_;
+  using Base::counters_;
+  using Base::fabric_;
+  using Base::finished;
+  using Base::has_token;
+  using Base::have_space;
+  using Base::index_;
+  using Base::starve_until;
+  using Base::time_;
+  using Base::unit_;
+  using Base::work_until;
   bool combine();
   void walk_more(StateWalk& state) override;
 
-  std::vector<StampChannel*> inputs_;  // own, then the mailboxes
-  std::vector<StampChannel*> outputs_;
+  std::vector<Channel*> inputs_;  // own, then the mailboxes
+  std::vector<Channel*> outputs_;
   int64_t sockets_;
   int64_t port_bytes_per_cycle_;
   std::vector<Extent> parts_;  // by socket

@@ -15,6 +15,8 @@
 #include <limits>
 #include <vector>
 
+#include "sim/stamp.h"
+
 namespace rdusim::sim {
 
 class StateWalk {
@@ -61,7 +63,10 @@ class StateWalk {
     if (mode_ == Mode::kMatch) require(saved_[next_] == x);
     ++next_;
   }
-  void stamp(int64_t& x, int64_t floor = std::numeric_limits<int64_t>::min()) { scaled_stamp(x, floor, 0); }
+  template <typename Stamp>
+  void stamp(Stamp& x, int64_t floor = std::numeric_limits<int64_t>::min()) {
+    scaled_stamp(cycle_ref(x), floor, 0);
+  }
   // In units of 2^-bits cycles.
   void scaled_stamp(int64_t& x, int64_t floor, int bits) {
     if (mode_ == Mode::kSave) return saved_.push_back(std::max(x, floor));

@@ -7,23 +7,30 @@
 #include <cstdint>
 #include <vector>
 
+#include "sim/dual.h"
+
 namespace rdusim::sim {
 
-struct FluidStream {
+// Number: double, or Dual.
+template <typename Number>
+struct BasicFluidStream {
   int64_t priority = 0;
   int64_t order = 0;        // ties
-  double first_cycles = 0;  // service of the first token
-  double ahead_cycles = 0;  // service of what may be fetched at `release`
-  double rest_cycles = 0;   // service of what follows, from `gate` on
-  double share = 1;         // most of the channel that the rest can take
-  double release = 0;
-  double gate = 0;
+  Number first_cycles = 0;  // service of the first token
+  Number ahead_cycles = 0;  // service of what may be fetched at `release`
+  Number rest_cycles = 0;   // service of what follows, from `gate` on
+  Number share = 1;         // most of the channel that the rest can take
+  Number release = 0;
+  Number gate = 0;
   // results
-  double first_done = 0;
-  double last_done = 0;
+  Number first_done = 0;
+  Number last_done = 0;
 };
 
+using FluidStream = BasicFluidStream<double>;
+
 // Sets the results; O(n^2) in the number of streams. Returns the channel's busy cycles.
-double schedule_streams(std::vector<FluidStream>& streams);
+template <typename Number>
+Number schedule_streams(std::vector<BasicFluidStream<Number>>& streams);
 
 }  // namespace rdusim::sim

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "base/arch/dram_fields.h"
 #include "base/arch/energy.h"
@@ -120,6 +121,12 @@ std::string check_mesh(const ChipSpec& chip) {
       rdn.columns, units);
 }
 
+std::string check_bucket(const StackFile& stack) {
+  const auto tokens = static_cast<uint64_t>(stack.sequence_bucket_tokens);
+  if (tokens == 0 || (tokens >= 64 && std::has_single_bit(tokens))) return "";
+  return fmt::format("sequence_bucket_tokens is {}; 0 or a power of two from 64 on is wanted", tokens);
+}
+
 std::string check_stacks(const NodeFile& node) {
   bool found = false;
   for (size_t i = 0; i < node.stacks.size(); ++i) {
@@ -159,16 +166,21 @@ const Fields<LinkSpec>& link_fields() {
   return fields;
 }
 
-const Fields<StackSpec>& stack_fields() {
+const Fields<StackFile>& stack_fields() {
   static const auto fields =
-      Fields<StackSpec>("stack", "costs of one version of the software stack")
-          .text("name", &StackSpec::name, "chosen by default_stack or --stack")
-          .real("software_launch_s", &StackSpec::software_launch_s, kSeconds, "s",
+      Fields<StackFile>("stack", "costs of one version of the software stack")
+          .text("name", &StackFile::name, "chosen by default_stack or --stack")
+          .real("software_launch_s", &StackFile::software_launch_s, kSeconds, "s",
                 "the host launches one section")
-          .real("hardware_launch_s", &StackSpec::hardware_launch_s, kSeconds, "s",
+          .real("hardware_launch_s", &StackFile::hardware_launch_s, kSeconds, "s",
                 "the AGCUs launch one section and synchronise the sockets")
-          .real("step_s", &StackSpec::step_s, kSeconds, "s", "host time of one decode step or prefill")
-          .real("request_s", &StackSpec::request_s, kSeconds, "s", "host time of one request");
+          .real("step_s", &StackFile::step_s, kSeconds, "s", "host time of one decode step or prefill")
+          .real("request_s", &StackFile::request_s, kSeconds, "s", "host time of one request")
+          .integer("sequence_bucket_tokens", &StackFile::sequence_bucket_tokens, {0, int64_t{1} << 24},
+                   "tokens",
+                   "shortest sequence that decode is compiled for, then doubling; 0: as long as is cached")
+          .optional()
+          .check(check_bucket);
   return fields;
 }
 
@@ -214,9 +226,12 @@ std::string dump_chip(const ChipSpec& chip) {
   return chip_fields().dump(chip);
 }
 
+// Without what only services go by (serving_build.h), which a NodeSpec does not hold.
 std::string dump_node(const NodeSpec& node, const std::string& chip_path) {
+  std::vector<StackFile> stacks;
+  for (const StackSpec& stack : node.stacks) stacks.push_back({stack, 0});
   return node_fields().dump(
-      NodeFile{node.name, chip_path, node.sockets, node.link, node.default_stack, node.stacks});
+      NodeFile{node.name, chip_path, node.sockets, node.link, node.default_stack, stacks});
 }
 
 std::string dump_gpu_node(const GpuNodeSpec& node) {

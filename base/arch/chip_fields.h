@@ -10,6 +10,11 @@
 
 namespace rdusim {
 
+// A software stack as its file has it: what a run pays, and what a service compiles for.
+struct StackFile : StackSpec {
+  int64_t sequence_bucket_tokens = 0;  // base/arch/serving_build.h
+};
+
 // What stands in configs/nodes/*.yaml of kind rdu_node; load_node puts the chip beside it.
 struct NodeFile {
   std::string name;
@@ -17,12 +22,12 @@ struct NodeFile {
   int64_t sockets = 0;
   LinkSpec link;
   std::string default_stack;
-  std::vector<StackSpec> stacks;
+  std::vector<StackFile> stacks;
 };
 
 const Fields<ChipSpec>& chip_fields();
 const Fields<LinkSpec>& link_fields();
-const Fields<StackSpec>& stack_fields();
+const Fields<StackFile>& stack_fields();
 const Fields<NodeFile>& node_fields();
 const Fields<GpuNodeSpec>& gpu_node_fields();
 

@@ -85,6 +85,14 @@ Result<ChipSpec> load_chip(ConfigContext& context, const std::string& path) {
   return chip;
 }
 
+Result<NodeFile> read_node_file(ConfigContext& context, const std::string& path) {
+  RDU_ASSIGN(DocumentNode root, read_node(context, path));
+  RDU_CHECK_OK(expect_kind(root, "rdu_node"));
+  RDU_CHECK_OK(apply_overrides(context, root, "node"));
+  RDU_CHECK_OK(apply_stack_overrides(context, root));
+  return node_fields().parse(root);
+}
+
 }  // namespace
 
 Result<std::string> find_config(const ConfigContext& context, const std::string& folder,
@@ -138,11 +146,7 @@ Result<bool> is_gpu_node(ConfigContext& context, const std::string& name) {
 
 Result<NodeSpec> load_node(ConfigContext& context, const std::string& name) {
   RDU_ASSIGN(const std::string path, find_config(context, std::string(kNodeFolder), name));
-  RDU_ASSIGN(DocumentNode root, read_node(context, path));
-  RDU_CHECK_OK(expect_kind(root, "rdu_node"));
-  RDU_CHECK_OK(apply_overrides(context, root, "node"));
-  RDU_CHECK_OK(apply_stack_overrides(context, root));
-  RDU_ASSIGN(NodeFile file, node_fields().parse(root));
+  RDU_ASSIGN(NodeFile file, read_node_file(context, path));
   const fs::path chip_path = (fs::path(path).parent_path() / file.chip).lexically_normal();
   auto chip = load_chip(context, chip_path.string());
   if (!chip.ok()) {
@@ -150,8 +154,23 @@ Result<NodeSpec> load_node(ConfigContext& context, const std::string& name) {
     if (error.code == ErrorCode::kNotFound && error.hint.empty()) error.hint = "named by chip: in " + path;
     return error;
   }
-  return NodeSpec{file.name, file.sockets,           std::move(*chip),
-                  file.link, std::move(file.stacks), file.default_stack};
+  std::vector<StackSpec> stacks(file.stacks.begin(), file.stacks.end());
+  return NodeSpec{file.name, file.sockets,      std::move(*chip),
+                  file.link, std::move(stacks), file.default_stack};
+}
+
+Result<int64_t> load_sequence_bucket(ConfigContext& context, const std::string& node,
+                                     const std::string& stack) {
+  RDU_ASSIGN(const std::string path, find_config(context, std::string(kNodeFolder), node));
+  RDU_ASSIGN(const NodeFile file, read_node_file(context, path));
+  const std::string wanted = stack.empty() ? file.default_stack : stack;
+  std::vector<std::string> names;
+  for (const StackFile& known : file.stacks) {
+    if (known.name == wanted) return known.sequence_bucket_tokens;
+    names.push_back(known.name);
+  }
+  return Error{ErrorCode::kNotFound, path, "no stack called " + backquoted(wanted),
+               suggestion(wanted, names)};
 }
 
 Result<GpuNodeSpec> load_gpu_node(ConfigContext& context, const std::string& name) {
@@ -159,6 +178,8 @@ Result<GpuNodeSpec> load_gpu_node(ConfigContext& context, const std::string& nam
   RDU_ASSIGN(DocumentNode root, read_node(context, path));
   RDU_CHECK_OK(expect_kind(root, "gpu_node"));
   RDU_CHECK_OK(apply_overrides(context, root, "gpu_node"));
+  if (const DocumentNode* own = root.find("name"); own != nullptr)
+    RDU_CHECK_OK(apply_overrides(context, root, own->text));
   return gpu_node_fields().parse(root);
 }
 

@@ -14,6 +14,8 @@ namespace rdusim::cli {
 #include "cli/commands/commands.def"
 #undef RDU_COMMAND
 
+// --set, --json, --seed and the others that every command takes.
+void add_global_options(CLI::App& app, Session& session);
 #define RDU_STUDY(name) void add_study_##name(CLI::App& study, Session& session);
 #include "cli/commands/studies.def"
 #undef RDU_STUDY

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/arch/serving_build.h"
 #include "cli/chip_execution.h"
 #include "cli/commands/commands.h"
 #include "cli/inputs.h"
@@ -41,11 +42,13 @@ constexpr Resource kResources[] = {
 // Serves shares on one kind of node.
 class Server {
  public:
-  Server(NodeSpec node, StackSpec stack, ModelLibrary& library, const runtime::Composition& composition,
-         Progress& progress)
+  Server(NodeSpec node, StackSpec stack, int64_t sequence_bucket, ModelLibrary& library,
+         const runtime::Composition& composition, Progress& progress)
       : execution_(std::move(node), std::move(stack), Fidelity::kAnalytic, library,
                    [&progress](const std::string& what) { progress.note("simulating " + what); }),
-        composition_(composition) {}
+        composition_(composition) {
+    execution_.set_sequence_bucket(sequence_bucket);
+  }
 
   Result<std::vector<runtime::RequestRecord>> operator()(const runtime::Workload& share) {
     RDU_ASSIGN(auto result, runtime::serve(execution_, composition_, share, {}));
@@ -111,10 +114,11 @@ Result<int> run(Session& session, const Options& options) {
   NodeChoice choice = options.node;
   if (choice.stack.empty()) choice.stack = composition.stack;
   RDU_ASSIGN(const ChosenNode chosen, load_chosen_node(session, choice));
+  RDU_ASSIGN(const int64_t bucket, load_sequence_bucket(session.config, choice.node, choice.stack));
   RDU_ASSIGN(const auto workload, load(session, composition, options));
   ModelLibrary library([&session](const std::string& name) { return load_chosen_model(session, name); });
   Progress progress("planning", session.quiet);
-  Server server(chosen.node, chosen.stack, library, composition, progress);
+  Server server(chosen.node, chosen.stack, bucket, library, composition, progress);
   RDU_ASSIGN(const auto plan,
              runtime::plan_capacity(workload, objective, options.most_nodes, std::ref(server)));
 
@@ -142,7 +146,7 @@ Result<int> run(Session& session, const Options& options) {
   for (const Resource& resource : kResources) {
     NodeSpec node = chosen.node;
     resource.twice(node);
-    Server richer(node, chosen.stack, library, composition, progress);
+    Server richer(node, chosen.stack, bucket, library, composition, progress);
     RDU_ASSIGN(const auto point, runtime::try_nodes(workload, objective, base.nodes, std::ref(richer)));
     resources.add(point_cells(resource.name, point));
     json["resources"].push_back(point_json(point));

@@ -107,69 +107,81 @@ std::string formats_help() {
 
 }  // namespace
 
-void add_serve(CLI::App& app, Session& session) {
-  auto options = std::make_shared<Options>();
-  ServingChoice& serving = options->serving;
-  auto* command =
-      app.add_subcommand("serve", "serve requests with a composition of experts, on one or several nodes");
-  command->add_option("COMPOSITION", options->composition, "YAML file, or a name of configs/compositions/")
-      ->required();
+void add_serving_options(CLI::App& command, std::string& composition, ServingChoice& serving) {
+  command.add_option("COMPOSITION", composition, "YAML file, or a name of configs/compositions/")->required();
   command
-      ->add_option("--node", serving.node, "node: a name in configs/nodes/ or a YAML file (default sn40l-8)")
+      .add_option("--node", serving.node, "node: a name in configs/nodes/ or a YAML file (default sn40l-8)")
       ->type_name("NODE");
-  command->add_option("--compare", serving.compare, "more nodes, separated by commas, on the same requests")
+  command.add_option("--compare", serving.compare, "more nodes, separated by commas, on the same requests")
       ->delimiter(',')
       ->type_name("NODE,...");
-  command->add_option("--requests", serving.requests, "file of requests, or synthetic:... (see below)")
+  command.add_option("--requests", serving.requests, "file of requests, or synthetic:... (see below)")
       ->required()
       ->type_name("SOURCE");
   command
-      ->add_option("--batch", serving.batch,
-                   "requests that the router sees at once (default: the composition's)")
+      .add_option("--batch", serving.batch,
+                  "requests that the router sees at once (default: the composition's)")
       ->check(CLI::Range(1, 4096));
   command
-      ->add_option("--prompt-tokens", serving.prompt_tokens, "prompt of every request, whatever its row says")
+      .add_option("--prompt-tokens", serving.prompt_tokens, "prompt of every request, whatever its row says")
       ->check(CLI::Range(1, 10'000'000));
   command
-      ->add_option("--output-tokens", serving.output_tokens, "output of every request, whatever its row says")
+      .add_option("--output-tokens", serving.output_tokens, "output of every request, whatever its row says")
       ->check(CLI::Range(1, 10'000'000));
   command
-      ->add_option("--popularity", serving.popularity,
-                   "draw experts by uniform, round-robin or zipf:A instead of routing")
+      .add_option("--popularity", serving.popularity,
+                  "draw experts by uniform, round-robin or zipf:A instead of routing")
       ->type_name("LAW");
   command
-      ->add_option("--router", serving.router,
-                   "file of rdusim router train; builtin: trained on configs/prompts/ (default for k-NN "
-                   "compositions); none: by label")
+      .add_option("--router", serving.router,
+                  "file of rdusim router train; builtin: trained on configs/prompts/ (default for k-NN "
+                  "compositions); none: by label")
       ->type_name("FILE|builtin|none");
-  command->add_option("--embeddings", serving.embeddings, "vectors of the requests, .npy or safetensors")
+  command.add_option("--embeddings", serving.embeddings, "vectors of the requests, .npy or safetensors")
       ->type_name("FILE");
-  command->add_option("--stack", serving.stack, "software stack of RDU nodes (default: the composition's)")
+  command.add_option("--stack", serving.stack, "software stack of RDU nodes (default: the composition's)")
       ->type_name("NAME");
-  command->add_option("--fidelity", serving.fidelity, "how passes are simulated: analytic (default) or event")
+  command.add_option("--fidelity", serving.fidelity, "how passes are simulated: analytic (default) or event")
       ->check(CLI::IsMember({"analytic", "event"}));
-  command->add_flag(
+  command.add_flag(
       "--energy{public-7nm}", serving.energy,
       "also joules by cause, expert and request, from --energy=NAME in configs/energy/ or a YAML file");
-  command->add_option("--scheduler", serving.scheduler, schedulers_help())->type_name("NAME");
+  command.add_option("--scheduler", serving.scheduler, schedulers_help())->type_name("NAME");
   command
-      ->add_option("--eviction", serving.eviction, "which expert gives way (default: the composition's, lru)")
+      .add_option("--eviction", serving.eviction, "which expert gives way (default: the composition's, lru)")
       ->type_name("NAME");
   command
-      ->add_option("--serving", serving.serving_file,
-                   "YAML file of a composition's `serving` block, in its place (rdusim schema serving)")
+      .add_option("--serving", serving.serving_file,
+                  "YAML file of a composition's `serving` block, in its place (rdusim schema serving)")
       ->type_name("FILE");
   command
-      ->add_option("--groups", serving.groups,
-                   "sockets of each group that holds and runs its own experts: 4,4 or 1,1,1,1,1,1,1,1")
+      .add_option("--groups", serving.groups,
+                  "sockets of each group that holds and runs its own experts: 4,4 or 1,1,1,1,1,1,1,1")
       ->delimiter(',')
       ->type_name("N,...");
   command
-      ->add_option(
+      .add_option(
           "--with", serving.mechanisms,
           "mechanisms: prefetch, popularity, transition, layerwise, keep[=SHARE], sram[=SHARE], preload")
       ->delimiter(',')
       ->type_name("NAME,...");
+}
+
+void add_serve(CLI::App& app, Session& session) {
+  auto options = std::make_shared<Options>();
+  auto* command =
+      app.add_subcommand("serve", "serve requests with a composition of experts, on one or several nodes");
+  add_serving_options(*command, options->composition, options->serving);
+  command
+      ->add_option("--checkpoint", options->serving.checkpoint,
+                   "write the state of the serve to this file now and then, so that --resume can go on")
+      ->type_name("FILE");
+  command
+      ->add_option("--checkpoint-every", options->serving.checkpoint_every,
+                   "requests between two checkpoints (default 100000)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--resume", options->serving.resume, "go on from a file that --checkpoint wrote")
+      ->type_name("FILE");
   command
       ->add_option("--html", options->html, "write a page with the latency split and the timeline of experts")
       ->type_name("FILE");

@@ -3,15 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "base/io/file.h"
-#include "base/program/program_text.h"
 #include "cli/commands/commands.h"
 #include "cli/energy.h"
 #include "cli/inputs.h"
 #include "cli/progress.h"
+#include "cli/simulation.h"
 #include "cli/timeline.h"
 #include "report/floorplan_json.h"
 #include "report/format.h"
@@ -20,37 +18,6 @@
 
 namespace rdusim::cli {
 namespace {
-
-struct Options {
-  std::string what;
-  NodeChoice node;
-  PassChoice pass;
-  CompileChoice compile;
-  std::string fidelity = "event";
-  bool no_fast_forward = false;
-  std::string energy;  // name of an energy file; empty: not asked for
-};
-
-// MODEL or FILE: a file is a program that rdusim compile saved.
-Result<Program> program_to_run(Session& session, const Options& options, const ChosenNode& chosen) {
-  if (std::filesystem::is_regular_file(options.what)) {
-    RDU_CHECK_OK(session.record_file(options.what));
-    RDU_ASSIGN(const std::string text, read_text_file(options.what));
-    RDU_ASSIGN(Program program, parse_program(text, options.what));
-    RDU_CHECK_OK(verify_program(program, chosen.node.chip.pcu.count, chosen.node.chip.pmu.count));
-    return program;
-  }
-  RDU_ASSIGN(const auto model, load_chosen_model(session, options.what));
-  RDU_ASSIGN(const auto request, graph_request(options.pass));
-  RDU_ASSIGN(const auto graph, model->build(request));
-  return compiler::compile(graph, chosen.node.chip,
-                           compile_options(options.compile, chosen.node.sockets, chosen.stack));
-}
-
-Fidelity fidelity_of(const std::string& name) {
-  if (name == "cycle") return Fidelity::kCycle;
-  return name == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
-}
 
 std::string summary(const Program& program, const RunResult& result) {
   const double latency_s = result.latency_s();
@@ -68,7 +35,7 @@ std::string summary(const Program& program, const RunResult& result) {
       share(cycles.starved), share(cycles.blocked), share(cycles.launching), share(cycles.idle));
 }
 
-Result<int> run(Session& session, const Options& options) {
+Result<int> run(Session& session, const SimulationChoice& options) {
   RDU_ASSIGN(const auto chosen, load_node_and_stack(session, options.node));
   EnergySpec energy;
   if (!options.energy.empty()) {
@@ -86,7 +53,7 @@ Result<int> run(Session& session, const Options& options) {
   progress.note("simulating " + program.name);
   std::vector<sim::TraceEvent> events;
   sim::RunOptions run_options;
-  run_options.fidelity = fidelity_of(options.fidelity);
+  run_options.fidelity = fidelity_of(options);
   if (run_options.fidelity == Fidelity::kCycle) {
     RDU_ASSIGN(run_options.devices, load_memory_devices(session, chosen.node.chip));
   }
@@ -113,25 +80,10 @@ Result<int> run(Session& session, const Options& options) {
 }  // namespace
 
 void add_simulate(CLI::App& app, Session& session) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SimulationChoice>();
   auto* command =
       app.add_subcommand("simulate", "run one pass of a model, or a saved program, on the simulated chip");
-  command
-      ->add_option("MODEL|FILE", options->what,
-                   "a model (name or folder), or a program saved by rdusim compile -o")
-      ->required();
-  add_node_options(*command, options->node);
-  add_pass_options(*command, options->pass);
-  add_compile_options(*command, options->compile);
-  command
-      ->add_option("--fidelity", options->fidelity,
-                   "analytic: closed form; event: token by token (default); cycle: vector by vector")
-      ->check(CLI::IsMember({"analytic", "event", "cycle"}));
-  command->add_flag("--no-fast-forward", options->no_fast_forward,
-                    "simulate every token of every launch, also where they repeat (same result, slower)");
-  command->add_flag(
-      "--energy{public-7nm}", options->energy,
-      "also the energy, from --energy=NAME in configs/energy/ or a YAML file (default public-7nm)");
+  add_simulation_options(*command, *options);
   command->footer(
       "The table has a row a section: its time and share, what bounds it, the HBM rate it reaches.\n"
       "\n"

@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
+
+#include "cli/validate/groups.h"
+#include "cli/validate/markdown.h"
 
 namespace rdusim::cli {
 namespace {
@@ -97,6 +102,39 @@ report::Table validation_table(const ValidationRows& rows, size_t most) {
   return table;
 }
 
+std::map<std::string, std::string> page_blocks(const ValidationRows& rows, const std::string& page) {
+  constexpr size_t kMostRowsOnThePage = 40;
+  std::map<std::string, std::string> blocks;
+  std::string others;
+  report::Table summary{{"group", "rows", "judged", "pass", "largest error of a judged row, %"}, {}};
+  for (const ValidationGroup& group : validation_groups()) {
+    ValidationRows own;
+    std::copy_if(rows.begin(), rows.end(), std::back_inserter(own),
+                 [&](const ValidationRow& row) { return row.group == group.id; });
+    if (own.empty()) continue;
+    double worst = 0;
+    for (const ValidationRow& row : own) {
+      if (row.judged() && std::abs(row.error_percent()) > std::abs(worst)) worst = row.error_percent();
+    }
+    const ValidationTally sums = tally(own);
+    summary.add({fmt::format("{} (`{}`)", group.title, group.id), fmt::to_string(sums.rows),
+                 fmt::to_string(sums.judged), fmt::to_string(sums.judged - sums.failed),
+                 fmt::format("{:+.1f}", worst)});
+    report::Table table = validation_table(own, kMostRowsOnThePage);
+    for (size_t r = 0; r < table.rows.size(); ++r) table.rows[r].erase(table.rows[r].begin());
+    table.header.erase(table.header.begin());
+    const std::string name = std::string("rows ") + group.id;
+    blocks[name] = markdown_table(table);
+    if (page.find("<!-- rdusim: " + name + " -->") == std::string::npos)
+      others += fmt::format("{}### {}\n\n{}", others.empty() ? "" : "\n", group.title, blocks[name]);
+  }
+  blocks["rows of other groups"] = others;
+  const ValidationTally all = tally(rows);
+  blocks["summary"] = markdown_table(summary) + fmt::format("\n{} rows, {} judged, {} pass.\n", all.rows,
+                                                            all.judged, all.judged - all.failed);
+  return blocks;
+}
+
 report::Json rows_json(const ValidationRows& rows) {
   report::Json json = report::Json::array();
   for (const ValidationRow& row : rows) json.push_back(row_json(row));
@@ -107,27 +145,58 @@ report::Json points_json(const std::vector<PointResult>& points) {
   report::Json rows = report::Json::array();
   for (const PointResult& point : points) {
     const bool known = point.failure.empty();
+    const auto or_null = [](bool there, auto value) {
+      return there ? report::Json(value) : report::Json(nullptr);
+    };
     rows.push_back({{"model", point.model},
-                    {"input_and_output_tokens", point.tokens},
-                    {"batch", point.batch},
-                    {"published_s", point.published_s},
-                    {"simulated_s", known ? report::Json(point.simulated_s) : report::Json(nullptr)},
+                    {"sockets", or_null(point.sockets > 0, point.sockets)},
+                    {"input_and_output_tokens", or_null(point.tokens > 0, point.tokens)},
+                    {"batch", or_null(point.batch > 0, point.batch)},
+                    {"published_s", or_null(point.published_s > 0, point.published_s)},
+                    {"simulated_s", or_null(known, point.simulated_s)},
                     {"error_percent", known ? report::Json(point.error_percent()) : report::Json(nullptr)}});
+    if (!point.note.empty()) rows.back()["note"] = point.note;
     if (!known) rows.back()["failure"] = point.failure;
   }
   return rows;
 }
 
 report::Table points_table(const std::vector<PointResult>& points) {
-  report::Table table{{"model", "tokens in and out", "batch", "published s", "ours s", "error %"}, {}};
+  report::Table table{
+      {"model", "sockets", "tokens in and out", "batch", "published s", "ours s", "error %", ""}, {}};
   for (const PointResult& point : points) {
     const bool known = point.failure.empty();
-    table.add({point.model, fmt::to_string(point.tokens), fmt::to_string(point.batch),
-               fmt::format("{:.4f}", point.published_s),
+    const auto number = [](int64_t value) { return value > 0 ? fmt::to_string(value) : "-"; };
+    table.add({point.model, number(point.sockets), number(point.tokens), number(point.batch),
+               point.published_s > 0 ? fmt::format("{:.4f}", point.published_s) : "-",
                known ? fmt::format("{:.4f}", point.simulated_s) : "-",
-               known ? fmt::format("{:+.1f}", point.error_percent()) : point.failure});
+               known ? fmt::format("{:+.1f}", point.error_percent()) : "-",
+               known ? point.note : point.failure});
   }
   return table;
+}
+
+std::string points_summary(const std::vector<PointResult>& points) {
+  std::map<int64_t, std::vector<PointResult>> by_batch;
+  int64_t failed = 0;
+  for (const PointResult& point : points) {
+    if (point.failure.empty()) {
+      by_batch[point.batch].push_back(point);
+    } else {
+      ++failed;
+    }
+  }
+  std::string text;
+  for (const auto& [batch, some] : by_batch) {
+    double worst = 0;
+    for (const PointResult& point : some) worst = std::max(worst, std::abs(point.error_percent()));
+    text += fmt::format("batch {}: geometric mean error {:.2f} %, worst {:.1f} %, {} points\n", batch,
+                        geometric_mean_error_percent(some), worst, some.size());
+  }
+  return text + fmt::format("geometric mean error over all {} points: {:.2f} %\n{}",
+                            static_cast<int64_t>(points.size()) - failed,
+                            geometric_mean_error_percent(points),
+                            failed == 0 ? "" : fmt::format("{} rows have no time of ours\n", failed));
 }
 
 }  // namespace rdusim::cli

@@ -1,6 +1,7 @@
 // Validation rows as text for people and as JSON.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ std::string published_text(const Published& published);
 // that is furthest off, and a line that counts the rest.
 report::Table validation_table(const ValidationRows& rows, size_t most);
 
+// Blocks of docs/validation.md: `summary`, a line a group; `rows GROUP` of every group that ran; and `rows of
+// other groups`, with a heading each, of those that have no block of their own in `page`.
+std::map<std::string, std::string> page_blocks(const ValidationRows& rows, const std::string& page);
+
 // rows[]: id, group, what, source, published (the published value nearest ours), published_range (two ends,
 // null where open; only of ranges), simulated, unit, error_percent, tolerance_percent and passed (null: not
 // judged), command.
@@ -34,5 +39,7 @@ report::Json rows_json(const ValidationRows& rows);
 // there is no simulated time.
 report::Json points_json(const std::vector<PointResult>& points);
 report::Table points_table(const std::vector<PointResult>& points);
+// Geometric mean and worst error of each batch size, and over all points.
+std::string points_summary(const std::vector<PointResult>& points);
 
 }  // namespace rdusim::cli

@@ -4,129 +4,180 @@
 // to no tokens, the published batch-1 latencies leave 16 ms for Llama-3-8B and 134 to 141 ms for
 // Llama-3-70B, 1.0 ms a gigabyte of weights, which is the published DDR to HBM rate of 1 TB/s (P Sec VI-C); a
 // constant time per request cannot give both.
+#include "cli/validate/points.h"
+
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <map>
 #include <memory>
 
+#include "base/arch/serving_build.h"
 #include "base/io/file.h"
 #include "cli/chip_execution.h"
 #include "cli/inputs.h"
-#include "cli/validate/points.h"
+#include "cli/validate/hub_names.h"
 #include "runtime/memo_execution.h"
 
 namespace rdusim::cli {
 namespace {
 
-struct Row {
-  int64_t line = 0;
-  std::string model;
-  int64_t sockets = 0;
-  int64_t tokens = 0;
-  int64_t batch = 0;
-  double latency_s = 0;
+constexpr int64_t kDefaultSockets = 8;   // the node of the published points
+constexpr int64_t kLargestSockets = 16;  // of the nodes in configs/nodes/
+constexpr int64_t kLargestTokens = int64_t{1} << 20;
+constexpr int64_t kLargestBatch = int64_t{1} << 12;
+
+// Cells of a row by column; columns that are not there are empty.
+class Columns {
+ public:
+  static Result<Columns> of(const CsvTable& table) {
+    Columns columns(table);
+    for (const char* name : {"model", "input_and_output_tokens", "batch"}) {
+      RDU_ASSIGN(columns.at_[name], table.column(name));
+    }
+    for (const char* name : {"sockets", "latency_s", "total_tokens_per_s"}) {
+      if (const auto column = table.column(name); column.ok()) columns.at_[name] = *column;
+    }
+    if (!columns.at_.contains("latency_s") && !columns.at_.contains("total_tokens_per_s"))
+      RDU_CHECK_OK(table.column("latency_s"));
+    return columns;
+  }
+
+  [[nodiscard]] std::string text(const CsvRow& row, const std::string& name) const {
+    const auto at = at_.find(name);
+    return at == at_.end() ? "" : row.cells[at->second];
+  }
+  [[nodiscard]] Result<int64_t> count(const CsvRow& row, const std::string& name, int64_t most) const {
+    const std::string cell = text(row, name);
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    if (error == std::errc() && end == cell.data() + cell.size() && value > 0 && value <= most) return value;
+    return wrong(row, fmt::format("{} is '{}'; a whole number from 1 to {} is wanted", name, cell, most));
+  }
+  [[nodiscard]] Result<double> positive(const CsvRow& row, const std::string& name) const {
+    const std::string cell = text(row, name);
+    double value = 0;
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    if (error == std::errc() && end == cell.data() + cell.size() && value > 0 && std::isfinite(value))
+      return value;
+    return wrong(row, fmt::format("{} is '{}'; a number above 0 is wanted", name, cell));
+  }
+
+ private:
+  explicit Columns(const CsvTable& table) : table_(table) {}
+  [[nodiscard]] Error wrong(const CsvRow& row, std::string what) const {
+    return Error{ErrorCode::kInvalidInput, fmt::format("{}:{}:1", table_.path, row.line), std::move(what),
+                 ""};
+  }
+
+  const CsvTable& table_;
+  std::map<std::string, size_t> at_;
 };
 
-Result<int64_t> positive_integer(const CsvTable& table, const CsvRow& row, size_t column) {
-  const std::string& text = row.cells[column];
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size() && value > 0) return value;
-  return Error{ErrorCode::kInvalidInput, fmt::format("{}:{}:1", table.path, row.line),
-               fmt::format("{} is '{}'; a whole number above 0 is wanted", table.header[column], text), ""};
-}
-
-Result<double> positive_real(const CsvTable& table, const CsvRow& row, size_t column) {
-  const std::string& text = row.cells[column];
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size() && value > 0 && std::isfinite(value))
-    return value;
-  return Error{ErrorCode::kInvalidInput, fmt::format("{}:{}:1", table.path, row.line),
-               fmt::format("{} is '{}'; a number above 0 is wanted", table.header[column], text), ""};
-}
-
-Result<std::vector<Row>> read_rows(const std::string& path) {
-  RDU_ASSIGN(const std::string text, read_text_file(path));
-  RDU_ASSIGN(const CsvTable table, parse_csv(text, path));
-  RDU_ASSIGN(const size_t model, table.column("model"));
-  RDU_ASSIGN(const size_t sockets, table.column("sockets"));
-  RDU_ASSIGN(const size_t tokens, table.column("input_and_output_tokens"));
-  RDU_ASSIGN(const size_t batch, table.column("batch"));
-  RDU_ASSIGN(const size_t latency, table.column("latency_s"));
-  std::vector<Row> rows;
-  for (const CsvRow& cells : table.rows) {
-    Row row;
-    row.line = cells.line;
-    row.model = cells.cells[model];
-    RDU_ASSIGN(row.sockets, positive_integer(table, cells, sockets));
-    RDU_ASSIGN(row.tokens, positive_integer(table, cells, tokens));
-    RDU_ASSIGN(row.batch, positive_integer(table, cells, batch));
-    RDU_ASSIGN(row.latency_s, positive_real(table, cells, latency));
-    rows.push_back(std::move(row));
+Status read_point(const Columns& columns, const CsvRow& row, PointResult& point) {
+  point.line = row.line;
+  point.model = columns.text(row, "model");
+  point.sockets = kDefaultSockets;
+  if (!columns.text(row, "sockets").empty()) {
+    RDU_ASSIGN(point.sockets, columns.count(row, "sockets", kLargestSockets));
   }
-  return rows;
+  RDU_ASSIGN(point.tokens, columns.count(row, "input_and_output_tokens", kLargestTokens));
+  RDU_ASSIGN(point.batch, columns.count(row, "batch", kLargestBatch));
+  if (!columns.text(row, "latency_s").empty() || columns.text(row, "total_tokens_per_s").empty()) {
+    RDU_ASSIGN(point.published_s, columns.positive(row, "latency_s"));
+    return {};
+  }
+  RDU_ASSIGN(const double rate, columns.positive(row, "total_tokens_per_s"));
+  point.published_s = static_cast<double>(point.batch * point.tokens * 2) / rate;
+  return {};
 }
 
-// "meta-llama/Meta-Llama-3-8B" -> "llama-3-8b", if configs/models/ has it: the hub's owner, vendor prefix and
-// format suffixes fall away.
-std::string config_name(const std::string& hub_name, const std::vector<std::string>& known) {
-  std::string name = hub_name.substr(hub_name.find_last_of('/') + 1);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (name.starts_with("meta-")) name = name.substr(5);
-  for (const char* suffix : {"", "-hf", "-v0.1", "-v0.3", "-instruct", "-chat"}) {
-    const std::string end = suffix;
-    if (!name.ends_with(end)) continue;
-    const std::string shorter = name.substr(0, name.size() - end.size());
-    if (std::find(known.begin(), known.end(), shorter) != known.end()) return shorter;
-  }
-  return name;
+// Steps in sequence buckets repeat few programs; others are priced at powers of two, with lines between.
+Result<runtime::PassCost> decode_cost(ChipExecution& execution, const std::string& model,
+                                      const PointResult& point) {
+  if (execution.sequence_bucket() > 0)
+    return execution.decode(model, point.batch, point.tokens, point.tokens);
+  runtime::MemoisedExecution memo(execution, {model}, {});
+  return memo.decode(0, point.batch, point.tokens, point.tokens);
 }
 
 // Copy, prefill of `tokens`, then `tokens` decode steps, all `batch` sequences at once.
-Result<double> request_seconds(ChipExecution& execution, const std::string& model, const Row& row) {
+Result<double> request_seconds(ChipExecution& execution, const std::string& model, const PointResult& point) {
   RDU_ASSIGN(const Bytes weights, execution.weight_bytes(model));
-  runtime::MemoisedExecution memo(execution, {model}, {});
-  RDU_ASSIGN(const auto prefill, memo.prefill(0, row.batch, row.tokens));
-  RDU_ASSIGN(const auto decode, memo.decode(0, row.batch, row.tokens, row.tokens));
+  RDU_ASSIGN(const auto prefill, execution.prefill(model, point.batch, point.tokens));
+  RDU_ASSIGN(const auto decode, decode_cost(execution, model, point));
   const auto memory = execution.memory();
   const Picoseconds copy = memory.switch_setup + transfer_time(weights, memory.switch_bandwidth);
   return seconds(copy + execution.request_overhead() + prefill.time + decode.time);
+}
+
+// Nodes of any number of sockets: the smallest of configs/nodes/ that has as many, with the others left idle.
+class Nodes {
+ public:
+  explicit Nodes(ValidationContext& context)
+      : context_(context),
+        library_([&context](const std::string& name) { return load_chosen_model(context.session, name); }) {}
+
+  Result<ChipExecution*> of(int64_t sockets) {
+    auto& execution = nodes_[sockets];
+    if (execution) return execution.get();
+    const char* name = sockets <= kDefaultSockets ? "sn40l-8" : "sn40l-16";
+    RDU_ASSIGN(auto chosen, load_node_and_stack(context_.session, {name, context_.stack}));
+    RDU_ASSIGN(const int64_t bucket, load_sequence_bucket(context_.session.config, name, context_.stack));
+    chosen.node.sockets = sockets;
+    execution = std::make_unique<ChipExecution>(
+        std::move(chosen.node), std::move(chosen.stack), Fidelity::kEvent, library_,
+        [this](const std::string& what) { context_.progress.note("simulating " + what); });
+    execution->set_sequence_bucket(bucket);
+    return execution.get();
+  }
+
+ private:
+  ValidationContext& context_;
+  ModelLibrary library_;
+  std::map<int64_t, std::unique_ptr<ChipExecution>> nodes_;
+};
+
+void add_note(PointResult& point, const std::string& note) {
+  point.note += (point.note.empty() ? "" : "; ") + note;
+}
+
+Status simulate(Nodes& nodes, const HubNames& names, PointResult& point) {
+  RDU_ASSIGN(const HubModel model, names.find(point.model));
+  std::optional<Error> first;
+  for (int64_t sockets = point.sockets; sockets > 0; sockets /= 2) {
+    RDU_ASSIGN(ChipExecution* const execution, nodes.of(sockets));
+    auto time = request_seconds(*execution, model.config, point);
+    if (time.ok()) {
+      point.simulated_s = *time;
+      if (!model.differs.empty()) add_note(point, model.config + " has the shape but: " + model.differs);
+      if (sockets != point.sockets)
+        add_note(point, fmt::format("on {} of {} sockets: {}", sockets, point.sockets, first->what));
+      return {};
+    }
+    if (!first) first = time.take_error();
+  }
+  return *first;
 }
 
 }  // namespace
 
 Result<std::vector<PointResult>> single_model_points(ValidationContext& context,
                                                      const std::string& csv_path) {
-  Session& session = context.session;
-  Progress& progress = context.progress;
-  const std::string& stack = context.stack;
-  RDU_ASSIGN(const auto rows, read_rows(csv_path));
-  RDU_CHECK_OK(session.record_file(csv_path));
-  RDU_ASSIGN(const auto known, list_models(session.config.config_dir));
-  ModelLibrary library([&session](const std::string& name) { return load_chosen_model(session, name); });
-  std::map<int64_t, std::unique_ptr<ChipExecution>> nodes;
+  RDU_ASSIGN(const std::string text, read_text_file(csv_path));
+  RDU_CHECK_OK(context.session.record_file(csv_path));
+  RDU_ASSIGN(const CsvTable table, parse_csv(text, csv_path));
+  RDU_ASSIGN(const Columns columns, Columns::of(table));
+  RDU_ASSIGN(const HubNames names, HubNames::load(context.session));
+  Nodes nodes(context);
   std::vector<PointResult> points;
-  for (const Row& row : rows) {
-    auto& execution = nodes[row.sockets];
-    if (!execution) {
-      RDU_ASSIGN(auto chosen, load_node_and_stack(session, {fmt::format("sn40l-{}", row.sockets), stack}));
-      execution = std::make_unique<ChipExecution>(
-          std::move(chosen.node), std::move(chosen.stack), Fidelity::kEvent, library,
-          [&progress](const std::string& what) { progress.note("simulating " + what); });
-    }
-    PointResult point{row.model, row.tokens, row.batch, row.latency_s, 0, {}};
-    const auto simulated = request_seconds(*execution, config_name(row.model, known), row);
-    if (simulated.ok()) {
-      point.simulated_s = *simulated;
-    } else {
-      point.failure = simulated.error().what;
-    }
+  for (const CsvRow& row : table.rows) {
+    PointResult point;
+    Status status = read_point(columns, row, point);
+    point.unreadable = !status.ok();
+    if (status.ok()) status = simulate(nodes, names, point);
+    if (!status.ok()) point.failure = status.error().to_string();
     points.push_back(std::move(point));
   }
   return points;

@@ -26,7 +26,7 @@ Status add_counts(ValidationContext& context, const LongContextChoice& choice,
                   const std::vector<LongContextPoint>& points, ValidationRows& rows) {
   RDU_ASSIGN(const double samba, prefill_flops(context.session, choice.models[0], kPrompt));
   RDU_ASSIGN(const double llama, prefill_flops(context.session, choice.models[1], kPrompt));
-  const char* source = "derived from the configurations";
+  const char* source = "derived from the configurations, logits of every position";
   rows.push_back({"samba-prefill-flops", "FLOPs of a 128K prompt, SAMBA 1.7B", source,
                   Published::exactly(4.83e14), samba, "FLOP", 3, kCommand, ""});
   rows.push_back({"llama-prefill-flops", "FLOPs of a 128K prompt, Llama-3 1.6B", source,

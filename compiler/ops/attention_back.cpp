@@ -132,6 +132,8 @@ class BackStages {
   }
 
  private:
+  // Of probabilities and their gradients, as they meet the other operand of a product.
+  [[nodiscard]] DType dtype() const { return l_.value(node_.outputs[0]).dtype; }
   // All rows of a sequence as one token.
   Stream collected(const char* name, const Stream& rows) {
     UnitBuilder u = l_.unit(UnitKind::kBuffer, node_, std::string(name) + "_all");
@@ -148,8 +150,10 @@ class BackStages {
     const Register r = u.take(rows, kEach);
     const Register a = u.take(all, first_of(flow_.blocks));
     const Register pairs = u.op(TileOpKind::kReshape, {r}, d_.dim);
-    return u.emit(u.matmul(pairs, a, true, d_.heads, d_.group()), flow_.rows * d_.heads, d_.tokens,
-                  DType::kFp32);
+    Stream out = u.emit(u.matmul(pairs, a, true, d_.heads, d_.group()), flow_.rows * d_.heads, d_.tokens,
+                        DType::kFp32);
+    out.capacity_tokens = 1;  // the largest tokens of the operator
+    return out;
   }
   Stream probabilities(const Stream& scores) {
     UnitBuilder u = l_.unit(UnitKind::kSimd, node_, "softmax");
@@ -167,7 +171,7 @@ class BackStages {
     const Register e = u.op(TileOpKind::kExp, {u.op(TileOpKind::kSub, {s, u.op(TileOpKind::kRowMax, {s})})});
     const Register p =
         u.op(TileOpKind::kMul, {e, u.op(TileOpKind::kReciprocal, {u.op(TileOpKind::kRowSum, {e})})});
-    return u.emit(p, scores.rows, scores.cols, DType::kFp32);
+    return u.emit(p, scores.rows, scores.cols, dtype());
   }
   Stream score_gradients(const Stream& p, const Stream& dp) {
     UnitBuilder u = l_.unit(UnitKind::kSimd, node_, "ds");
@@ -176,7 +180,7 @@ class BackStages {
     const Register rd = u.take(dp, kEach);
     const Register along = u.op(TileOpKind::kRowSum, {u.op(TileOpKind::kMul, {rp, rd})});
     const Register ds = u.op(TileOpKind::kMul, {rp, u.op(TileOpKind::kSub, {rd, along})});
-    return u.emit(u.scalar_op(TileOpKind::kMulScalar, ds, d_.scale), p.rows, p.cols, DType::kFp32);
+    return u.emit(u.scalar_op(TileOpKind::kMulScalar, ds, d_.scale), p.rows, p.cols, dtype());
   }
   Stream query_gradients(const Stream& ds, const Stream& k) {
     UnitBuilder u = l_.unit(UnitKind::kGemm, node_, "dq");

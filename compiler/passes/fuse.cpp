@@ -1,7 +1,8 @@
-// fuse: section borders. kNone: one operator a section. kLayer: each repetition of the repeated block
-// (decoder layer) is a section, and so is what stands before and after. kAuto: within each of these, borders
-// by a cost model (fuse_cost.h). Groups that do the same on tensors of the same shape share one section, so
-// 80 layers are lowered once and launched 80 times.
+// fuse: section borders. kNone: one operator a section, with the collective that completes it (a row-parallel
+// linear is one operator of a framework, its all-reduce inside). kLayer: each repetition of the repeated
+// block (decoder layer) is a section, and so is what stands before and after. kAuto: within each of these,
+// borders by a cost model (fuse_cost.h). Groups that do the same on tensors of the same shape share one
+// section, so 80 layers are lowered once and launched 80 times.
 #include <map>
 #include <set>
 
@@ -14,13 +15,22 @@
 namespace rdusim::compiler {
 namespace {
 
+bool is_collective(const Node& node) {
+  return node.op == OpKind::kAllReduce || node.op == OpKind::kAllGather;
+}
+
+bool takes_result_of(const Graph& graph, const Node& node, const Group& group) {
+  return graph.value(node.inputs[0]).producer == group.nodes.back();
+}
+
 std::vector<Group> group_nodes(const Graph& graph, Fusion fusion) {
   std::vector<Group> groups;
   const bool by_layer = fusion != Fusion::kNone;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     const bool joins =
-        by_layer && !groups.empty() && graph.node(groups.back().nodes.back()).layer == node.layer;
+        !groups.empty() && (by_layer ? graph.node(groups.back().nodes.back()).layer == node.layer
+                                     : is_collective(node) && takes_result_of(graph, node, groups.back()));
     if (!joins) {
       std::string name = generic_name(node.name);
       if (by_layer) name = node.layer ? "layer" : groups.empty() ? "entry" : "head";

@@ -72,6 +72,20 @@ class Arc final : public EvictionPolicy {
     forget_named_ = false;
     return named_ = choose(may_go);
   }
+  void persist(Archive& a) override {
+    queues_.persist(a);
+    a.same(units_);
+    a.pod(units_in_);
+    a.pod(capacity_);
+    a.pod(target_);
+    a.pod(told_);
+    a.pod(missed_);
+    a.pod(ghost_);
+    a.pod(units_of_miss_);
+    a.pod(named_);
+    a.pod(forget_from_);
+    a.pod(forget_named_);
+  }
 
  private:
   // Whom, and what is forgotten when it leaves; changes no queue.

@@ -22,6 +22,7 @@ class Belady final : public EvictionPolicy {
   std::optional<ExpertId> victim(const std::function<bool(ExpertId)>& may_go) override {
     return heap_.first(may_go);
   }
+  void persist(Archive& a) override { heap_.persist(a); }
 
  private:
   ExpertHeap heap_;

@@ -30,6 +30,10 @@ class Clock final : public EvictionPolicy {
     }
     return std::nullopt;
   }
+  void persist(Archive& a) override {
+    queue_.persist(a);
+    a.same(used_);
+  }
 
  private:
   ExpertLists queue_;

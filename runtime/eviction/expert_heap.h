@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "runtime/serving/archive.h"
 
 namespace rdusim::runtime {
 
@@ -21,6 +22,10 @@ class ExpertHeap {
   // Takes the expert in, or changes its priority.
   void set(ExpertId e, double priority, int64_t order);
   void remove(ExpertId e);
+  void persist(Archive& a) {
+    a.pods(heap_);
+    a.same(place_);
+  }
   // The first that may go; those before it are set aside and put back: O(refused × log experts).
   [[nodiscard]] std::optional<ExpertId> first(const std::function<bool(ExpertId)>& may_go);
 

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/ids.h"
+#include "runtime/serving/archive.h"
 
 namespace rdusim::runtime {
 
@@ -43,6 +44,10 @@ class ExpertLists {
     links_[link.previous].next = link.next;
     links_[link.next].previous = link.previous;
     list_of_[e.value] = kNone;
+  }
+  void persist(Archive& a) {
+    a.same(links_);
+    a.same(list_of_);
   }
   void move_to_back(ExpertId e, uint32_t list = 0) {
     remove(e);

@@ -33,6 +33,13 @@ class GreedyDual final : public EvictionPolicy {
   std::optional<ExpertId> victim(const std::function<bool(ExpertId)>& may_go) override {
     return heap_.first(may_go);
   }
+  void persist(Archive& a) override {
+    heap_.persist(a);
+    a.same(uses_);
+    a.same(units_);
+    a.pod(age_);
+    a.pod(now_);
+  }
 
  private:
   ExpertHeap heap_;

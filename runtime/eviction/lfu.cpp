@@ -15,6 +15,10 @@ class Lfu final : public EvictionPolicy {
   std::optional<ExpertId> victim(const std::function<bool(ExpertId)>& may_go) override {
     return heap_.first(may_go);
   }
+  void persist(Archive& a) override {
+    heap_.persist(a);
+    a.pod(now_);
+  }
 
  private:
   ExpertHeap heap_;

@@ -17,6 +17,7 @@ class Lru final : public EvictionPolicy {
     }
     return std::nullopt;
   }
+  void persist(Archive& a) override { queue_.persist(a); }
 
  private:
   ExpertLists queue_;

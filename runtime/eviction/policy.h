@@ -20,6 +20,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/units.h"
+#include "runtime/serving/archive.h"
 
 namespace rdusim::runtime {
 
@@ -39,6 +40,8 @@ class EvictionPolicy {
   // The next to go among the resident experts that may go; absent when none may. The search takes back second
   // chances as it passes (CLOCK's hand), so ask only when somebody has to go.
   [[nodiscard]] virtual std::optional<ExpertId> victim(const std::function<bool(ExpertId)>& may_go) = 0;
+  // All that the policy remembers, for a checkpoint.
+  virtual void persist(Archive& a) = 0;
 };
 
 // What comes, for the offline bound.

@@ -67,6 +67,16 @@ class S3Fifo final : public EvictionPolicy {
     const auto found = small_victim(may_go);
     return found ? found : main_victim(may_go);
   }
+  void persist(Archive& a) override {
+    queues_.persist(a);
+    a.same(bytes_);
+    a.same(uses_);
+    a.pod(bytes_in_);
+    a.pod(capacity_);
+    a.pod(told_);
+    a.pod(remembered_);
+    a.pod(missed_);
+  }
 
  private:
   [[nodiscard]] int64_t small_target() const { return capacity_ / kSmallShare; }

@@ -32,6 +32,11 @@ class Sieve final : public EvictionPolicy {
     }
     return std::nullopt;
   }
+  void persist(Archive& a) override {
+    queue_.persist(a);
+    a.pod(hand_);
+    a.same(used_);
+  }
 
  private:
   ExpertLists queue_;

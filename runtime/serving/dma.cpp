@@ -124,6 +124,19 @@ Picoseconds Dma::arrival_of(double share) const {
   return settled_ + Picoseconds(active_->setup_ps + time_for(std::max<int64_t>(0, missing), speed_));
 }
 
+void Dma::persist(Archive& a) {
+  a.mark("DMAQ");
+  a.pod(active_);
+  for (std::deque<Copy>* queue : {&demanded_, &prefetches_}) {
+    std::vector<Copy> copies(queue->begin(), queue->end());
+    a.pods(copies);
+    queue->assign(copies.begin(), copies.end());
+  }
+  a.pod(settled_);
+  a.pod(busy_);
+  a.pod(speed_);
+}
+
 std::optional<Copy> Dma::take_done() {
   if (!active_ || active_->setup_ps > 0 || active_->transfer_ps > 0) return std::nullopt;
   const auto done = active_;

@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "base/units.h"
+#include "runtime/serving/archive.h"
 #include "runtime/serving/bandwidth_share.h"
 
 namespace rdusim::runtime {
@@ -60,6 +61,7 @@ class Dma {
   std::optional<Copy> take_done();
 
   [[nodiscard]] Picoseconds busy_time() const { return busy_; }
+  void persist(Archive& a);
 
  private:
   void start_next();

@@ -29,6 +29,8 @@ class Engine final : private Dispatch {
   Result<bool> plan();
   Status run();
   NodeResult finish();
+  // The state of an engine that was planned and has not run, from what options.checkpoint.write was given.
+  Status resume(std::string_view state);
 
  private:
   struct Follower {
@@ -66,6 +68,8 @@ class Engine final : private Dispatch {
   void fill_memory(NodeResult& result) const;
   void fill_counters();
   void fill_energy();
+  void persist(Archive& a);
+  Status write_checkpoint();
 
   std::vector<GroupNode> nodes_;
   const ServeOptions& options_;
@@ -92,6 +96,7 @@ class Engine final : private Dispatch {
   Picoseconds next_sample_;
   int64_t ended_ = 0;
   int64_t reported_ = 0;
+  int64_t next_checkpoint_ = 0;  // of ended_
   NodeResult result_;
 };
 

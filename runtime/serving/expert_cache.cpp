@@ -109,4 +109,15 @@ void ExpertCache::set_capacity(Bytes capacity) {
   policy_->resized(capacity);
 }
 
+void ExpertCache::persist(Archive& a) {
+  a.mark("CACH");
+  a.pod(capacity_);
+  a.pod(peak_);
+  a.pod(resident_count_);
+  a.same(residence_);
+  a.same(pins_);
+  policy_->persist(a);
+  space_.persist(a);
+}
+
 }  // namespace rdusim::runtime

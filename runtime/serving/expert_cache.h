@@ -51,6 +51,7 @@ class ExpertCache {
   void pin(ExpertId expert);
   void unpin(ExpertId expert);
   void set_capacity(Bytes capacity);
+  void persist(Archive& a);
   [[nodiscard]] std::optional<ExpertId> next_victim(const MayGo& may_go) const;
 
  private:

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/serving/archive.h"
+
 namespace rdusim::runtime {
 
 template <typename V>
@@ -42,6 +44,10 @@ class FlatMap {
     slots_[at] = {};
   }
   [[nodiscard]] size_t size() const { return size_; }
+  void persist(Archive& a) {
+    a.pods(slots_);
+    a.pod(size_);
+  }
 
  private:
   struct Slot {

@@ -73,6 +73,7 @@ class Group {
   [[nodiscard]] Picoseconds slowed_by_copies() const { return slowed_; }
   [[nodiscard]] const ExpertCache& cache() const { return *cache_; }
   void check_memory() const;
+  void persist(Archive& a);
 
  private:
   // An expert's requests and its stay in HBM.
@@ -96,6 +97,7 @@ class Group {
     int64_t sequences = 0;  // of decode: requests, each as often as it has copies
     int64_t work_ps = 0;    // left, at full speed
     int64_t whole_ps = 0;
+    int64_t scrub_ps = 0;  // part of it: pages that another owner left
     int64_t speed = kFullSpeed;
     int64_t steps = 0;  // of decode
     int64_t context = 0;
@@ -123,6 +125,7 @@ class Group {
   [[nodiscard]] std::optional<Picoseconds> pass_event() const;
   [[nodiscard]] int64_t last_layer_ps() const;
   Status finish_pass(Picoseconds now);
+  void persist_pass(Archive& a);
   void share_energy();
   Status choose(Picoseconds now);
 
@@ -135,6 +138,7 @@ class Group {
   void start_pass(Activity kind, ExpertId expert, const StreamCost& cost, int64_t host_ps, Picoseconds now);
   void admit(ExpertId expert);
   bool take_kv(uint32_t request);
+  int64_t kv_scrub_ps();
   Status start_prefill(ExpertId expert, Picoseconds now);
   void begin_request(uint32_t request, Picoseconds now);
   Status finish_prefill(Picoseconds now);
@@ -185,6 +189,7 @@ class Group {
   std::unique_ptr<ExpertCache> cache_;
   std::unique_ptr<ExpertCache> sram_;  // null: experts are never copied to SRAM
   KvPool kv_;
+  Bytes kv_scrubbed_;  // of kv_.scrubbed(): its time is counted
   Dma dma_;
   Predictor predictor_;
   std::vector<Work> work_;           // by ExpertId

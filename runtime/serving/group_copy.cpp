@@ -192,7 +192,7 @@ Status Group::finish_copies(Picoseconds now) {
     RequestState& s = state_.states[copy->request.value];
     const ExpertId expert = copy->expert;
     if (copy->kind == CopyKind::kKvOut) {
-      kv_.give(s.kv_bytes);
+      kv_.give(s.kv_bytes, state_.records[copy->request.value].tenant);
       s.phase = Phase::kPagedOut;
       state_.counters.kv_out += copy->bytes;
     } else {
@@ -304,7 +304,7 @@ bool Group::page_in(ExpertId expert) {
     RequestState& s = state_.states[r];
     const bool fits = kv_.fits(s.kv_bytes + growth_reserve(expert));
     const bool joins = running == 0 || running + state_.jobs.copies(r) <= options_.max_running;
-    if (s.phase == Phase::kPagedOut && joins && fits && kv_.take(s.kv_bytes)) {
+    if (s.phase == Phase::kPagedOut && joins && fits && kv_.take(s.kv_bytes, state_.records[r].tenant)) {
       s.phase = Phase::kPagingIn;
       push_kv_copy(CopyKind::kKvIn, r);
       running += state_.jobs.copies(r);

@@ -58,12 +58,14 @@ bool Group::take_kv(uint32_t request) {
   const ExpertId expert = state_.records[request].expert;
   const Bytes per_token = setup_.plan->model_kv_bytes_per_token[model_of(expert)];
   const int64_t block = options_.prefix_block_tokens;
+  const TenantId owner = state_.records[request].tenant;
   const auto blocks = state_.blocks(request);
-  const size_t cached = kv_.cached_blocks(expert, blocks);
-  s.blocks_held = static_cast<uint32_t>(kv_.acquire_blocks(expert, blocks, Bytes(block * per_token.value)));
+  const size_t cached = kv_.cached_blocks(expert, blocks, owner);
+  s.blocks_held =
+      static_cast<uint32_t>(kv_.acquire_blocks(expert, blocks, Bytes(block * per_token.value), owner));
   const Bytes own = kv_bytes(request, 1);
-  if (!kv_.fits(own + growth_reserve(expert)) || !kv_.take(own)) {
-    kv_.release_blocks(expert, blocks, s.blocks_held);
+  if (!kv_.fits(own + growth_reserve(expert)) || !kv_.take(own, owner)) {
+    kv_.release_blocks(expert, blocks, s.blocks_held, owner);
     s.blocks_held = 0;
     return false;
   }
@@ -108,10 +110,12 @@ bool Group::grow_kv(int64_t steps) {
   const auto needed = [&](uint32_t r) { return kv_bytes(r, state_.states[r].output_done + steps); };
   Bytes more;
   for (const uint32_t r : pass_.requests) more += std::max(Bytes(0), needed(r) - state_.states[r].kv_bytes);
-  if (!kv_.take(more)) return false;
+  if (!kv_.fits(more)) return false;
   for (const uint32_t r : pass_.requests) {
     Bytes& has = state_.states[r].kv_bytes;
-    has = std::max(has, needed(r));
+    const Bytes wants = std::max(has, needed(r));
+    RDU_CHECK(kv_.take(wants - has, state_.records[r].tenant), "{} B fitted, and do not", more.value);
+    has = wants;
   }
   return true;
 }
@@ -126,9 +130,10 @@ void Group::release_memory(uint32_t request) {
     return true;
   };
   if (erase(w.running) || erase(w.paged)) --admitted_;
-  if (s.phase != Phase::kPagedOut) kv_.give(s.kv_bytes);
+  if (s.phase != Phase::kPagedOut) kv_.give(s.kv_bytes, state_.records[request].tenant);
   s.kv_bytes = Bytes(0);
-  kv_.release_blocks(state_.records[request].expert, state_.blocks(request), s.blocks_held);
+  kv_.release_blocks(state_.records[request].expert, state_.blocks(request), s.blocks_held,
+                     state_.records[request].tenant);
   s.blocks_held = 0;
 }
 

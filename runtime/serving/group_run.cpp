@@ -72,9 +72,10 @@ Status Group::start_route(Picoseconds now) {
 void Group::start_pass(Activity kind, ExpertId expert, const StreamCost& cost, int64_t host_ps,
                        Picoseconds now) {
   set_activity(kind, now);
+  pass_.scrub_ps = kv_scrub_ps();
   pass_.kind = kind;
   pass_.expert = expert;
-  pass_.whole_ps = pass_.work_ps = cost.time_ps + host_ps;
+  pass_.whole_ps = pass_.work_ps = cost.time_ps + host_ps + pass_.scrub_ps;
   pass_.started = now;
   pass_.gated = pass_.stalled = false;
   pass_.energy_nj = cost.energy_nj;
@@ -91,6 +92,17 @@ void Group::start_pass(Activity kind, ExpertId expert, const StreamCost& cost, i
   }
   pass_.was_gated = pass_.gated;
   pass_.demand = demand_of(average);
+}
+
+// Writing over the pages that passed from one owner to another since the last pass, before the next reads or
+// writes them.
+int64_t Group::kv_scrub_ps() {
+  const Bytes scrubbed = kv_.scrubbed() - kv_scrubbed_;
+  if (scrubbed == Bytes(0)) return 0;
+  kv_scrubbed_ = kv_.scrubbed();
+  state_.counters.kv_scrubbed += scrubbed;
+  if (setup_.memory.hbm_bandwidth.value <= 0) return 0;
+  return transfer_time(scrubbed, setup_.memory.hbm_bandwidth).value;
 }
 
 Status Group::finish_route(Picoseconds now) {
@@ -276,7 +288,7 @@ Status Group::run_out_of_kv(ExpertId expert, Picoseconds now) {
 // An arrival wants the stream: the run ends at the next token.
 Status Group::cut_decode(Picoseconds) {
   if (pass_.kind != Activity::kDecode || pass_.steps <= 1) return {};
-  const int64_t done = pass_.whole_ps - pass_.work_ps;
+  const int64_t done = pass_.whole_ps - pass_.work_ps - pass_.scrub_ps;  // below 0 while pages are scrubbed
   int64_t low = 1;
   int64_t high = pass_.steps;
   while (low < high) {
@@ -290,7 +302,7 @@ Status Group::cut_decode(Picoseconds) {
   }
   RDU_ASSIGN(const StreamCost cost, decode_cost(low));
   pass_.steps = low;
-  pass_.whole_ps = cost.time_ps;
+  pass_.whole_ps = cost.time_ps + pass_.scrub_ps;
   pass_.energy_nj = cost.energy_nj;
   pass_.work_ps = std::max<int64_t>(0, cost.time_ps - done);
   return {};

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "runtime/serving/archive.h"
 
 namespace rdusim::runtime {
 
@@ -33,6 +34,11 @@ class HbmSpace {
   Bytes compact();
   // Capacity after a channel was lost, or given to something else; at least what is used.
   void set_capacity(Bytes capacity);
+  void persist(Archive& a) {
+    a.pod(capacity_);
+    a.pod(used_);
+    a.pods(segments_);
+  }
 
  private:
   struct Segment {

@@ -171,4 +171,12 @@ ByteCounts PassCosts::total_bytes() const {
   return sum;
 }
 
+void PassCosts::persist(Archive& a) {
+  a.mark("COST");
+  prompt_index_.persist(a);
+  a.pods(prompts_);
+  for (auto& table : decode_) a.pods(table);
+  a.pod(neighbour_bytes_);
+}
+
 }  // namespace rdusim::runtime

@@ -51,6 +51,7 @@ class PassCosts {
 
   // Bytes of everything charged, by wire and cause.
   [[nodiscard]] ByteCounts total_bytes() const;
+  void persist(Archive& a);
 
  private:
   struct PromptCell {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "runtime/serving/archive.h"
 
 namespace rdusim::runtime {
 
@@ -36,6 +37,12 @@ class Predictor {
       best = ExpertId(e);
     }
     return best;
+  }
+  void persist(Archive& a) {
+    a.same(counts_);
+    a.same(successors_);
+    a.pod(last_);
+    a.pod(asked_);
   }
   // The expert that most often followed the last one asked for, if it did so more than once.
   [[nodiscard]] std::optional<ExpertId> likely_next() const {

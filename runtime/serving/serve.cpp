@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "runtime/serving/checkpoint.h"
 #include "runtime/serving/engine.h"
 
 namespace rdusim::runtime {
@@ -35,9 +36,23 @@ Result<NodeResult> serve_groups(std::span<const SocketGroup> groups, const Compo
   std::vector<GroupNode> nodes;
   for (const SocketGroup& g : groups) nodes.push_back({g.execution, g.sockets});
   const Jobs jobs = make_jobs(workload, options.plans, options.dependencies);
-  Engine engine(std::move(nodes), composition, jobs, roster, options);
+  std::string fingerprint;
+  ServeOptions own = options;
+  if (options.checkpoint.every > 0 || !options.checkpoint.resume.empty()) {
+    fingerprint = serve_fingerprint(groups, composition, workload, options);
+    own.checkpoint.write = [&](const std::string& state) {
+      return options.checkpoint.write(checkpoint_file(fingerprint, state));
+    };
+  }
+  Engine engine(std::move(nodes), composition, jobs, roster, own);
   RDU_ASSIGN(const bool fits, engine.plan());
-  if (fits) RDU_CHECK_OK(engine.run());
+  if (!fits) return engine.finish();
+  if (!options.checkpoint.resume.empty()) {
+    RDU_ASSIGN(const std::string_view state,
+               read_checkpoint(options.checkpoint.resume, fingerprint, options.checkpoint.resume_name));
+    RDU_CHECK_OK(engine.resume(state));
+  }
+  RDU_CHECK_OK(engine.run());
   return engine.finish();
 }
 

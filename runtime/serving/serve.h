@@ -25,6 +25,15 @@
 
 namespace rdusim::runtime {
 
+// A serve that can be taken up again where it was: the rest gives the same bytes as if it had not stopped.
+struct CheckpointOptions {
+  int64_t every = 0;  // requests that ended between two checkpoints; 0: none are written
+  std::function<Status(const std::string& file)> write;
+  std::string_view resume;  // a file's bytes; empty: from the start
+  std::string resume_name;  // stands in errors
+  std::string context;      // what else tells serves apart: stack, fidelity, models
+};
+
 struct ServeOptions {
   std::optional<int64_t> batch;          // else the composition's
   std::string scheduler = "sequential";  // these two win over the engine's
@@ -33,6 +42,7 @@ struct ServeOptions {
   // Called now and then with requests done and in all; may be empty.
   std::function<void(int64_t, int64_t)> progress;
   EngineOptions engine;
+  CheckpointOptions checkpoint;
   // What happens to each request, by plan_requests; null: its expert answers alone. The workload's `follows`
   // (conversations, closed loops) are honoured either way, and these dependencies between requests too.
   const RequestPlans* plans = nullptr;

@@ -68,7 +68,8 @@ struct Counters {
   Bytes to_sram;
   Bytes kv_out;
   Bytes kv_in;
-  Bytes scrubbed;
+  Bytes scrubbed;     // experts' room
+  Bytes kv_scrubbed;  // pages
   Bytes compacted;
   int64_t reused_prompt_tokens = 0;
   std::array<int64_t, kActivities> pass_energy_nj{};  // by Activity

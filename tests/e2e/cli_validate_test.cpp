@@ -44,6 +44,15 @@ TEST(CliValidateSlow, TheMeshStandsBesideBookSim) {
   EXPECT_EQ(run.json()["rows"].size(), 18U);
 }
 
+TEST(CliValidateSlow, PublishedFusionFactsHold) {
+  const CommandRun run = Scratch().run("validate --group fusion --json - -q");
+  EXPECT_EQ(run.code, 0) << run.err;
+  int judged = 0;
+  const auto rows = run.json()["rows"];
+  for (const auto& row : rows) judged += row["passed"].is_null() ? 0 : 1;
+  EXPECT_GE(judged, 30);
+}
+
 TEST(CliValidate, ARangeIsGivenWithItsEnds) {
   const CommandRun run = Scratch().run("validate --group chip --json - -q");
   ASSERT_EQ(run.code, 0) << run.err;
@@ -68,29 +77,77 @@ TEST(CliValidate, ARowOutsideItsToleranceIsExitCodeOne) {
   EXPECT_NE(run.out.find("FALLS SHORT"), std::string::npos);
 }
 
-TEST(CliValidate, PointsOfAFileGetAnErrorEachOrAReason) {
+TEST(CliValidate, ColumnsOfPointsComeInAnyOrderAndUnknownRowsKeepTheOthers) {
   const Scratch scratch;
   scratch.write("p.csv",
-                "sockets,model,input_and_output_tokens,batch,latency_s\n"
-                "8,meta-llama/Meta-Llama-3-8B,128,1,0.2\n"
-                "8,tiiuae/falcon-7b,128,1,0.2\n");
+                "batch,total_tokens_per_s,latency_s,model,sockets,input_and_output_tokens,vendor\n"
+                "1,1280,0.2,meta-llama/Meta-Llama-3-8B,8,128,x\n"
+                "1,1280,0.2,openai/gpt-2,8,128,x\n"
+                "1,1280,,mistralai/Mistral-7B-v0.3,8,128,x\n"
+                "1,1280,0.2,Qwen/Qwen2-7B,8,128,x\n");
   const CommandRun run = scratch.run("validate --points p.csv --json - -q");
   ASSERT_EQ(run.code, 0) << run.err;
   const auto json = run.json();
-  ASSERT_EQ(json["points"].size(), 2U);
-  EXPECT_GT(json["points"][0]["simulated_s"].get<double>(), 0.1);
-  EXPECT_TRUE(json["points"][1]["simulated_s"].is_null());
-  EXPECT_FALSE(json["points"][1]["failure"].get<std::string>().empty());
-  const double error = std::abs(json["points"][0]["error_percent"].get<double>());
-  EXPECT_NEAR(json["geometric_mean_error_percent"].get<double>(), error, 0.3);
+  const auto& points = json["points"];
+  ASSERT_EQ(points.size(), 4U);
+  EXPECT_NEAR(points[0]["simulated_s"].get<double>(), 0.22, 0.02);
+  EXPECT_TRUE(points[1]["simulated_s"].is_null());
+  EXPECT_NE(points[1]["failure"].get<std::string>().find("openai/gpt-2"), std::string::npos);
+  EXPECT_DOUBLE_EQ(points[2]["published_s"].get<double>(), 256.0 / 1280);
+  EXPECT_NE(points[2]["note"].get<std::string>().find("vocabulary"), std::string::npos);
+  EXPECT_GT(points[3]["simulated_s"].get<double>(), 0.1) << "28 heads run on 4 of 8 sockets";
+  double sum = 0;
+  for (const size_t i : {0U, 2U, 3U}) {
+    sum +=
+        std::abs(std::log(points[i]["simulated_s"].get<double>() / points[i]["published_s"].get<double>()));
+  }
+  EXPECT_NEAR(json["geometric_mean_error_percent"].get<double>(), (std::exp(sum / 3) - 1) * 100, 1e-9);
 }
 
-TEST(CliValidate, AnUnreadablePointNamesItsLine) {
+TEST(CliValidate, AnUnreadablePointNamesItsLineAndTheOthersStand) {
   const Scratch scratch;
-  scratch.write("p.csv", "sockets,model,input_and_output_tokens,batch,latency_s\n8,llama-3-8b,128,1,fast\n");
-  const CommandRun run = scratch.run("validate --points p.csv -q");
+  scratch.write("p.csv",
+                "sockets,model,input_and_output_tokens,batch,latency_s\n"
+                "8,llama-3-8b,128,1,fast\n"
+                "8,llama-3-8b,128,1,0.22\n");
+  const CommandRun run = scratch.run("validate --points p.csv --json - -q");
   EXPECT_EQ(run.code, 2);
-  EXPECT_NE(run.err.find("p.csv:2:1: error: latency_s is 'fast'"), std::string::npos) << run.err;
+  const auto points = run.json()["points"];
+  ASSERT_EQ(points.size(), 2U);
+  EXPECT_NE(points[0]["failure"].get<std::string>().find("p.csv:2:1: error: latency_s is 'fast'"),
+            std::string::npos);
+  EXPECT_GT(points[1]["simulated_s"].get<double>(), 0.1);
+}
+
+// Decode reads a cache of the compiled length, and longer sequences take the next power of two.
+TEST(CliValidate, ABucketMakesStepsAsLongAsItsSequence) {
+  const Scratch scratch;
+  scratch.write("p.csv", "model,input_and_output_tokens,batch,latency_s\nllama-3-8b,256,16,1\n");
+  const auto seconds = [&](const std::string& bucket) {
+    const auto run = scratch.run(
+        "validate --points p.csv --json - -q --set node.stacks.2024-late.sequence_bucket_tokens=" + bucket);
+    EXPECT_EQ(run.code, 0) << run.err;
+    return run.json()["points"][0]["simulated_s"].get<double>();
+  };
+  const double shortest = seconds("512");
+  EXPECT_NEAR(seconds("256"), shortest, 0.005 * shortest) << "all steps but the first are above 256";
+  EXPECT_GT(seconds("4096"), 1.2 * shortest);
+  EXPECT_NE(scratch.run("validate --points p.csv -q --set node.stacks.2024-late.sequence_bucket_tokens=4095")
+                .err.find("a power of two"),
+            std::string::npos);
+}
+
+TEST(CliValidate, FittedParametersAreListedAndFew) {
+  const CommandRun run = Scratch().run("validate --group chip --json - -q");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto fitted = run.json()["fitted_parameters"];
+  EXPECT_EQ(fitted.size(), 5U);
+  for (const auto& parameter : fitted) {
+    EXPECT_GT(parameter["value"].get<double>(), 0);
+    EXPECT_FALSE(parameter["unit"].get<std::string>().empty());
+    EXPECT_FALSE(parameter["meaning"].get<std::string>().empty());
+    EXPECT_FALSE(parameter["points"].empty());
+  }
 }
 
 TEST(CliCrosscheck, TheClosedFormAgreesWithEventWithinTenPercent) {

@@ -102,11 +102,11 @@ std::vector<uint8_t> weights_file(const compiler::Graph& graph,
                           header.empty() ? "" : ",", v.source, t.rows(), t.cols(), begin, data.size());
   }
   header = "{" + header + "}";
-  std::vector<uint8_t> file(8);
   const uint64_t length = header.size();
+  std::vector<uint8_t> file(8 + header.size() + data.size());
   std::memcpy(file.data(), &length, 8);
-  file.insert(file.end(), header.begin(), header.end());
-  file.insert(file.end(), data.begin(), data.end());
+  std::memcpy(file.data() + 8, header.data(), header.size());
+  std::memcpy(file.data() + 8 + header.size(), data.data(), data.size());
   return file;
 }
 

@@ -2,6 +2,9 @@
 // all.
 #pragma once
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <string>
 
 #include "base/random.h"
@@ -166,6 +169,39 @@ inline void add_flows(Composition& c, RequestPlans& plans) {
     plans.flows.push_back(flow.name);
     c.flows.push_back(flow);
   }
+}
+
+// All that a result says, as text that two equal serves share.
+inline std::string everything(const NodeResult& r) {
+  std::string text = fmt::format("{} {} {} {} {} {} {} {}\n", r.requests, r.finished, r.failed, r.makespan_s,
+                                 r.latency.mean_s, r.latency.p99_s, r.switching.mean_s, r.goodput_per_s);
+  const auto add = [&text](const RequestRecord& q) {
+    text +=
+        fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}\n", q.request.value, q.step, q.expert.value,
+                    q.failed, q.hit, q.arrival.value, q.queueing.value, q.routing.value, q.switching.value,
+                    q.prefill.value, q.earlier.value, q.decode.value, q.output_tokens, q.energy_nj);
+  };
+  for (const RequestRecord& q : r.records) add(q);
+  for (const RequestRecord& q : r.steps) add(q);
+  for (const Failure& f : r.failures) text += fmt::format("{} {}\n", f.request.value, f.reason);
+  for (const Residency& s : r.timeline) {
+    text += fmt::format("{} {} {} {}\n", s.expert.value, s.load_begin.value, s.ready.value,
+                        s.evicted ? s.evicted->value : -1);
+  }
+  for (const ExpertResult& e : r.experts)
+    text += fmt::format("{} {} {} {} {}\n", e.requests, e.hits, e.switches, e.copied_bytes, e.sram_bytes);
+  for (const TierBytes& b : r.bytes) text += fmt::format("{} {} {}\n", b.from, b.to, b.bytes);
+  for (const OccupancySample& s : r.occupancy)
+    text += fmt::format("{} {} {}\n", s.at.value, s.expert_bytes, s.kv_bytes);
+  for (const auto& wire : r.pass_bytes) text += fmt::format("{}\n", fmt::join(wire, " "));
+  const LatencySplit& t = r.node_time;
+  text += fmt::format("{} {} {} {} {}\n", t.queueing_s, t.routing_s, t.switching_s, t.prefill_s, t.decode_s);
+  text += fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}\n", r.prefetches,
+                      r.preemptions, r.iterations, r.faults, r.corrupt_copies, r.restarts,
+                      r.reused_prompt_tokens, r.prefetched_bytes, r.prefetch_wasted_bytes, r.scrubbed_bytes,
+                      r.kv_scrubbed_bytes, r.compacted_bytes, r.kv_peak_bytes, r.memory.cache_peak_bytes,
+                      r.batches, r.switches, r.evictions, r.shapes_priced, r.dma_busy_s);
+  return text;
 }
 
 }  // namespace rdusim::runtime

@@ -60,6 +60,20 @@ TEST(FuseByCost, ALayerOverTheBudgetIsSplitAndSaysWhy) {
   FAIL() << "no number of PMUs splits the layer without splitting an operator";
 }
 
+TEST(Fuse, UnfusedACollectiveBelongsToTheOperatorItCompletes) {
+  CompileOptions options;
+  options.fusion = Fusion::kNone;
+  auto alone = compile_with({}, options);
+  options.sockets = 2;
+  auto two = compile_with({}, options);
+  ASSERT_TRUE(alone.ok() && two.ok());
+  EXPECT_EQ(two->launches.size(), alone->launches.size());
+  const auto exchanges = std::count_if(two->sections.begin(), two->sections.end(), [](const Section& s) {
+    return std::any_of(s.units.begin(), s.units.end(), [](const Unit& u) { return u.exchange.has_value(); });
+  });
+  EXPECT_GE(exchanges, 3);  // embedding, the attention's and the MLP's last linear
+}
+
 TEST(Loop, EqualLayersBecomeOneLaunchAndLifetimesStay) {
   DecoderSpec spec;
   spec.layers = 7;

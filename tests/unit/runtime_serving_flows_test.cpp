@@ -185,6 +185,7 @@ TEST(RuntimeServingFlows, AClosedLoopAsksWhenItHasItsAnswer) {
   ServeOptions options;
   FaultSpec fault;
   fault.kind = "cancel";
+  fault.at_s = 150e-12;  // while its prompt is read
   options.engine.faults = {fault};
   const NodeResult on = served(node, composition({}), w, options);
   EXPECT_EQ(on.failed, 1);
@@ -194,6 +195,16 @@ TEST(RuntimeServingFlows, AClosedLoopAsksWhenItHasItsAnswer) {
   EXPECT_EQ(off.failed, 2);
   EXPECT_EQ(off.failures[1].reason, "a request that it follows failed");
   EXPECT_EQ(off.finished, 1);
+}
+
+TEST(RuntimeServingFlows, AFollowerComesOnceAndNotBeforeItsOwnArrival) {
+  TableNode node;
+  Workload w = workload({{0, 0, 10, 1}, {5000, 0, 10, 1}});
+  w.follows = {{0, Follow::kNone, 0, {}}, {0, 0, 0, Picoseconds(50)}};
+  const NodeResult r = served(node, composition({}), w, {});
+  EXPECT_EQ(r.records[1].arrival.value, 5000);
+  EXPECT_EQ(r.finished, 2);
+  EXPECT_EQ(r.experts[0].requests, 2);
 }
 
 TEST(RuntimeServingFlows, ALaterTurnFindsTheConversationsPages) {

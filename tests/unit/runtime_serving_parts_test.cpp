@@ -88,6 +88,72 @@ TEST(RuntimeKvPool, SharedBlocksAreHeldOnceAndKeptUntilRoomIsNeeded) {
   EXPECT_EQ(pool.used(), Bytes(95));
 }
 
+TEST(RuntimeKvPool, PagesOfAnotherOwnerAreScrubbedAndNoOthers) {
+  const TenantId a(0);
+  const TenantId b(1);
+  KvPool pool(Bytes(100), 1, 2);
+  EXPECT_TRUE(pool.take(Bytes(60), a));
+  pool.give(Bytes(60), a);
+  EXPECT_TRUE(pool.take(Bytes(50), a));  // its own pages
+  EXPECT_TRUE(pool.take(Bytes(30), b));  // pages that nobody used
+  EXPECT_EQ(pool.scrubbed(), Bytes(0));
+  EXPECT_TRUE(pool.take(Bytes(15), b));  // ten more of those, and five that a left
+  EXPECT_EQ(pool.scrubbed(), Bytes(5));
+  pool.give(Bytes(45), b);
+  EXPECT_TRUE(pool.take(Bytes(20), a));  // five of its own, fifteen of b
+  EXPECT_EQ(pool.scrubbed(), Bytes(20));
+}
+
+// Against a pool whose pages are known one by one: no page changes hands unscrubbed, and none is scrubbed
+// that stayed.
+TEST(RuntimeKvPool, ScrubbingCountsEveryPageThatChangesHands) {
+  Random random(5);
+  constexpr int kPages = 64;
+  constexpr size_t kOwners = 4;
+  KvPool pool(Bytes(kPages), 1, kOwners);
+  std::vector<int> last(kPages, -1);  // who used it last
+  std::vector<int> held(kPages, -1);  // who holds it
+  int64_t changed = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const auto owner = static_cast<int>(random.below(kOwners));
+    if (random.below(2) == 0) {
+      auto wanted = static_cast<int64_t>(random.below(12));
+      if (!pool.take(Bytes(wanted), TenantId(static_cast<size_t>(owner)))) continue;
+      for (int round = -2; round < static_cast<int>(kOwners); ++round) {  // its own, unused, owner by owner
+        for (size_t p = 0; p < kPages && wanted > 0; ++p) {
+          const bool fits = last[p] == (round == -2 ? owner : round);
+          if (held[p] != -1 || !fits) continue;
+          changed += last[p] != -1 && last[p] != owner ? 1 : 0;
+          held[p] = last[p] = owner;
+          --wanted;
+        }
+      }
+      ASSERT_EQ(wanted, 0);
+    } else {
+      int64_t given = 0;
+      for (size_t p = 0; p < kPages; ++p) {
+        if (held[p] != owner || random.below(2) == 0) continue;
+        held[p] = -1;
+        ++given;
+      }
+      pool.give(Bytes(given), TenantId(static_cast<size_t>(owner)));
+    }
+    ASSERT_EQ(pool.scrubbed().value, changed) << i;
+  }
+  EXPECT_GT(changed, 100);
+}
+
+TEST(RuntimeKvPool, BlocksAreSharedWithinAnOwnerOnlyWhereIsolated) {
+  KvPool pool(Bytes(100), 1, 2);
+  const std::vector<uint64_t> blocks{7, 8};
+  EXPECT_EQ(pool.acquire_blocks(ExpertId(0), blocks, Bytes(20), TenantId(0)), 2U);
+  EXPECT_EQ(pool.cached_blocks(ExpertId(0), blocks, TenantId(0)), 2U);
+  EXPECT_EQ(pool.cached_blocks(ExpertId(0), blocks, TenantId(1)), 0U);
+  pool.release_blocks(ExpertId(0), blocks, 2, TenantId(0));
+  EXPECT_TRUE(pool.take(Bytes(80), TenantId(1)));  // 60 unused, and one block that goes
+  EXPECT_EQ(pool.scrubbed(), Bytes(20));
+}
+
 TEST(RuntimeDma, DemandGoesFirstAndThePrefetchKeepsWhatArrived) {
   Dma dma;
   Copy copy{CopyKind::kExpert, ExpertId(1), {}, false, Bytes(100), 0, 100, 100, 1, false};

@@ -1,0 +1,27 @@
+// What rdusim simulate is asked to run, and the program and node that follow from it: shared with explain,
+// which reads the same command line from a result's manifest.
+#pragma once
+
+#include <string>
+
+#include "base/program/program.h"
+#include "cli/inputs.h"
+#include "cli/session.h"
+
+namespace rdusim::cli {
+
+struct SimulationChoice {
+  std::string what;  // a model (name or folder), or a program that rdusim compile saved
+  NodeChoice node;
+  PassChoice pass;
+  CompileChoice compile;
+  std::string fidelity = "event";
+  bool no_fast_forward = false;
+  std::string energy;  // name of an energy file; empty: not asked for
+};
+void add_simulation_options(CLI::App& command, SimulationChoice& choice);
+
+Fidelity fidelity_of(const SimulationChoice& choice);
+Result<Program> program_to_run(Session& session, const SimulationChoice& choice, const ChosenNode& chosen);
+
+}  // namespace rdusim::cli
