@@ -108,9 +108,10 @@ void draw_x_axis(Svg& svg, const Scale& scale, double top, double bottom, const 
     svg.line(x, top, x, bottom, "grid");
     const std::string text = without_zeros(format(tick));
     const double half = text_width(text) / 2 + 3;
-    if (x - half < taken) continue;
-    svg.text(x, bottom + 16, Anchor::kMiddle, text, "axis");
-    taken = x + half;
+    const double at = std::min(x, Svg::kWidth - half);  // the last one stays in the drawing
+    if (at - half < taken) continue;
+    svg.text(at, bottom + 16, Anchor::kMiddle, text, "axis");
+    taken = at + half;
   }
   const double middle = (scale.at(scale.low()) + scale.at(scale.high())) / 2;
   if (!label.empty()) svg.text(middle, bottom + 31, Anchor::kMiddle, label, "axis");

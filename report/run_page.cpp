@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kDrawnSections = 30;   // bars
 constexpr size_t kDrawnFloorplans = 6;  // those that take the most time
 constexpr const char* kLaunching = "launching sections";
+constexpr const char* kPcuRoof = "PCUs at their peak";
 constexpr double kMore = 1.1;  // "10 % more" of a resource
 
 double total_bytes(const RunView& run, const std::string& wire) {
@@ -50,10 +51,10 @@ std::vector<NamedAmount> ladder(const RunView& run) {
   const auto add = [&](const char* name, double amount, double rate) {
     if (rate > 0 && run.sockets > 0 && amount > 0) rungs.push_back({name, amount / (rate * run.sockets)});
   };
-  add("PCUs at their peak", run.flops_per_s * run.latency_s, hardware.flops_per_s);
+  add(kPcuRoof, run.flops_per_s * run.latency_s, hardware.flops_per_s);
   add("HBM at its peak", total_bytes(run, "hbm"), hardware.hbm_bytes_per_s);
   add("DDR at its peak", total_bytes(run, "ddr"), hardware.ddr_bytes_per_s);
-  add("links at their peak", total_bytes(run, "link"), hardware.link_bytes_per_s);
+  add("link at its peak", total_bytes(run, "link"), hardware.link_bytes_per_s);
   return rungs;
 }
 
@@ -74,11 +75,24 @@ std::vector<const SectionView*> by_time(const RunView& run) {
   return sections;
 }
 
-std::string remedy(const std::string& bound) {
-  if (bound == kLaunching) return "launches for free take";
-  if (bound == bound_name("latency")) return "10 % less waiting between stages takes";
-  if (bound.starts_with("PCUs of ")) return "PCUs 10 % faster in " + bound.substr(8) + " take";
-  return "10 % more " + bound + " takes";
+// Upper bounds of what a remedy saves, largest first: a faster memory or link saves no more than it was in
+// use for (all of it could be on the critical path), a faster stage no more than the sections that it bounds.
+std::vector<NamedAmount> savings_of(const RunView& run) {
+  constexpr double kSaved = 1 - 1 / kMore;
+  std::vector<NamedAmount> savings;
+  for (const auto& rung : ladder(run)) {
+    if (rung.name != kPcuRoof)
+      savings.push_back({"10 % more " + rung.name.substr(0, rung.name.find(' ')) + " bandwidth takes",
+                         rung.amount * kSaved});
+  }
+  for (const auto& part : time_by_bound(run)) {
+    if (part.name == kLaunching) savings.push_back({"launches for free take", part.amount});
+    if (part.name.starts_with("PCUs of "))
+      savings.push_back({"PCUs 10 % faster in " + part.name.substr(8) + " take", part.amount * kSaved});
+  }
+  std::stable_sort(savings.begin(), savings.end(),
+                   [](const auto& a, const auto& b) { return a.amount > b.amount; });
+  return savings;
 }
 
 std::vector<Answer> run_answers(const RunView& run) {
@@ -111,13 +125,13 @@ std::vector<Answer> run_answers(const RunView& run) {
   }
   answers.push_back({"Why?", why});
   std::string help;
-  for (size_t i = 0; i < parts.size() && i < 3; ++i) {
-    const bool launches = parts[i].name == kLaunching;
-    const double most = launches ? parts[i].amount : parts[i].amount * (1 - 1 / kMore);
-    help += fmt::format("{}{} at most {} off ({})", i > 0 ? "; " : "", remedy(parts[i].name),
-                        share_text(most, run.latency_s), format_time(most));
+  const auto savings = savings_of(run);
+  for (size_t i = 0; i < savings.size() && i < 3; ++i) {
+    help += fmt::format("{}{} at most {} off ({})", i > 0 ? "; " : "", savings[i].name,
+                        share_text(savings[i].amount, run.latency_s), format_time(savings[i].amount));
   }
-  answers.push_back({"What would help?", help + ". (Upper bounds: the next bound may come first.)"});
+  if (!help.empty())
+    answers.push_back({"What would help?", help + ". (Upper bounds: what is saved may be less.)"});
   return answers;
 }
 
