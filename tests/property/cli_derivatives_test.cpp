@@ -50,7 +50,6 @@ const Workload kWorkloads[] = {
     {"llama-2-7b", "prefill", 1, 512, 8, "2024-late", kEvent},
     {"llama-2-7b", "prefill", 1, 4096, 8, "2024-late", kEvent},
     {"llama-2-7b", "prefill", 2, 1024, 8, "2024-late", kAnalytic},
-    {"llama-2-7b", "prefill", 1, 300, 4, "2024-early", kEvent},
     {"llama-3-8b", "decode", 1, 8192, 8, "2024-late", kEvent},
     {"llama-3-8b", "decode", 4, 512, 2, "2024-late", kEvent},
     {"llama-3-8b", "decode", 1, 2048, 1, "2024-late", kAnalytic},
