@@ -66,8 +66,10 @@ TEST(SimTiming, TokensCrossTheRdnAtTheRateOfTheirLinks) {
   };
   for (const Fidelity fidelity : {Fidelity::kEvent, Fidelity::kAnalytic}) {
     const int64_t base = cycles(1, 0, fidelity);
-    EXPECT_NEAR(cycles(1, 1, fidelity), base + 2 * 400 - 26 - 199, 1);
-    EXPECT_NEAR(cycles(1, 2, fidelity), base + 2 * 200 - 26 - 199, 1);
+    EXPECT_NEAR(static_cast<double>(cycles(1, 1, fidelity)), static_cast<double>(base + 2 * 400 - 26 - 199),
+                1);
+    EXPECT_NEAR(static_cast<double>(cycles(1, 2, fidelity)), static_cast<double>(base + 2 * 200 - 26 - 199),
+                1);
   }
   // The unit works 200 cycles a token, so one link sets the pace of many: 400 cycles a token.
   const int64_t more = cycles(41, 1, Fidelity::kEvent) - cycles(40, 1, Fidelity::kEvent);
