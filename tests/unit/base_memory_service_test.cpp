@@ -128,7 +128,7 @@ TEST(MemoryService, AChipWithoutATableHasThePeakLessRefresh) {
 }
 
 TEST(MemoryService, ADeviceThatIsOverriddenHasNoTable) {
-  ConfigContext context = context_with({"dram.timings.rp=40"});
+  ConfigContext context = context_with({"dram.timings.wr=48"});
   const auto node = load_node(context, "sn40l-8");
   ASSERT_FALSE(node.ok());
   EXPECT_THAT(node.error().to_string(), HasSubstr("made from other inputs"));
