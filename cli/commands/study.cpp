@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -29,7 +30,7 @@ struct Options {
   double rate_per_s = 5;
   std::string stack;  // empty: the composition's
   std::string output = "out/study-switching.csv";
-  std::string html = "out/study-switching.html";
+  std::string html;  // empty: beside the CSV
 };
 
 // A way of serving that the study compares. The first is the one that gains are measured against.
@@ -199,9 +200,12 @@ Result<int> run(Session& session, const Options& options) {
   const report::Table& table = result.table;
   RDU_CHECK_OK(session.write_csv(options.output, report::table_csv(table)));
   const auto page = study_page(composition.name, result.runs, report::table_html(table));
-  RDU_CHECK_OK(write_file_atomically(options.html, report::page_html(page, session.manifest())));
+  const std::string html = options.html.empty()
+                               ? std::filesystem::path(options.output).replace_extension(".html").string()
+                               : options.html;
+  RDU_CHECK_OK(write_file_atomically(html, report::page_html(page, session.manifest())));
   session.print(report::table_text(table));
-  session.print(fmt::format("\n{}\n{}\n", options.output, options.html));
+  session.print(fmt::format("\n{}\n{}\n", options.output, html));
   RDU_CHECK_OK(session.write_json({{"columns", table.header}, {"rows", table.rows}}));
   return kExitOk;
 }
@@ -234,7 +238,7 @@ void add_study(CLI::App& app, Session& session) {
       ->check(CLI::PositiveNumber);
   command->add_option("--stack", options->stack, "software stack of RDU nodes (default: the composition's)")
       ->type_name("NAME");
-  command->add_option("--html", options->html, "page of plots (default out/study-switching.html)")
+  command->add_option("--html", options->html, "page of plots (default: the CSV's name with .html)")
       ->type_name("FILE");
   command->add_option("-o,--output", options->output, "CSV file (default out/study-switching.csv)")
       ->type_name("FILE");

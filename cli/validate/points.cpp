@@ -171,6 +171,7 @@ Result<std::vector<PointResult>> single_model_points(ValidationContext& context,
   RDU_ASSIGN(const Columns columns, Columns::of(table));
   RDU_ASSIGN(const HubNames names, HubNames::load(context.session));
   Nodes nodes(context);
+  RDU_CHECK_OK(nodes.of(kDefaultSockets));  // a mistake in the configuration is no point's
   std::vector<PointResult> points;
   for (const CsvRow& row : table.rows) {
     PointResult point;

@@ -46,7 +46,7 @@ TEST(CliErrors, BadInputIsExitCodeTwoWithPlaceAndHint) {
       {"", "A subcommand is required"},
       {"simulat", "did you mean simulate?"},
       {"simulate llama-2-7b --phse decode", "did you mean --phase?"},
-      {"simulate llama-2-7b --phase train", "not in {prefill,decode,embed,route,encode}"},
+      {"simulate llama-2-7b --phase sleep", "not in {prefill,decode,embed,route,encode,train}"},
       {"simulate llama-2-7b --batch 0", "--batch"},
       {"simulate no-such-model", "no-such-model"},
       {"simulate llama-2-7b --node sn40l-9", "did you mean `sn40l-8`?"},

@@ -69,6 +69,7 @@ TEST(CliStudy, SwitchingWritesOneRowAMechanism) {
   const std::string csv = test::read_all(scratch.path("study.csv"));
   EXPECT_GE(std::count(csv.begin(), csv.end(), '\n'), 4) << csv;
   EXPECT_NE(csv.find("layerwise"), std::string::npos) << csv;
+  EXPECT_NE(test::read_all(scratch.path("study.html")).find("<svg"), std::string::npos);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ GpuNode node(int64_t window = 0) {
   spec.compute_efficiency = 0.25;
   spec.layer_overhead_s = 1e-3;
   spec.request_s = 2e-3;
-  return GpuNode(spec, {{"m", ModelShape{10, 700'000, 500'000, 1'000'000, 100, 40, window}}});
+  return GpuNode(spec, {{"m", ModelShape{10, 700'000, 500'000, 1'000'000, 100, 0, 40, window}}});
 }
 
 // The cost of a pass that must succeed.
