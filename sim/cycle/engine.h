@@ -193,6 +193,12 @@ struct TierPort {
   bool ticking = false;
 };
 
+// When the socket's link to its peers is free, out and in: all exchanges of a section take turns at it.
+struct PeerLinkTime {
+  double out_free_cycle = 0;
+  double in_free_cycle = 0;
+};
+
 class Engine {
  public:
   // `memories` [HBM, DDR]: null where no stream goes there.
@@ -207,6 +213,7 @@ class Engine {
   std::vector<PmuPorts>& unit_pmus(size_t unit) { return unit_pmus_[unit]; }
   void add_event(int64_t cycle, EventKind kind, uint32_t a, uint32_t b) { wheel_.add(cycle, {kind, a, b}); }
   TierPort& tier(Tier t) { return tiers_[static_cast<size_t>(t)]; }
+  PeerLinkTime& peer_link() { return peer_link_; }
   void fail(Error error) {
     if (!error_) error_ = std::move(error);
   }
@@ -277,6 +284,7 @@ class Engine {
   std::vector<std::vector<PmuPorts>> unit_pmus_;  // of buffers
   std::vector<std::unique_ptr<CycleUnit>> units_;
   std::array<TierPort, kTierCount> tiers_;
+  PeerLinkTime peer_link_;
   std::vector<Injection> injections_;
   std::vector<uint32_t> free_injections_;
   std::vector<Piece> pieces_;

@@ -2,8 +2,8 @@
 // is what it gets from its k-th previous one (sim/exchange_unit.h).
 //
 // A send takes its token into the AGCU, hands its own part on and cuts the messages to the peers into packets
-// with headers, which leave one after the other at the link's rate; a receiver's way in takes them at the
-// same rate. Packets, headers and the window of credits as in sim/agcu/peer_link.h.
+// with headers, which leave one after the other at the link's rate, behind those of other exchanges; the way
+// in takes them at the same rate. Packets, headers and the window of credits as in sim/agcu/peer_link.h.
 #include <algorithm>
 #include <cmath>
 #include <deque>
@@ -149,7 +149,7 @@ class SendUnit : public CycleUnit {
       post(whole, own, dtype_bytes(c.spec->dtype));
       engine_.end_read(c);
       ++leaving_;
-      engine_.add_event(ceil_of(std::max<double>(out_free_, static_cast<double>(now() + 1))),
+      engine_.add_event(ceil_of(std::max<double>(left_cycle_, static_cast<double>(now() + 1))),
                         EventKind::kUnit, static_cast<uint32_t>(index_), 0);
     }
   }
@@ -159,17 +159,22 @@ class SendUnit : public CycleUnit {
   // Packet after packet, out of here and into the peer, whose part our own way in plays.
   void post(const Extent& whole, const Extent& own, int64_t element_bytes) {
     if (sockets_ < 2) return;
+    PeerLinkTime& link = engine_.peer_link();
     int64_t last = now();
+    double busy_cycles = 0;
     for (int64_t k = 1; k < sockets_; ++k) {
       const int64_t sent = exchange_part(*unit_.exchange, sockets_, whole, k).elements() * element_bytes;
       bytes_moved_ += sent;
-      const double begin = std::max(out_free_, static_cast<double>(now()));
-      out_free_ = begin + wire_bytes(sent) * cycles_per_byte_;
+      const double begin = std::max(link.out_free_cycle, static_cast<double>(now()));
+      link.out_free_cycle = begin + wire_bytes(sent) * cycles_per_byte_;
+      busy_cycles += link.out_free_cycle - begin;
       const double head = begin + static_cast<double>(latency_cycles_);
-      in_free_ = std::max(in_free_, head) + wire_bytes(own.elements() * element_bytes) * cycles_per_byte_;
-      last = std::max(last, ceil_of(in_free_));
+      link.in_free_cycle =
+          std::max(link.in_free_cycle, head) + wire_bytes(own.elements() * element_bytes) * cycles_per_byte_;
+      last = std::max(last, ceil_of(link.in_free_cycle));
     }
-    counters_.busy += ceil_of(out_free_ - static_cast<double>(now()));
+    left_cycle_ = link.out_free_cycle;
+    counters_.busy += ceil_of(busy_cycles);
     receiver_->landed(last);
     receiver_->event(0);
   }
@@ -183,8 +188,7 @@ class SendUnit : public CycleUnit {
   agcu::PeerLinkSpec link_;
   double cycles_per_byte_ = 0;
   int64_t latency_cycles_ = 0;
-  double out_free_ = 0;
-  double in_free_ = 0;
+  double left_cycle_ = 0;  // the last message posted here is out of the socket
   int64_t leaving_ = 0;
   ReceiveUnit* receiver_ = nullptr;
 };
