@@ -160,8 +160,8 @@ TEST(CliCrosscheck, TheClosedFormAgreesWithEventWithinTenPercent) {
   EXPECT_NE(json["largest"].get<std::string>().find("section "), std::string::npos);
 }
 
-// One row is known to be short (docs/limits.md); the others must stay within the bounds, and the exit code must
-// say that one is not.
+// One row is known to be short (docs/limits.md); the others must stay within the bounds, and the exit code
+// must say that one is not.
 TEST(CliCrosscheckSlow, EventIsWithinFivePercentOfCycleWhereItIsKnownToBe) {
   const CommandRun run = Scratch().run("crosscheck --json - -q");
   const auto json = run.json();
