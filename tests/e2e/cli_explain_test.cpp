@@ -143,7 +143,7 @@ TEST(Explain, OfServing) {
 // The derivatives of a queue's mean against runs with other parameters. Steps of 2 %: times are in
 // picoseconds, and the order of requests does not depend on these parameters. The other runs compile
 // anew, and the allocation follows the bandwidth, where explain holds the programs: hence 5 %.
-TEST(Explain, DerivativesOfServingAgreeWithFiniteDifferences) {
+TEST(ExplainSlow, DerivativesOfServingAgreeWithFiniteDifferences) {
   const Scratch scratch;
   const std::string serve =
       "serve samba-coe-v0.3 --requests " + std::string(RDUSIM_SOURCE_DIR) + "/configs/prompts/demo.jsonl";
