@@ -14,9 +14,8 @@
 namespace rdusim::runtime {
 namespace {
 
-// Independent streams of one seed: SplitMix64 states far apart.
-Random stream(int64_t seed, uint64_t which) {
-  return Random(static_cast<uint64_t>(seed) ^ (which * 0xD1B54A32D192ED03ULL));
+Random stream(int64_t seed, Purpose purpose) {
+  return Random(seed_of(static_cast<uint64_t>(seed), purpose));
 }
 
 // The diurnal rate is constant within each of 24 hours of its period: a cosine at their middles.
@@ -30,10 +29,10 @@ constexpr double kSinHour = 0.25881904510252076235;      // sin(pi / 12)
 
 RequestStream::RequestStream(const WorkloadSpec& spec)
     : spec_(spec),
-      arrivals_(static_cast<uint64_t>(spec.seed)),
-      lengths_(stream(spec.seed, 1)),
-      turns_(stream(spec.seed, 2)),
-      tenants_(stream(spec.seed, 3)) {
+      arrivals_(stream(spec.seed, Purpose::kArrivals)),
+      lengths_(stream(spec.seed, Purpose::kLengths)),
+      turns_(stream(spec.seed, Purpose::kTurns)),
+      tenants_(stream(spec.seed, Purpose::kTenants)) {
   const std::string wrong = check_workload_spec(spec);
   RDU_CHECK(wrong.empty(), "{}", wrong);
   double cosine = kCosHalfHour;

@@ -2,9 +2,19 @@
 // no libm besides the correctly rounded sqrt).
 #pragma once
 
+#include <cstdint>
+
 #include "base/random.h"
 
 namespace rdusim::runtime {
+
+// Independent streams of one seed, one a purpose: SplitMix64 states far apart. Two purposes that drew the
+// same numbers would be correlated (short gaps between requests with popular experts, for instance). Experts
+// are drawn from the seed itself.
+enum class Purpose : uint64_t { kExperts, kLengths, kTurns, kTenants, kArrivals, kReroutedSteps, kFlows };
+constexpr uint64_t seed_of(uint64_t seed, Purpose purpose) {
+  return seed ^ (static_cast<uint64_t>(purpose) * 0xD1B54A32D192ED03ULL);
+}
 
 double sample_exponential(Random& random);  // mean 1
 double sample_normal(Random& random);       // mean 0, variance 1; polar method
