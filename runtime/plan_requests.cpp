@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "runtime/workload/reader.h"
+#include "runtime/workload/sampling.h"
 
 namespace rdusim::runtime {
 namespace {
@@ -157,14 +158,34 @@ Result<RequestPlans> plan_requests(const Workload& workload, const Composition& 
     planner.plans.flows.push_back(flow.name);
   }
   RDU_ASSIGN(const auto law, law_of(workload, composition));
-  if (law && !planner.answering.empty()) planner.draw.emplace(*law, planner.answering.size(), seed);
-  Random random(seed + 1);
+  if (law && !planner.answering.empty()) {
+    planner.draw.emplace(*law, planner.answering.size(), seed_of(seed, Purpose::kReroutedSteps));
+  }
+  Random random(seed_of(seed, Purpose::kFlows));
   planner.plans.begin.push_back(0);
   for (size_t r = 0; r < workload.requests.size(); ++r) {
     RDU_CHECK(workload.requests[r].expert.has_value(), "request {} has no expert", r);
     RDU_CHECK_OK(planner.add(r, planner.choose_flow(r, random)));
   }
   return std::move(planner.plans);
+}
+
+RequestPlans plans_of(const RequestPlans& all, std::span<const uint32_t> requests) {
+  RequestPlans some;
+  some.flows = all.flows;
+  some.begin.push_back(0);
+  for (const uint32_t r : requests) {
+    for (Invocation node : all.of(r)) {
+      const auto after = all.after(node);
+      node.after_begin = static_cast<uint32_t>(some.after_nodes.size());
+      some.after_nodes.insert(some.after_nodes.end(), after.begin(), after.end());
+      node.after_end = static_cast<uint32_t>(some.after_nodes.size());
+      some.nodes.push_back(node);
+    }
+    some.begin.push_back(static_cast<uint32_t>(some.nodes.size()));
+    some.flow_of.push_back(all.flow_of[r]);
+  }
+  return some;
 }
 
 std::string check_plans(const RequestPlans& plans, size_t experts) {

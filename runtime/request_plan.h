@@ -49,6 +49,9 @@ struct RequestPlans {
   }
 };
 
+// The plans of some of the requests, in the order in which they are named.
+RequestPlans plans_of(const RequestPlans& all, std::span<const uint32_t> requests);
+
 // "" if the plans keep the contract above, else what breaks it.
 std::string check_plans(const RequestPlans& plans, size_t experts);
 

@@ -3,14 +3,17 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/arch/serving_build.h"
 #include "cli/chip_execution.h"
 #include "cli/commands/commands.h"
 #include "cli/inputs.h"
 #include "cli/progress.h"
+#include "cli/serving.h"
 #include "report/format.h"
 #include "report/table.h"
+#include "runtime/plan_requests.h"
 #include "runtime/planning/capacity.h"
 #include "runtime/serving/serve.h"
 #include "runtime/workload/assign.h"
@@ -43,15 +46,25 @@ constexpr Resource kResources[] = {
 class Server {
  public:
   Server(NodeSpec node, StackSpec stack, int64_t sequence_bucket, ModelLibrary& library,
-         const runtime::Composition& composition, Progress& progress)
+         const runtime::Composition& composition, const runtime::RequestPlans* plans, Progress& progress)
       : execution_(std::move(node), std::move(stack), Fidelity::kAnalytic, library,
                    [&progress](const std::string& what) { progress.note("simulating " + what); }),
-        composition_(composition) {
+        composition_(composition),
+        plans_(plans) {
     execution_.set_sequence_bucket(sequence_bucket);
   }
 
-  Result<std::vector<runtime::RequestRecord>> operator()(const runtime::Workload& share) {
-    RDU_ASSIGN(auto result, runtime::serve(execution_, composition_, share, {}));
+  Result<std::vector<runtime::RequestRecord>> operator()(const runtime::Share& share) {
+    runtime::ServeOptions options;
+    options.engine = composition_.serving;
+    options.scheduler = composition_.serving.scheduler;
+    options.eviction = composition_.serving.eviction;
+    runtime::RequestPlans plans;
+    if (plans_ != nullptr) {
+      plans = runtime::plans_of(*plans_, share.numbers);
+      options.plans = &plans;
+    }
+    RDU_ASSIGN(auto result, runtime::serve(execution_, composition_, share.workload, options));
     if (result.status == runtime::NodeStatus::kOutOfMemory) {
       return Error{ErrorCode::kCapacity, result.node, result.reason,
                    "a node holds every expert of its share's composition; take a larger node"};
@@ -62,6 +75,7 @@ class Server {
  private:
   ChipExecution execution_;
   const runtime::Composition& composition_;
+  const runtime::RequestPlans* plans_;  // null: no flows
 };
 
 Result<runtime::Workload> load(Session& session, const runtime::Composition& composition,
@@ -116,9 +130,14 @@ Result<int> run(Session& session, const Options& options) {
   RDU_ASSIGN(const ChosenNode chosen, load_chosen_node(session, choice));
   RDU_ASSIGN(const int64_t bucket, load_sequence_bucket(session.config, choice.node, choice.stack));
   RDU_ASSIGN(const auto workload, load(session, composition, options));
-  ModelLibrary library([&session](const std::string& name) { return load_chosen_model(session, name); });
+  ModelLibrary library = model_library(session);
   Progress progress("planning", session.quiet);
-  Server server(chosen.node, chosen.stack, bucket, library, composition, progress);
+  std::optional<runtime::RequestPlans> flows;
+  if (!composition.flows.empty()) {
+    RDU_ASSIGN(flows, runtime::plan_requests(workload, composition, session.seed));
+  }
+  const runtime::RequestPlans* plans = flows ? &*flows : nullptr;
+  Server server(chosen.node, chosen.stack, bucket, library, composition, plans, progress);
   RDU_ASSIGN(const auto plan,
              runtime::plan_capacity(workload, objective, options.most_nodes, std::ref(server)));
 
@@ -146,7 +165,7 @@ Result<int> run(Session& session, const Options& options) {
   for (const Resource& resource : kResources) {
     NodeSpec node = chosen.node;
     resource.twice(node);
-    Server richer(node, chosen.stack, bucket, library, composition, progress);
+    Server richer(node, chosen.stack, bucket, library, composition, plans, progress);
     RDU_ASSIGN(const auto point, runtime::try_nodes(workload, objective, base.nodes, std::ref(richer)));
     resources.add(point_cells(resource.name, point));
     json["resources"].push_back(point_json(point));

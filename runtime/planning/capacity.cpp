@@ -36,16 +36,16 @@ std::string_view dealing_name(Dealing dealing) {
   return dealing == Dealing::kByExpert ? "by expert" : "in turn";
 }
 
-std::vector<Workload> deal_requests(const Workload& workload, size_t nodes, Dealing dealing) {
+std::vector<Share> deal_requests(const Workload& workload, size_t nodes, Dealing dealing) {
   RDU_CHECK(nodes > 0, "no nodes");
-  std::vector<Workload> shares(nodes);
-  for (Workload& share : shares) {
-    share.source = workload.source;
-    share.format = workload.format;
-    share.tenants = workload.tenants;
-    share.popularity = workload.popularity;
-    share.closed_loop = workload.closed_loop;
-    share.session_stay = workload.session_stay;
+  std::vector<Share> shares(nodes);
+  for (Share& share : shares) {
+    share.workload.source = workload.source;
+    share.workload.format = workload.format;
+    share.workload.tenants = workload.tenants;
+    share.workload.popularity = workload.popularity;
+    share.workload.closed_loop = workload.closed_loop;
+    share.workload.session_stay = workload.session_stay;
   }
   const auto node_of_expert =
       dealing == Dealing::kByExpert ? place_experts(workload, nodes) : std::vector<size_t>();
@@ -60,7 +60,8 @@ std::vector<Workload> deal_requests(const Workload& workload, size_t nodes, Deal
     node_of[i] = dealing == Dealing::kByExpert ? node_of_expert[request.expert->value]
                  : follows                     ? node_of[follow->previous]
                                                : turn++ % nodes;
-    Workload& share = shares[node_of[i]];
+    shares[node_of[i]].numbers.push_back(static_cast<uint32_t>(i));
+    Workload& share = shares[node_of[i]].workload;
     number[i] = static_cast<uint32_t>(share.requests.size());
     share.requests.push_back(request);
     if (!workload.notes.empty()) share.notes.push_back(workload.notes[i]);
@@ -80,8 +81,8 @@ Result<PlanPoint> try_nodes(const Workload& workload, const Objective& objective
   std::optional<PlanPoint> best;
   for (const Dealing dealing : {Dealing::kByExpert, Dealing::kInTurn}) {
     std::vector<RequestRecord> records;
-    for (const Workload& share : deal_requests(workload, static_cast<size_t>(nodes), dealing)) {
-      if (share.requests.empty()) continue;
+    for (const Share& share : deal_requests(workload, static_cast<size_t>(nodes), dealing)) {
+      if (share.numbers.empty()) continue;
       RDU_ASSIGN(const auto served, serve(share));
       records.insert(records.end(), served.begin(), served.end());
     }

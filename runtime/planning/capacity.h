@@ -18,9 +18,14 @@ namespace rdusim::runtime {
 enum class Dealing : uint8_t { kByExpert, kInTurn };
 std::string_view dealing_name(Dealing dealing);
 
-// One workload a node, requests in their order of arrival; a node without requests gets an empty one. Turns
-// of one conversation stay together. Every request has its expert.
-std::vector<Workload> deal_requests(const Workload& workload, size_t nodes, Dealing dealing);
+// What one node is dealt.
+struct Share {
+  Workload workload;              // in order of arrival
+  std::vector<uint32_t> numbers;  // of its requests in the whole
+};
+// One share a node; a node without requests gets an empty one. Turns of one conversation stay together. Every
+// request has its expert.
+std::vector<Share> deal_requests(const Workload& workload, size_t nodes, Dealing dealing);
 
 struct PlanPoint {
   int64_t nodes = 0;
@@ -34,7 +39,7 @@ struct CapacityPlan {
 };
 
 // Serves one node's share; all its records.
-using ServeShare = std::function<Result<std::vector<RequestRecord>>(const Workload& share)>;
+using ServeShare = std::function<Result<std::vector<RequestRecord>>(const Share& share)>;
 
 Result<PlanPoint> try_nodes(const Workload& workload, const Objective& objective, int64_t nodes,
                             const ServeShare& serve);

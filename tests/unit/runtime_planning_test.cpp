@@ -117,7 +117,10 @@ TEST(Dealing, EveryRequestOnceAndExpertsTogether) {
     std::multiset<int64_t> arrivals;
     std::vector<std::set<size_t>> nodes_of(7);
     for (size_t n = 0; n < 3; ++n) {
-      for (const Request& r : shares[n].requests) {
+      ASSERT_EQ(shares[n].numbers.size(), shares[n].workload.requests.size());
+      for (size_t i = 0; i < shares[n].numbers.size(); ++i) {
+        const Request& r = shares[n].workload.requests[i];
+        EXPECT_EQ(w.requests[shares[n].numbers[i]].arrival, r.arrival);
         arrivals.insert(r.arrival.value);
         nodes_of[r.expert->value].insert(n);
       }
@@ -133,7 +136,8 @@ TEST(Dealing, ConversationsStayTogether) {
   for (uint32_t i = 0; i < 60; ++i)
     w.follows.push_back({i % 4, i < 4 ? Follow::kNone : i - 4, i < 4 ? 0U : 20U, Picoseconds()});
   const auto in_turn = deal_requests(w, 2, Dealing::kInTurn);
-  for (const Workload& share : in_turn) {
+  for (const Share& dealt : in_turn) {
+    const Workload& share = dealt.workload;
     ASSERT_EQ(share.follows.size(), share.requests.size());
     int firsts = 0;
     for (size_t i = 0; i < share.follows.size(); ++i) {
@@ -147,10 +151,10 @@ TEST(Dealing, ConversationsStayTogether) {
 }
 
 // A node that serves one request a second, in order.
-Result<std::vector<RequestRecord>> one_a_second(const Workload& share) {
+Result<std::vector<RequestRecord>> one_a_second(const Share& share) {
   std::vector<RequestRecord> records;
   Picoseconds free;
-  for (const Request& request : share.requests) {
+  for (const Request& request : share.workload.requests) {
     RequestRecord r;
     r.queueing = std::max(free, request.arrival) - request.arrival;
     r.prefill = ms(1000);
