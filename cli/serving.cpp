@@ -208,14 +208,15 @@ Status set_mechanism(runtime::EngineOptions& options, const std::string& text) {
     }
   }
   if (name == "prefetch") return m.prefetch = true, Status();
+  if (name == "flows") return m.prefetch_flows = true, Status();
   if (name == "popularity") return m.predict_popularity = true, Status();
   if (name == "transition") return m.predict_transition = true, Status();
   if (name == "layerwise") return m.layerwise = true, Status();
   if (name == "keep") return m.keep_first_layers = share, Status();
   if (name == "sram") return m.sram_share = share, Status();
   if (name == "preload") return options.preload = {"popular"}, Status();
-  const std::vector<std::string> known = {"prefetch", "popularity", "transition", "layerwise",
-                                          "keep",     "sram",       "preload"};
+  const std::vector<std::string> known = {"prefetch",  "flows", "popularity", "transition",
+                                          "layerwise", "keep",  "sram",       "preload"};
   const std::string near = nearest(name, known);
   return Error{ErrorCode::kNotFound, "--with " + text, fmt::format("unknown mechanism '{}'", name),
                fmt::format("{}known: {}", near.empty() ? "" : fmt::format("did you mean '{}'? ", near),

@@ -160,9 +160,9 @@ void add_serving_options(CLI::App& command, std::string& composition, ServingCho
       ->delimiter(',')
       ->type_name("N,...");
   command
-      .add_option(
-          "--with", serving.mechanisms,
-          "mechanisms: prefetch, popularity, transition, layerwise, keep[=SHARE], sram[=SHARE], preload")
+      .add_option("--with", serving.mechanisms,
+                  "mechanisms: prefetch, flows, popularity, transition, layerwise, keep[=SHARE], "
+                  "sram[=SHARE], preload")
       ->delimiter(',')
       ->type_name("NAME,...");
 }

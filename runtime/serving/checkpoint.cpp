@@ -11,7 +11,7 @@ namespace rdusim::runtime {
 namespace {
 
 constexpr std::string_view kMagic = "RDUSERVE";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kHashChars = 64;
 constexpr size_t kHeader = kMagic.size() + sizeof kVersion + kHashChars + sizeof(uint64_t);
 

@@ -2,6 +2,7 @@
 #include "runtime/serving/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -48,7 +49,7 @@ Status Engine::run() {
         RDU_CHECK_OK(group->decide(now));
         group->check_memory();
       }
-    } while (settle_failures(now));
+    } while (settle_failures(now) || std::exchange(expects_, false));
     sample(now);
     report_progress();
     if (options_.checkpoint.every > 0) RDU_CHECK_OK(write_checkpoint());
@@ -115,8 +116,8 @@ void Engine::start_branches(uint32_t first, Picoseconds now) {
   }
 }
 
-// To the group that has the expert in HBM, else to any that may have it; the one with the least to do.
-void Engine::route_to_group(uint32_t request, Picoseconds now) {
+// The group that has the expert in HBM, else any that may have it; the one with the least to do.
+Group* Engine::group_for(uint32_t request) {
   Group* best = nullptr;
   const ExpertId expert = state_.records[request].expert;
   const auto key = [&](const Group& g) { return std::pair(g.resident(expert) ? 0 : 1, g.pending()); };
@@ -125,11 +126,29 @@ void Engine::route_to_group(uint32_t request, Picoseconds now) {
     if (group.down() || plans_[g].failed[request]) continue;
     if (best == nullptr || key(group) < key(*best)) best = &group;
   }
+  return best;
+}
+
+void Engine::route_to_group(uint32_t request, Picoseconds now) {
+  Group* best = group_for(request);
   if (best == nullptr) {
     fail_before(request, "no socket group that holds its expert is up", now);
     return;
   }
   best->enqueue(request, now);
+}
+
+// Steps that come after this one and name their experts; whom an answer is routed to is not known yet.
+void Engine::begun(uint32_t request, Picoseconds) {
+  const Jobs& jobs = state_.jobs;
+  if (!engine_.mechanisms.prefetch_flows || jobs.plans == nullptr || follower_begin_.empty()) return;
+  for (uint32_t f = follower_begin_[request]; f < follower_begin_[request + 1]; ++f) {
+    const uint32_t next = followers_[f].request;
+    const bool same_request = jobs.request(next) == jobs.request(request);
+    if (!same_request || jobs.plans->nodes[next].route_tokens > 0) continue;
+    if (state_.states[next].phase != Phase::kFuture) continue;
+    if (Group* group = group_for(next)) expects_ |= group->expect(state_.records[next].expert);
+  }
 }
 
 void Engine::ended(uint32_t request, Picoseconds now) {

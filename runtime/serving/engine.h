@@ -57,7 +57,9 @@ class Engine final : private Dispatch {
   void start_branches(uint32_t first, Picoseconds now);
   void route_to_group(uint32_t request, Picoseconds now);
   void routed(uint32_t request, Picoseconds now) override;
+  void begun(uint32_t request, Picoseconds now) override;
   void ended(uint32_t request, Picoseconds now) override;
+  [[nodiscard]] Group* group_for(uint32_t request);
   void apply_faults(Picoseconds now);
   void apply(const FaultEvent& fault, Picoseconds now);
   void cancel(uint32_t request, Picoseconds now);
@@ -87,6 +89,7 @@ class Engine final : private Dispatch {
   std::vector<uint32_t> follower_begin_;             // by request, in followers_; empty: none follows
   std::vector<Follower> followers_;
   std::vector<uint32_t> waits_for_;          // by request: ends that are still missing
+  bool expects_ = false;                     // a group was told of an expert that it will need
   std::vector<uint32_t> to_fail_;            // what they follow failed
   std::vector<uint32_t> to_stop_;            // with flows: requests a job of which failed
   std::vector<bool> stopped_;                // with flows: by request

@@ -17,6 +17,9 @@ const Fields<MechanismSpec>& mechanism_fields() {
       Fields<MechanismSpec>("mechanisms", "what hides or shortens a switch; each alone or together")
           .boolean("prefetch", &MechanismSpec::prefetch, "copy the next experts while this one runs")
           .optional()
+          .boolean("prefetch_flows", &MechanismSpec::prefetch_flows,
+                   "while a step of a flow runs, copy the experts that the steps after it name")
+          .optional()
           .boolean("predict_popularity", &MechanismSpec::predict_popularity,
                    "an idle DMA copies the absent expert that was asked for most")
           .optional()

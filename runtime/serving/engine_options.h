@@ -16,6 +16,7 @@ struct MechanismSpec {
   // The experts that the scheduler will want next are copied while another runs, and the router sees the next
   // batch before this one is done.
   bool prefetch = false;
+  bool prefetch_flows = false;  // while a step of a flow runs, the experts of the steps after it are copied
   bool predict_popularity = false;  // an idle DMA copies the absent expert that was asked for most
   bool predict_transition = false;  // and the one that most often followed the last one
   bool layerwise = false;           // a prefill starts when the first layer's weights have arrived

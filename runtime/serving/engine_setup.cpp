@@ -28,7 +28,9 @@ Engine::Engine(std::vector<GroupNode> nodes, const Composition& composition, con
     : nodes_(std::move(nodes)),
       options_(options),
       engine_(options.engine),
-      state_{composition, jobs, jobs.workload(), roster, options.engine, {}, {}, {}, {}, {}, {}, 0, 0, {}} {}
+      state_{composition, jobs, jobs.workload(), roster, options.engine, {}, {}, {}, {}, {}, {}, 0, 0, {}} {
+  state_.observer = options.observer;
+}
 
 bool Engine::exact_prompts() const {
   std::set<int64_t> lengths;

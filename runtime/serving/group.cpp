@@ -251,6 +251,11 @@ Status Group::finish_pass(Picoseconds now) {
   ++state_.counters.iterations;
   ++current_steps_;
   if (kind == Activity::kRouting) return finish_route(now);
+  if (state_.observer != nullptr) {
+    const bool reads = kind == Activity::kPrefill;
+    RDU_CHECK_OK(state_.observer->passed(
+        {setup_.number, pass_.expert, pass_.requests, reads ? pass_.chunk_to : 0, reads ? 0 : pass_.steps}));
+  }
   if (kind == Activity::kPrefill) return finish_prefill(now);
   return finish_decode(now);
 }
@@ -275,6 +280,7 @@ Status Group::decide(Picoseconds now) {
   }
   cut_wanted_ = false;
   prefetch(now);
+  prefetch_expected(now);
   predict(now);
   retune();
   return {};

@@ -53,6 +53,9 @@ class Group {
   Status advance(Picoseconds now);
   Status decide(Picoseconds now);
 
+  // A request that comes soon needs the expert; true if that is news.
+  bool expect(ExpertId expert);
+
   // Faults. A cancelled request fails at the next token; a lost channel loses what HBM holds.
   void cancel(uint32_t request, Picoseconds now);
   void set_hbm_share(double share);  // of the cache's capacity that is left; after lose_everything
@@ -164,6 +167,7 @@ class Group {
   bool start_copy(ExpertId expert, bool demanded, const ExpertCache::MayGo& may_go, Picoseconds now);
   void demand(ExpertId expert, Picoseconds now);
   void prefetch(Picoseconds now);
+  void prefetch_expected(Picoseconds now);
   void predict(Picoseconds now);
   void evicted(ExpertId expert, Picoseconds now);
   void give_up(const Copy& copy, Picoseconds now);
@@ -221,6 +225,7 @@ class Group {
   bool asked_since_prediction_ = false;
   Bytes whole_cache_;  // capacity for experts while all channels are there
   std::vector<ExpertId> upcoming_;
+  std::vector<ExpertId> expected_;  // by steps of flows that have not come yet; first come, first copied
   std::vector<uint32_t> batch_;
 };
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kLookAhead = 4;      // experts that prefetching looks at
 constexpr size_t kPrefetchQueue = 2;  // copies under way or queued beyond which nothing is prefetched
+constexpr size_t kMostExpected = 16;  // assumed: more than fit an HBM that is worth prefetching into
 constexpr int32_t kCopyAttempts = 3;  // assumed: a copy that is corrupt thrice is corrupt in the store
 
 }  // namespace
@@ -78,11 +79,14 @@ bool Group::start_copy(ExpertId expert, bool demanded, const ExpertCache::MayGo&
   w.speculative = !demanded;
   w.residency = state_.timeline.size();
   state_.timeline.push_back({expert, now, now, std::nullopt});
+  if (state_.observer != nullptr)
+    state_.observer->comes(setup_.number, expert, copy.kind == CopyKind::kExpertToSram);
   dma_.push(copy);
   return true;
 }
 
 void Group::evicted(ExpertId expert, Picoseconds now) {
+  if (state_.observer != nullptr) state_.observer->leaves(setup_.number, expert);
   Work& w = work_[expert.value];
   Residency& stay = state_.timeline[w.residency];
   stay.evicted = now;
@@ -149,6 +153,25 @@ void Group::prefetch(Picoseconds now) {
     if (dma_.queued() >= kPrefetchQueue) return;
     if (resident(e) || ready(e)) continue;
     if (!start_copy(e, false, may_go, now)) return;
+  }
+}
+
+bool Group::expect(ExpertId expert) {
+  const bool known = std::find(expected_.begin(), expected_.end(), expert) != expected_.end();
+  if (known || resident(expert) || work_[expert.value].unavailable) return false;
+  if (expected_.size() == kMostExpected) expected_.erase(expected_.begin());
+  expected_.push_back(expert);
+  return true;
+}
+
+void Group::prefetch_expected(Picoseconds now) {
+  std::erase_if(expected_, [this](ExpertId e) { return resident(e) || work_[e.value].unavailable; });
+  const auto may_go = [this](ExpertId e) {
+    return !user_pinned_[e.value] && !has_work(e) && !work_[e.value].speculative;
+  };
+  while (!expected_.empty() && dma_.queued() < kPrefetchQueue) {
+    if (!start_copy(expected_.front(), false, may_go, now)) return;
+    expected_.erase(expected_.begin());
   }
 }
 
@@ -243,6 +266,7 @@ void Group::finish_expert_copy(const Copy& copy, Picoseconds now) {
   ++state_.counters.switches;
   ++result.switches;
   home(expert).loaded(expert);
+  if (state_.observer != nullptr) state_.observer->arrived(setup_.number, expert);
   w.ready_at = now;
   state_.timeline[w.residency].ready = now;
   if (pass_.busy() && pass_.gated && pass_.expert == expert) pass_.gated = pass_.stalled = false;

@@ -77,6 +77,7 @@ std::vector<uint32_t> Group::lose_everything(Picoseconds now) {
   RDU_CHECK(admitted_ == 0, "{} requests are still admitted", admitted_);
   current_.reset();
   awaited_.reset();
+  expected_.clear();
   for (const uint32_t r : lost) {
     RequestState& s = state_.states[r];
     const bool was_routed = s.phase != Phase::kUnrouted;

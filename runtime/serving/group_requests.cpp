@@ -103,6 +103,7 @@ void Group::begin_request(uint32_t request, Picoseconds now) {
   if (!iterates()) w.wanted.reset();
   if (!w.fresh) home(expert).use(expert);
   w.fresh = w.speculative = false;
+  dispatch_.begun(request, now);
 }
 
 // Takes the pages that `steps` more tokens of each sequence need; all or nothing.

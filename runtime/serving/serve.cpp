@@ -31,6 +31,7 @@ Result<NodeResult> serve_groups(std::span<const SocketGroup> groups, const Compo
                  "a batch has at least one request"};
   if (workload.requests.empty())
     return Error{ErrorCode::kInvalidInput, workload.source, "the workload has no requests", ""};
+  RDU_CHECK(options.observer == nullptr || options.checkpoint.resume.empty(), "a resumed serve is observed");
   const ExpertRoster roster = make_roster(composition);
   for (size_t i = 0; i < workload.requests.size(); ++i) RDU_CHECK_OK(check_request(workload, i, roster));
   std::vector<GroupNode> nodes;

@@ -21,6 +21,7 @@
 #include "runtime/router/router.h"
 #include "runtime/serving/engine_options.h"
 #include "runtime/serving/jobs.h"
+#include "runtime/serving/observer.h"
 #include "runtime/workload/workload.h"
 
 namespace rdusim::runtime {
@@ -47,6 +48,7 @@ struct ServeOptions {
   // (conversations, closed loops) are honoured either way, and these dependencies between requests too.
   const RequestPlans* plans = nullptr;
   std::vector<Dependency> dependencies;
+  ServingObserver* observer = nullptr;  // told what happens; null: nobody
 };
 
 // Every request of the workload must have its expert (assign_experts). A node whose memory is too small is a

@@ -14,6 +14,7 @@
 #include "runtime/result.h"
 #include "runtime/serving/engine_options.h"
 #include "runtime/serving/jobs.h"
+#include "runtime/serving/observer.h"
 #include "runtime/workload/workload.h"
 
 namespace rdusim::runtime {
@@ -92,6 +93,7 @@ struct ServingState {
   int64_t finished = 0;
   Picoseconds last_finish;
   std::vector<uint64_t> block_keys{};  // of the request that blocks() was asked for
+  ServingObserver* observer = nullptr;
 
   [[nodiscard]] const Request& request(uint32_t r) const { return workload.requests[r]; }
   // The prompt's blocks that may be shared; valid until the next call.
@@ -109,6 +111,7 @@ class Dispatch {
  public:
   virtual ~Dispatch() = default;
   virtual void routed(uint32_t request, Picoseconds now) = 0;  // goes to the group of its expert
+  virtual void begun(uint32_t request, Picoseconds now) = 0;   // its first pass starts
   virtual void ended(uint32_t request, Picoseconds now) = 0;   // finished or failed
 };
 

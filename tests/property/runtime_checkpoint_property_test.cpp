@@ -98,7 +98,7 @@ TEST(RuntimeCheckpoint, AFileThatDoesNotFitIsRefused) {
   EXPECT_THAT(refused(file.substr(0, 40)), HasSubstr("ends too early"));
   std::string newer = file;
   newer[8] = 9;
-  EXPECT_THAT(refused(newer), HasSubstr("version 9, this program reads 1"));
+  EXPECT_THAT(refused(newer), HasSubstr("version 9, this program reads 2"));
   Random random(1);
   for (int i = 0; i < 300; ++i) {
     std::string damaged = file;

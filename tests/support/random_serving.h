@@ -79,6 +79,7 @@ inline ServeOptions random_options(Random& random, const std::string& scheduler)
   if (maybe()) e.preload = {"popular"};
   if (maybe()) e.owners = {{"small-0", {"a"}}};
   e.scrub = maybe();
+  e.mechanisms.prefetch_flows = maybe();
   return options;
 }
 

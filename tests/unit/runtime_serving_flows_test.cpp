@@ -73,6 +73,42 @@ TEST(RuntimeServingFlows, AChainRunsOneStepAfterTheOther) {
   }
 }
 
+TEST(RuntimeServingFlows, TheNextStepsExpertIsCopiedWhileThisOneRuns) {
+  for (const char* scheduler : {"sequential", "continuous"}) {
+    TableNode node;
+    ServeOptions options;
+    options.scheduler = scheduler;
+    options.engine.mechanisms.prefetch_flows = true;
+    const Composition c = composition({step("a", "expert-0"), step("b", "expert-1"), step("c", "expert-2")});
+    const NodeResult r = served(node, c, workload({{0, 0, 10, 3}}), options);
+    // a waits for its own copy; b's and c's run beside the steps before them (321 ps and more).
+    EXPECT_EQ(r.steps[0].switching.value, 103);
+    EXPECT_EQ(r.steps[1].switching.value, 0) << scheduler;
+    EXPECT_EQ(r.steps[2].switching.value, 0) << scheduler;
+    EXPECT_EQ(r.prefetched_bytes, 200);
+    EXPECT_EQ(r.prefetch_wasted_bytes, 0);
+  }
+}
+
+TEST(RuntimeServingFlows, WhomAnAnswerIsRoutedToIsNotKnownBefore) {
+  TableNode node;
+  ServeOptions options;
+  options.engine.mechanisms.prefetch_flows = true;
+  Composition c = composition({step("a", "expert-0"), step("b", "routed")});
+  c.router.runs = "embed";
+  c.router.model = "router";
+  Workload w = workload({{0, 0, 10, 3}});
+  w.popularity = PopularityLaw{};
+  for (uint64_t seed = 1; seed < 40; ++seed) {
+    RequestPlans plans = plan_requests(w, c, seed).value();
+    if (plans.nodes[1].expert == plans.nodes[0].expert) continue;
+    options.plans = &plans;
+    const NodeResult r = serve(node, c, w, options).value();
+    EXPECT_EQ(r.steps[1].switching.value, 103);
+    EXPECT_EQ(r.prefetched_bytes, 0);
+  }
+}
+
 TEST(RuntimeServingFlows, AJudgeComesAfterAllBranches) {
   TableNode node;
   const std::vector<SocketGroup> groups{{&node, 4}, {&node, 4}, {&node, 4}};
