@@ -1,26 +1,13 @@
 // FIFO: whoever was loaded first goes first; use changes nothing.
-#include "runtime/eviction/expert_lists.h"
-#include "runtime/eviction/policy.h"
+#include "runtime/eviction/ordered.h"
 
 namespace rdusim::runtime {
 namespace {
 
-class Fifo final : public EvictionPolicy {
+class Fifo final : public QueuePolicy {
  public:
-  explicit Fifo(size_t experts) : queue_(experts) {}
-  void loaded(ExpertId expert, Bytes) override { queue_.push_back(expert); }
+  using QueuePolicy::QueuePolicy;
   void used(ExpertId) override {}
-  void evicted(ExpertId expert) override { queue_.remove(expert); }
-  std::optional<ExpertId> victim(const std::function<bool(ExpertId)>& may_go) override {
-    for (ExpertId e = queue_.front(); e != queue_.end(); e = queue_.next(e)) {
-      if (may_go(e)) return e;
-    }
-    return std::nullopt;
-  }
-  void persist(Archive& a) override { queue_.persist(a); }
-
- private:
-  ExpertLists queue_;
 };
 
 }  // namespace

@@ -3,8 +3,10 @@
 // the end. With a cost of 1 a miss, GDSF saves misses by keeping the small; where a miss costs its bytes,
 // size cancels, which is LFU with dynamic ageing (lfuda). (Cherkasova, HPL-98-69R1, 1998; Arlitt et al.,
 // 2000.)
-#include "runtime/eviction/expert_heap.h"
-#include "runtime/eviction/policy.h"
+#include <algorithm>
+#include <vector>
+
+#include "runtime/eviction/ordered.h"
 
 namespace rdusim::runtime {
 namespace {
@@ -13,10 +15,10 @@ namespace {
 constexpr double kScale = 1e6;
 constexpr double kUnitBytes = 1e6;
 
-class GreedyDual final : public EvictionPolicy {
+class GreedyDual final : public PriorityPolicy {
  public:
   GreedyDual(size_t experts, bool miss_costs_bytes)
-      : heap_(experts), uses_(experts, 0), units_(experts, 0), miss_costs_bytes_(miss_costs_bytes) {}
+      : PriorityPolicy(experts), uses_(experts, 0), units_(experts, 0), miss_costs_bytes_(miss_costs_bytes) {}
   void loaded(ExpertId expert, Bytes bytes) override {
     uses_[expert.value] = 0;
     units_[expert.value] = static_cast<double>(bytes.value) / kUnitBytes;
@@ -24,30 +26,24 @@ class GreedyDual final : public EvictionPolicy {
   }
   void used(ExpertId expert) override {
     const auto uses = static_cast<double>(++uses_[expert.value]);
-    heap_.set(expert, age_ + (miss_costs_bytes_ ? uses : uses * kScale / units_[expert.value]), now_++);
+    set(expert, age_ + (miss_costs_bytes_ ? uses : uses * kScale / units_[expert.value]));
   }
   void evicted(ExpertId expert) override {
-    age_ = heap_.priority(expert) > age_ ? heap_.priority(expert) : age_;
-    heap_.remove(expert);
-  }
-  std::optional<ExpertId> victim(const std::function<bool(ExpertId)>& may_go) override {
-    return heap_.first(may_go);
+    age_ = std::max(age_, priority(expert));
+    PriorityPolicy::evicted(expert);
   }
   void persist(Archive& a) override {
-    heap_.persist(a);
+    PriorityPolicy::persist(a);
     a.same(uses_);
     a.same(units_);
     a.pod(age_);
-    a.pod(now_);
   }
 
  private:
-  ExpertHeap heap_;
   std::vector<int64_t> uses_;  // since it was loaded
   std::vector<double> units_;
   bool miss_costs_bytes_;
   double age_ = 0;
-  int64_t now_ = 0;
 };
 
 }  // namespace

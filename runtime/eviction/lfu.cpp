@@ -1,28 +1,15 @@
 // LFU: the least uses since it was loaded; an expert that left starts anew. Among equals the one that reached
 // its number of uses first.
-#include "runtime/eviction/expert_heap.h"
-#include "runtime/eviction/policy.h"
+#include "runtime/eviction/ordered.h"
 
 namespace rdusim::runtime {
 namespace {
 
-class Lfu final : public EvictionPolicy {
+class Lfu final : public PriorityPolicy {
  public:
-  explicit Lfu(size_t experts) : heap_(experts) {}
-  void loaded(ExpertId expert, Bytes) override { heap_.set(expert, 1, now_++); }
-  void used(ExpertId expert) override { heap_.set(expert, heap_.priority(expert) + 1, now_++); }
-  void evicted(ExpertId expert) override { heap_.remove(expert); }
-  std::optional<ExpertId> victim(const std::function<bool(ExpertId)>& may_go) override {
-    return heap_.first(may_go);
-  }
-  void persist(Archive& a) override {
-    heap_.persist(a);
-    a.pod(now_);
-  }
-
- private:
-  ExpertHeap heap_;
-  int64_t now_ = 0;
+  using PriorityPolicy::PriorityPolicy;
+  void loaded(ExpertId expert, Bytes) override { set(expert, 1); }
+  void used(ExpertId expert) override { set(expert, priority(expert) + 1); }
 };
 
 }  // namespace
