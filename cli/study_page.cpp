@@ -34,18 +34,24 @@ const StudyRun& best_of(const Runs& runs) {
   });
 }
 
+// "3.10 times (3.05 to 3.14)"
+std::string gain_text(const Spread& gain) {
+  if (gain.mean <= 0) return "no end of times";
+  if (gain.least == gain.most) return report::format_ratio(gain.mean);
+  return fmt::format("{} ({} to {})", report::format_ratio(gain.mean), report::format_ratio(gain.least),
+                     report::format_ratio(gain.most));
+}
+
 report::Figure switching_figure(const Runs& runs) {
   std::vector<report::StackedBar> bars;
   for (const StudyRun* run : runs) bars.push_back({run->variant, {run->split.switching_s}});
   bars.push_back({"bound", {runs.front()->bound_s}});
   const StudyRun& best = best_of(runs);
-  const double alone_s = runs.front()->split.switching_s;
-  const std::string gain = best.split.switching_s > 0 ? report::format_ratio(alone_s / best.split.switching_s)
-                                                      : std::string("no end of times");
+  const StudyRun& alone = *runs.front();
   return {fmt::format("{}: {} switches for {} a request, {} for {}: {} less. The bound is {}.",
-                      name_of(best.point), runs.front()->variant, report::format_time(alone_s), best.variant,
-                      report::format_time(best.split.switching_s), gain,
-                      report::format_time(runs.front()->bound_s)),
+                      name_of(best.point), alone.variant, report::format_time(alone.split.switching_s),
+                      best.variant, report::format_time(best.split.switching_s), gain_text(best.gain),
+                      report::format_time(alone.bound_s)),
           report::stacked_bars("Mean switching time of a request", {"switching"}, bars, report::format_time)};
 }
 

@@ -3,10 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <filesystem>
-#include <functional>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/io/file.h"
@@ -14,6 +11,7 @@
 #include "cli/progress.h"
 #include "cli/serving.h"
 #include "cli/study_page.h"
+#include "cli/switching_study.h"
 #include "report/table.h"
 
 namespace rdusim::cli {
@@ -26,149 +24,48 @@ struct Options {
   std::vector<int64_t> batches{1, 8};
   std::vector<std::string> popularity{"zipf:0.9"};
   std::vector<std::string> eviction{"lru"};
-  int64_t requests = 20'000;
-  double rate_per_s = 5;
+  StudyRequests requests;
+  int64_t seeds = 5;
   std::string stack;  // empty: the composition's
   std::string output = "out/study-switching.csv";
   std::string html;  // empty: beside the CSV
 };
 
-// A way of serving that the study compares. The first is the one that gains are measured against.
-struct Variant {
-  const char* name;
-  const char* scheduler;
-  std::vector<std::string> mechanisms;
-  const char* eviction = nullptr;  // in place of the point's
-};
-
-const std::vector<Variant>& variants() {
-  static const std::vector<Variant> all = {
-      {"alone", "sequential", {}},
-      {"prefetch", "sequential", {"prefetch"}},
-      {"popularity", "sequential", {"popularity"}},
-      {"transition", "sequential", {"transition"}},
-      {"layerwise", "sequential", {"layerwise"}},
-      {"keep", "sequential", {"keep=0.03"}},  // the first layer of 32
-      {"sram", "sequential", {"sram"}},
-      {"preload", "sequential", {"preload"}},
-      {"prefetch+popularity", "sequential", {"prefetch", "popularity"}},
-      {"layerwise+keep", "sequential", {"layerwise", "keep=0.03"}},
-      {"prefetch+popularity+layerwise", "sequential", {"prefetch", "popularity", "layerwise"}},
-      {"all", "sequential", {"prefetch", "popularity", "layerwise", "keep=0.03"}},
-      {"lfu", "sequential", {}, "lfu"},
-      {"prefetch+popularity+layerwise, lfu", "sequential", {"prefetch", "popularity", "layerwise"}, "lfu"},
-      {"continuous", "continuous", {}},
-      {"collate", "collate", {}},
-      {"lookahead", "lookahead", {}},
-      {"lookahead+prefetch", "lookahead", {"prefetch"}},
-      {"lookahead+all", "lookahead", {"prefetch", "popularity", "layerwise", "keep=0.03"}},
-  };
-  return all;
+std::string number(double value) {
+  return fmt::format("{}", value);
 }
-
-using Point = StudyPoint;
 
 report::Table header() {
-  return {{"node", "experts", "popularity", "eviction", "batch", "variant", "switching_mean_s", "gain",
-           "switching_p99_s", "ttft_mean_s", "ttft_p99_s", "latency_mean_s", "hit_rate", "byte_hit_rate",
-           "switches_per_request", "prefetch_wasted_bytes", "slowed_by_copies_s", "saturated"},
-          {}};
+  report::Table table{{"node", "experts", "popularity", "eviction", "batch", "variant", "seeds",
+                       "switching_mean_s", "gain", "gain_least", "gain_most"},
+                      {}};
+  const auto columns = study_columns();
+  table.header.insert(table.header.end(), columns.begin(), columns.end());
+  table.header.emplace_back("saturated");
+  return table;
 }
 
-void add_row(report::Table& table, const Point& p, const std::string& variant, double alone_s,
-             const runtime::NodeResult& r) {
-  const auto number = [](double v) { return fmt::format("{}", v); };
-  const double mean_s = r.split.switching_s;
-  const std::string gain = mean_s > 0 ? fmt::format("{:.2f}", alone_s / mean_s) : "no switching left";
-  table.add({p.node, number(static_cast<double>(p.experts)), p.popularity, p.eviction,
-             number(static_cast<double>(p.batch)), variant, number(mean_s), gain, number(r.switching.p99_s),
-             number(r.time_to_first_token.mean_s), number(r.time_to_first_token.p99_s),
-             number(r.latency.mean_s), number(r.expert_hit_rate), number(r.expert_byte_hit_rate),
-             number(r.switches_per_request), fmt::to_string(r.prefetch_wasted_bytes),
-             number(r.slowed_by_copies_s), r.saturated ? "yes" : "no"});
+std::vector<std::string> cells_of(const StudyPoint& p, const std::string& variant, int64_t seeds,
+                                  double switching_s, const Spread& gain) {
+  std::vector<std::string> cells{
+      p.node,  fmt::to_string(p.experts), p.popularity,       p.eviction, fmt::to_string(p.batch),
+      variant, fmt::to_string(seeds),     number(switching_s)};
+  for (const double g : {gain.mean, gain.least, gain.most})
+    cells.push_back(g > 0 ? fmt::format("{:.2f}", g) : std::string("no switching left"));
+  return cells;
 }
 
-void add_bound(report::Table& table, const Point& p, double alone_s, double bound_s) {
-  table.add({p.node, fmt::to_string(p.experts), p.popularity, p.eviction, fmt::to_string(p.batch), "(bound)",
-             fmt::format("{}", bound_s), bound_s > 0 ? fmt::format("{:.2f}", alone_s / bound_s) : "no end"});
+// A row a way of serving, then the bound.
+void add_rows(report::Table& table, const std::vector<StudyRun>& runs, int64_t seeds) {
+  for (const StudyRun& run : runs) {
+    auto cells = cells_of(run.point, run.variant, seeds, run.split.switching_s, run.gain);
+    for (const double value : run.numbers) cells.push_back(number(value));
+    cells.emplace_back(run.saturated ? "yes" : "no");
+    table.add(std::move(cells));
+  }
+  const StudyRun& first = runs.front();
+  table.add(cells_of(first.point, "(bound)", seeds, first.bound_s, first.bound_gain));
   table.rows.back().resize(table.header.size());
-}
-
-Result<runtime::Workload> make_workload(Session& session, const runtime::Composition& composition,
-                                        const Options& options, const std::string& popularity) {
-  const std::string source =
-      fmt::format("synthetic:poisson,rate={},n={}", options.rate_per_s, options.requests);
-  RDU_ASSIGN(auto workload, runtime::load_workload(source, {composition.request, session.seed}));
-  runtime::AssignmentOptions assignment;
-  assignment.seed = session.seed;
-  RDU_ASSIGN(assignment.popularity, runtime::parse_popularity(popularity));
-  RDU_ASSIGN([[maybe_unused]] const auto summary, runtime::assign_experts(workload, composition, assignment));
-  return workload;
-}
-
-// What the mechanisms cannot go below with one stream of passes, as a mean over requests. Experts are drawn
-// one by one and independently, so no cache that does not know the draws misses less often than the one that
-// holds the most popular experts. A request that finds the node idle is known only when its router pass ends;
-// if its expert is missing, then at best its prefill, but for the last layer, runs beside the copy, and first
-// layers that are kept need no copy but take room from whole experts. A request that finds the node at work
-// may hide all. The node is at work for at least the time of the passes themselves: `alone` says how long.
-double switching_bound_s(const runtime::Workload& workload, const runtime::NodeResult& alone,
-                         const runtime::ExecutionModel& execution, int64_t layers) {
-  std::vector<double> asked(alone.experts.size(), 0);
-  for (const auto& request : workload.requests) ++asked[request.expert->value];
-  std::sort(asked.begin(), asked.end(), std::greater<>());
-  const runtime::NodeMemory memory = execution.memory();
-  const auto n = static_cast<double>(workload.requests.size());
-  const auto bytes = static_cast<double>(alone.experts.front().weight_bytes);
-  const auto& t = alone.node_time;
-  const double idle = 1 - (t.routing_s + t.prefill_s + t.decode_s) / alone.makespan_s;
-  const double hidden_s = alone.split.prefill_s * (1 - 1 / static_cast<double>(layers));
-  double least_s = std::numeric_limits<double>::infinity();
-  for (int percent = 0; percent < 100; ++percent) {
-    const double kept = percent / 100.0;
-    const double room =
-        static_cast<double>(alone.memory.cache_bytes) - kept * bytes * static_cast<double>(asked.size());
-    if (room < (1 - kept) * bytes) break;
-    const auto held = std::min(asked.size(), static_cast<size_t>(room / ((1 - kept) * bytes)));
-    double missed = 0;
-    for (size_t e = held; e < asked.size(); ++e) missed += asked[e] / n;
-    const double copy_s = seconds(memory.switch_setup) + (1 - kept) * bytes / memory.switch_bandwidth.value;
-    least_s = std::min(least_s, std::max(0.0, idle) * missed * std::max(0.0, copy_s - hidden_s));
-  }
-  return least_s;
-}
-
-struct Study {
-  report::Table table;
-  std::vector<StudyRun> runs;
-};
-
-Status run_point(const runtime::Composition& composition, const runtime::Workload& workload,
-                 const ServingNode& node, const Point& point, Study& study) {
-  double alone_s = 0;
-  double bound_s = 0;
-  for (const Variant& variant : variants()) {
-    runtime::ServeOptions options;
-    options.engine = composition.serving;
-    options.batch = point.batch;
-    options.scheduler = variant.scheduler;
-    options.eviction = variant.eviction == nullptr ? point.eviction : variant.eviction;
-    for (const std::string& mechanism : variant.mechanisms)
-      RDU_CHECK_OK(set_mechanism(options.engine, mechanism));
-    RDU_ASSIGN(const auto result, runtime::serve_groups(node.groups, composition, workload, options));
-    if (result.status != runtime::NodeStatus::kServed)
-      return Error{ErrorCode::kCapacity, point.node, result.reason, "study fewer experts, or another node"};
-    if (&variant == &variants().front()) {
-      alone_s = result.split.switching_s;
-      RDU_ASSIGN(const int64_t layers,
-                 node.groups.front().execution->layers(composition.experts.front().model));
-      bound_s = switching_bound_s(workload, result, *node.groups.front().execution, layers);
-    }
-    add_row(study.table, point, variant.name, alone_s, result);
-    study.runs.push_back({point, variant.name, result.split, bound_s});
-  }
-  add_bound(study.table, point, alone_s, bound_s);
-  return {};
 }
 
 Result<int> run(Session& session, const Options& options) {
@@ -176,7 +73,11 @@ Result<int> run(Session& session, const Options& options) {
   RDU_ASSIGN(runtime::Composition composition,
              runtime::load_composition(session.config, options.composition));
   ModelLibrary library = model_library(session);
-  Study result{header(), {}};
+  report::Table table = header();
+  std::vector<StudyRun> all;
+  StudyRequests requests = options.requests;
+  for (int64_t i = 0; i < options.seeds; ++i)
+    requests.seeds.push_back(session.seed + static_cast<uint64_t>(i));
   ServingChoice choice;
   choice.stack = options.stack;
   for (const std::string& name : options.nodes) {
@@ -185,21 +86,22 @@ Result<int> run(Session& session, const Options& options) {
     for (const int64_t experts : options.experts) {
       composition.experts.front().count = experts;
       for (const std::string& popularity : options.popularity) {
-        RDU_ASSIGN(const auto workload, make_workload(session, composition, options, popularity));
+        RDU_ASSIGN(const auto workloads, study_workloads(composition, requests, popularity));
         for (const std::string& eviction : options.eviction) {
           for (const int64_t batch : options.batches) {
             progress.note(fmt::format("{}: {} experts, {}, batch {}", name, experts, popularity, batch));
-            RDU_CHECK_OK(
-                run_point(composition, workload, node, {name, experts, popularity, eviction, batch}, result));
+            RDU_ASSIGN(const auto runs, run_study_point(composition, workloads, node,
+                                                        {name, experts, popularity, eviction, batch}));
+            add_rows(table, runs, options.seeds);
+            all.insert(all.end(), runs.begin(), runs.end());
           }
         }
       }
     }
   }
   RDU_CHECK_OK(check_overrides_used(session.config));
-  const report::Table& table = result.table;
   RDU_CHECK_OK(session.write_csv(options.output, report::table_csv(table)));
-  const auto page = study_page(composition.name, result.runs, report::table_html(table));
+  const auto page = study_page(composition.name, all, report::table_html(table));
   const std::string html = options.html.empty()
                                ? std::filesystem::path(options.output).replace_extension(".html").string()
                                : options.html;
@@ -232,10 +134,12 @@ void add_study(CLI::App& app, Session& session) {
   command->add_option("--popularity", options->popularity, "laws: uniform, round-robin, zipf:A")
       ->delimiter(',');
   command->add_option("--eviction", options->eviction, "eviction policies")->delimiter(',');
-  command->add_option("--requests", options->requests, "of a run (default 20000)")
+  command->add_option("--requests", options->requests.count, "of a run (default 20000)")
       ->check(CLI::Range(1, 100'000'000));
-  command->add_option("--rate", options->rate_per_s, "requests a second, Poisson (default 5)")
+  command->add_option("--rate", options->requests.rate_per_s, "requests a second, Poisson (default 5)")
       ->check(CLI::PositiveNumber);
+  command->add_option("--seeds", options->seeds, "runs of each, from --seed on (default 5): mean and spread")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000}));
   command->add_option("--stack", options->stack, "software stack of RDU nodes (default: the composition's)")
       ->type_name("NAME");
   command->add_option("--html", options->html, "page of plots (default: the CSV's name with .html)")
@@ -243,9 +147,10 @@ void add_study(CLI::App& app, Session& session) {
   command->add_option("-o,--output", options->output, "CSV file (default out/study-switching.csv)")
       ->type_name("FILE");
   command->footer(
-      "switching_mean_s is over all finished requests; gain is that of eviction alone over it. (bound): what "
-      "none "
-      "of the mechanisms can go below.\n\n"
+      "switching_mean_s is over all finished requests, and all seeds; gain is that of eviction alone over "
+      "it, "
+      "seed by seed:\n"
+      "mean, least and most. (bound): what none of the mechanisms can go below.\n\n"
       "Example:\n"
       "  rdusim study switching --experts 50,150,850 --batch 1,8 --popularity zipf:0.9,uniform");
   command->callback(

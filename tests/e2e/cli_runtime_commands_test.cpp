@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "tests/e2e/cli_run.h"
 
@@ -70,6 +72,55 @@ TEST(CliStudy, SwitchingWritesOneRowAMechanism) {
   EXPECT_GE(std::count(csv.begin(), csv.end(), '\n'), 4) << csv;
   EXPECT_NE(csv.find("layerwise"), std::string::npos) << csv;
   EXPECT_NE(test::read_all(scratch.path("study.html")).find("<svg"), std::string::npos);
+}
+
+// A light and a heavy load, popular and equal experts: no way of serving goes below the bound, and where
+// memory is scarce the best comes near it.
+TEST(CliStudy, NothingSwitchesForLessThanTheBound) {
+  const Scratch scratch;
+  for (const char* load : {"--rate 1 --popularity zipf:0.9", "--rate 9 --popularity zipf:0.9",
+                           "--rate 5 --popularity uniform"}) {
+    const CommandRun run = scratch.run(
+        std::string("study switching --stack 2024-late --batch 1 --requests 2000 --seeds 2 -q --json - ") +
+        load);
+    ASSERT_EQ(run.code, 0) << run.err;
+    const auto json = run.json();
+    const auto column = [&](const char* name) {
+      const auto columns = json["columns"].get<std::vector<std::string>>();
+      return static_cast<size_t>(std::find(columns.begin(), columns.end(), name) - columns.begin());
+    };
+    const size_t time = column("switching_mean_s");
+    ASSERT_EQ(json["rows"].back()[column("variant")], "(bound)");
+    const double bound_s = std::stod(json["rows"].back()[time].get<std::string>());
+    EXPECT_GT(bound_s, 0);
+    double least_s = 1;
+    for (size_t i = 0; i + 1 < json["rows"].size(); ++i) {
+      const auto& row = json["rows"][i];
+      const double mean_s = std::stod(row[time].get<std::string>());
+      EXPECT_GE(mean_s, bound_s) << load << " " << row.dump();
+      least_s = std::min(least_s, mean_s);
+      if (row[column("gain")] == "no switching left") continue;
+      EXPECT_LE(std::stod(row[column("gain_least")].get<std::string>()),
+                std::stod(row[column("gain_most")].get<std::string>()));
+    }
+    EXPECT_LT(least_s, 1.3 * bound_s) << load;
+  }
+}
+
+TEST(CliStudy, TogetherTheMechanismsHalveTheSwitchingTimeAtLeast) {
+  // The acceptance: 150 experts, Zipf 0.9, batch 1 and 8, whatever the seed.
+  const CommandRun run =
+      Scratch().run("study switching --stack 2024-late --requests 4000 --seeds 3 --seed 11 -q --json -");
+  ASSERT_EQ(run.code, 0) << run.err;
+  int seen = 0;
+  const auto json = run.json();
+  for (const auto& row : json["rows"]) {
+    if (row[5] != "continuous+prefetch+popularity+layerwise, lfu") continue;
+    ++seen;
+    EXPECT_GT(std::stod(row[9].get<std::string>()), 2) << row.dump();  // gain_least
+  }
+  EXPECT_EQ(json["columns"][9], "gain_least");
+  EXPECT_EQ(seen, 2);
 }
 
 }  // namespace
