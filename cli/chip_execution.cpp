@@ -150,7 +150,12 @@ Result<Program> ChipExecution::compile(const models::Model& model,
     auto smaller = compiler::compile(graph, node_.chip, options);
     if (smaller.ok()) return smaller;
   }
-  return program;
+  if (program.ok() || program.error().code != ErrorCode::kCapacity) return program;
+  // A prompt so long that a layer's scores do not fit the chip beside its other stages: operator by operator.
+  options.sockets = node_.sockets;
+  options.fusion = compiler::Fusion::kNone;
+  auto unfused = compiler::compile(graph, node_.chip, options);
+  return unfused.ok() ? std::move(unfused) : std::move(program);
 }
 
 Result<Bytes> ChipExecution::graph_weights(const models::Model& model,
