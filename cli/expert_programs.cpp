@@ -1,0 +1,155 @@
+// Programs and images of experts.
+#include "cli/expert_programs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "compiler/compile.h"
+
+namespace rdusim::cli {
+namespace {
+
+constexpr int64_t kAlignBytes = 64;
+
+Tensor column_of(std::span<const int64_t> ids) {
+  Tensor tensor(static_cast<int64_t>(ids.size()), 1);
+  std::transform(ids.begin(), ids.end(), tensor.values.begin(),
+                 [](int64_t id) { return static_cast<float>(id); });
+  return tensor;
+}
+
+bool is_carried(const Symbol& symbol) {
+  return symbol.role == SymbolRole::kKvCache || symbol.role == SymbolRole::kState;
+}
+
+// Two programs agree on a weight when they hold the same part of it in the same form.
+bool same_part(const Symbol& a, const Symbol& b) {
+  return a.dtype == b.dtype && a.rows == b.rows && a.cols == b.cols && a.shard == b.shard;
+}
+
+models::GraphRequest request_of(const ExpertSequence& sequence) {
+  models::GraphRequest request;
+  const auto prompt = static_cast<int64_t>(sequence.prompt.size());
+  const auto answers = static_cast<int64_t>(sequence.ids.size());
+  request.phase = answers == 0 ? models::Phase::kPrefill : models::Phase::kDecode;
+  request.query_tokens = answers == 0 ? prompt : 1;
+  request.past_tokens = answers == 0 ? 0 : prompt + answers - 1;
+  request.kv_capacity = sequence.capacity;
+  return request;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ExpertPrograms>> ExpertPrograms::make(const models::Model& model, NodeSpec node,
+                                                             StackSpec stack) {
+  std::unique_ptr<ExpertPrograms> programs(new ExpertPrograms(model, std::move(node), std::move(stack)));
+  ExpertSequence shortest;
+  shortest.prompt = {0};
+  shortest.capacity = 1;
+  RDU_ASSIGN([[maybe_unused]] const Prepared* first, programs->prepare(request_of(shortest)));
+  return programs;
+}
+
+Result<const ExpertPrograms::Prepared*> ExpertPrograms::prepare(const models::GraphRequest& request) {
+  const std::tuple key(request.query_tokens, request.past_tokens, request.kv_capacity);
+  const auto known = programs_.find(key);
+  if (known != programs_.end()) return &known->second;
+  RDU_ASSIGN(const compiler::Graph graph, model_.build(request));
+  compiler::CompileOptions options;
+  options.sockets = node_.sockets;
+  Prepared made;
+  RDU_ASSIGN(made.program, compiler::compile(graph, node_.chip, options));
+  made.blank = std::make_unique<sim::MemoryImage>(made.program);
+  const models::WeightSource constants(nullptr);
+  const bool first = weights_.empty();
+  for (size_t s = 0; s < made.program.symbols.size(); ++s) {
+    const Symbol& symbol = made.program.symbols[s];
+    if (symbol.role == SymbolRole::kInput) made.input = symbol.source;
+    if (symbol.role == SymbolRole::kConstant) {
+      RDU_ASSIGN(const Tensor tensor, constants.read(symbol.source));
+      RDU_CHECK_OK(made.blank->write(made.program, SymbolId(s), tensor));
+    }
+    if (symbol.role != SymbolRole::kWeight) continue;
+    if (first && !weights_.contains(symbol.source)) {
+      Symbol& stored = weights_[symbol.source] = symbol;
+      stored.offset_bytes = image_bytes_;
+      image_bytes_ += (symbol.bytes() + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
+    }
+    const auto stored = weights_.find(symbol.source);
+    if (stored == weights_.end() || !same_part(stored->second, symbol)) {
+      return Error{ErrorCode::kUnsupported, "weight " + symbol.source,
+                   fmt::format("{} holds another part of it than the expert's image", made.program.name), ""};
+    }
+  }
+  return &programs_.emplace(key, std::move(made)).first->second;
+}
+
+Result<ExpertImage> ExpertPrograms::image(const SafetensorsFile& file) const {
+  const models::WeightSource source(&file);
+  ExpertImage image(static_cast<size_t>(node_.sockets),
+                    std::vector<uint8_t>(static_cast<size_t>(image_bytes_), 0));
+  Program layout;  // of weights only, at their offsets in the image
+  layout.sockets = node_.sockets;
+  for (const auto& [name, symbol] : weights_) {
+    layout.symbols.push_back(symbol);
+    layout.symbols.back().tier = Tier::kHbm;
+  }
+  layout.tiers[static_cast<size_t>(Tier::kHbm)].bytes = image_bytes_;
+  sim::MemoryImage memory(layout);
+  for (size_t s = 0; s < layout.symbols.size(); ++s) {
+    RDU_ASSIGN(const Tensor tensor, source.read(layout.symbols[s].source));
+    RDU_CHECK_OK(memory.write(layout, SymbolId(s), tensor));
+  }
+  for (int64_t socket = 0; socket < node_.sockets; ++socket)
+    image[static_cast<size_t>(socket)] = memory.bytes(socket, Tier::kHbm);
+  return image;
+}
+
+Status ExpertPrograms::run(ExpertSequence& sequence, const Fetch& fetch) {
+  RDU_ASSIGN(const Prepared* prepared, prepare(request_of(sequence)));
+  const Program& program = prepared->program;
+  sim::MemoryImage memory = *prepared->blank;
+  const Tensor input =
+      sequence.ids.empty() ? column_of(sequence.prompt) : column_of(std::span(sequence.ids).last(1));
+  for (size_t s = 0; s < program.symbols.size(); ++s) {
+    const Symbol& symbol = program.symbols[s];
+    if (symbol.role == SymbolRole::kWeight) {
+      const int64_t offset = weights_.at(symbol.source).offset_bytes;
+      for (int64_t socket = 0; socket < program.sockets; ++socket) {
+        auto& tier = memory.bytes(socket, symbol.tier);
+        RDU_CHECK_OK(fetch(socket, offset,
+                           std::span(tier).subspan(static_cast<size_t>(symbol.offset_bytes),
+                                                   static_cast<size_t>(symbol.bytes()))));
+      }
+    } else if (symbol.role == SymbolRole::kInput && symbol.source == prepared->input) {
+      RDU_CHECK_OK(memory.write(program, SymbolId(s), input));
+    } else if (const auto cache = sequence.caches.find(symbol.source);
+               is_carried(symbol) && cache != sequence.caches.end()) {
+      RDU_CHECK_OK(memory.write(program, SymbolId(s), cache->second));
+    }
+  }
+  sim::RunOptions options;
+  options.memory = &memory;
+  RDU_ASSIGN([[maybe_unused]] const RunResult timing, sim::run(program, node_, stack_, options));
+  const size_t answers = sequence.logits.size();
+  for (size_t s = 0; s < program.symbols.size(); ++s) {
+    const Symbol& symbol = program.symbols[s];
+    if (symbol.role != SymbolRole::kOutput && !is_carried(symbol)) continue;
+    RDU_ASSIGN(Tensor tensor, memory.read(program, SymbolId(s)));
+    if (is_carried(symbol)) {
+      sequence.caches[symbol.source] = std::move(tensor);
+    } else if (symbol.source == "logits") {
+      sequence.logits.push_back(std::move(tensor));
+    }
+  }
+  if (sequence.logits.size() == answers)
+    return Error{ErrorCode::kUnsupported, program.name, "the model has no logits", "take a language model"};
+  const Tensor& logits = sequence.logits.back();
+  const auto last = logits.values.end() - logits.cols();
+  sequence.ids.push_back(std::max_element(last, logits.values.end()) - last);
+  return {};
+}
+
+}  // namespace rdusim::cli
