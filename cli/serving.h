@@ -49,8 +49,8 @@ struct ServingChoice {
 // The options of rdusim serve that its result depends on.
 void add_serving_options(CLI::App& command, std::string& composition, ServingChoice& serving);
 
-// "prefetch", "flows", "popularity", "transition", "layerwise", "keep=0.05", "sram=0.5", "preload"; an error lists
-// them.
+// "prefetch", "flows", "popularity", "transition", "layerwise", "keep=0.05", "sram=0.5", "preload"; an error
+// lists them.
 Status set_mechanism(runtime::EngineOptions& options, const std::string& text);
 
 // The nodes that serve: one, or one a socket group (equal sizes share theirs).
