@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/dtype.h"
 #include "compiler/compile.h"
 
 namespace rdusim::cli {
@@ -24,9 +25,11 @@ bool is_carried(const Symbol& symbol) {
   return symbol.role == SymbolRole::kKvCache || symbol.role == SymbolRole::kState;
 }
 
-// Two programs agree on a weight when they hold the same part of it in the same form.
-bool same_part(const Symbol& a, const Symbol& b) {
-  return a.dtype == b.dtype && a.rows == b.rows && a.cols == b.cols && a.shard == b.shard;
+// A weight may be there twice, cut in two ways: a tied embedding is looked up by row and multiplied by
+// column.
+std::string part_of(const Symbol& s) {
+  return fmt::format("{} {} {}x{} {}/{}/{}", s.source, dtype_name(s.dtype), s.rows, s.cols,
+                     static_cast<int>(s.shard.kind), s.shard.shards, s.shard.granule);
 }
 
 models::GraphRequest request_of(const ExpertSequence& sequence) {
@@ -72,14 +75,14 @@ Result<const ExpertPrograms::Prepared*> ExpertPrograms::prepare(const models::Gr
       RDU_CHECK_OK(made.blank->write(made.program, SymbolId(s), tensor));
     }
     if (symbol.role != SymbolRole::kWeight) continue;
-    if (first && !weights_.contains(symbol.source)) {
-      Symbol& stored = weights_[symbol.source] = symbol;
+    const std::string part = part_of(symbol);
+    if (first && !weights_.contains(part)) {
+      Symbol& stored = weights_[part] = symbol;
       stored.offset_bytes = image_bytes_;
       image_bytes_ += (symbol.bytes() + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
     }
-    const auto stored = weights_.find(symbol.source);
-    if (stored == weights_.end() || !same_part(stored->second, symbol)) {
-      return Error{ErrorCode::kUnsupported, "weight " + symbol.source,
+    if (!weights_.contains(part)) {
+      return Error{ErrorCode::kUnsupported, "weight " + part,
                    fmt::format("{} holds another part of it than the expert's image", made.program.name), ""};
     }
   }
@@ -116,7 +119,7 @@ Status ExpertPrograms::run(ExpertSequence& sequence, const Fetch& fetch) {
   for (size_t s = 0; s < program.symbols.size(); ++s) {
     const Symbol& symbol = program.symbols[s];
     if (symbol.role == SymbolRole::kWeight) {
-      const int64_t offset = weights_.at(symbol.source).offset_bytes;
+      const int64_t offset = weights_.at(part_of(symbol)).offset_bytes;
       for (int64_t socket = 0; socket < program.sockets; ++socket) {
         auto& tier = memory.bytes(socket, symbol.tier);
         RDU_CHECK_OK(fetch(socket, offset,

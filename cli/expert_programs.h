@@ -67,7 +67,7 @@ class ExpertPrograms {
   NodeSpec node_;
   StackSpec stack_;
   std::map<std::tuple<int64_t, int64_t, int64_t>, Prepared> programs_;  // by query, past, capacity
-  std::map<std::string, Symbol> weights_;  // by source: as the first program holds it, offset in the image
+  std::map<std::string, Symbol> weights_;  // by source and part: offset in the image
   int64_t image_bytes_ = 0;
 };
 
