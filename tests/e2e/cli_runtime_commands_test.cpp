@@ -81,7 +81,8 @@ TEST(CliStudy, NothingSwitchesForLessThanTheBound) {
   for (const char* load : {"--rate 1 --popularity zipf:0.9", "--rate 9 --popularity zipf:0.9",
                            "--rate 5 --popularity uniform"}) {
     const CommandRun run = scratch.run(
-        std::string("study switching --stack 2024-late --batch 1 --requests 2000 --seeds 2 -q --json - ") +
+        std::string(
+            "study switching --stack 2024-late --batch 1 --requests 2000 --seeds 2 -o s.csv -q --json - ") +
         load);
     ASSERT_EQ(run.code, 0) << run.err;
     const auto json = run.json();
@@ -109,8 +110,8 @@ TEST(CliStudy, NothingSwitchesForLessThanTheBound) {
 
 TEST(CliStudy, TogetherTheMechanismsHalveTheSwitchingTimeAtLeast) {
   // The acceptance: 150 experts, Zipf 0.9, batch 1 and 8, whatever the seed.
-  const CommandRun run =
-      Scratch().run("study switching --stack 2024-late --requests 4000 --seeds 3 --seed 11 -q --json -");
+  const CommandRun run = Scratch().run(
+      "study switching --stack 2024-late --requests 4000 --seeds 3 --seed 11 -o s.csv -q --json -");
   ASSERT_EQ(run.code, 0) << run.err;
   int seen = 0;
   const auto json = run.json();
