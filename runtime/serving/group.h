@@ -119,6 +119,7 @@ class Group {
   [[nodiscard]] StreamView view(Picoseconds now) const;
   [[nodiscard]] int64_t sequences(const std::vector<uint32_t>& requests) const;
   [[nodiscard]] Bytes kv_bytes(uint32_t request, int64_t outputs) const;
+  [[nodiscard]] Bytes held_block_bytes(uint32_t request) const;
   void changed(ExpertId expert);
   void set_activity(Activity activity, Picoseconds now);
 

@@ -215,7 +215,13 @@ Status Group::finish_copies(Picoseconds now) {
     RequestState& s = state_.states[copy->request.value];
     const ExpertId expert = copy->expert;
     if (copy->kind == CopyKind::kKvOut) {
-      kv_.give(s.kv_bytes, state_.records[copy->request.value].tenant);
+      // Shared blocks went along as the request's own: in HBM they stay only for others, or until room is
+      // needed.
+      const uint32_t r = copy->request.value;
+      kv_.give(s.kv_bytes, state_.records[r].tenant);
+      kv_.release_blocks(expert, state_.blocks(r), s.blocks_held, state_.records[r].tenant);
+      s.blocks_held = 0;
+      s.kv_bytes = copy->bytes;
       s.phase = Phase::kPagedOut;
       state_.counters.kv_out += copy->bytes;
     } else {
@@ -313,7 +319,7 @@ void Group::push_kv_copy(CopyKind kind, uint32_t request) {
   copy.kind = kind;
   copy.expert = state_.records[request].expert;
   copy.request = RequestId(request);
-  copy.bytes = state_.states[request].kv_bytes;
+  copy.bytes = state_.states[request].kv_bytes + held_block_bytes(request);
   copy.setup_ps = setup_.memory.switch_setup.value;
   copy.whole_ps = copy.transfer_ps = transfer_time(copy.bytes, setup_.memory.switch_bandwidth).value;
   dma_.push(copy);

@@ -25,6 +25,13 @@ Bytes Group::kv_bytes(uint32_t request, int64_t outputs) const {
   return Bytes(tokens * setup_.plan->model_kv_bytes_per_token[model_of(record.expert)].value);
 }
 
+// Of the prompt's blocks that the request uses with others, or could.
+Bytes Group::held_block_bytes(uint32_t request) const {
+  const int64_t tokens = state_.states[request].blocks_held * options_.prefix_block_tokens;
+  const uint32_t model = model_of(state_.records[request].expert);
+  return Bytes(tokens * setup_.plan->model_kv_bytes_per_token[model].value);
+}
+
 // As many as `max_running` sequences; one request in any case, however many copies it has.
 void Group::admit(ExpertId expert) {
   Work& w = work_[expert.value];

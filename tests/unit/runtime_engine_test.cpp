@@ -267,6 +267,26 @@ TEST(RuntimeEngine, KvPagesLeaveForDdrUnderPressureAndComeBack) {
   EXPECT_LE(r.kv_peak_bytes, r.memory.kv_bytes);
 }
 
+TEST(RuntimeEngine, SharedBlocksOfASequenceThatLeavesMakeRoomToo) {
+  // A prompt of blocks that others could share: what it holds leaves with it, or two such prompts would
+  // block each other.
+  TableNode node;
+  node.node_memory.hbm_bytes = Bytes(400);  // 300 beside the expert that runs: two experts, 50 tokens
+  Workload w = workload({{0, 0, 32, 12}, {500, 1, 32, 12}});
+  w.notes.resize(2);
+  w.notes[0].prefix_blocks = {1, 2, 3, 4};
+  w.notes[1].prefix_blocks = {5, 6, 7, 8};
+  ServeOptions options = iterating();
+  options.engine.kv_page_tokens = 4;
+  options.engine.prefix_block_tokens = 8;
+  options.engine.quantum_steps = 4;
+  options.engine.kv_share = 0.3;
+  const NodeResult r = served(node, composition(2), w, options);
+  EXPECT_EQ(r.failed, 0) << (r.failures.empty() ? "" : r.failures.front().reason);
+  EXPECT_GE(r.kv_out_bytes, 64);  // the whole prompt: 32 tokens of 2 B
+  EXPECT_LE(r.kv_peak_bytes, r.memory.kv_bytes);
+}
+
 TEST(RuntimeEngine, AQuantumLetsAnotherExpertInBetweenTokens) {
   TableNode node;
   const Workload w = workload({{0, 0, 10, 40}, {300, 1, 10, 1}});
