@@ -99,7 +99,8 @@ void Group::evicted(ExpertId expert, Picoseconds now) {
 }
 
 // The stream wants the expert: its copy begins, or goes first. Experts that have no work leave before those
-// that have, and queued prefetches give way. If even so there is no room, its requests fail.
+// that have, and queued prefetches give way. Where another expert is being copied into the only room, that
+// copy's end asks again. If even so there is no room, its requests fail.
 void Group::demand(ExpertId expert, Picoseconds now) {
   Work& w = work_[expert.value];
   if (!w.wanted) w.wanted = now;
@@ -117,7 +118,7 @@ void Group::demand(ExpertId expert, Picoseconds now) {
     if (!given_up) break;
     give_up(*given_up, now);
   }
-  if (home(expert).residence(expert) != Residence::kAbsent) return;
+  if (home(expert).residence(expert) != Residence::kAbsent || dma_.busy()) return;
   fail_all(expert, "its expert does not fit beside the pinned experts", now);
 }
 

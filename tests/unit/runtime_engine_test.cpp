@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/scheduler/scheduler.h"
 #include "runtime/serving/serve.h"
 #include "tests/support/table_node.h"
 
@@ -285,6 +286,17 @@ TEST(RuntimeEngine, SharedBlocksOfASequenceThatLeavesMakeRoomToo) {
   EXPECT_EQ(r.failed, 0) << (r.failures.empty() ? "" : r.failures.front().reason);
   EXPECT_GE(r.kv_out_bytes, 64);  // the whole prompt: 32 tokens of 2 B
   EXPECT_LE(r.kv_peak_bytes, r.memory.kv_bytes);
+}
+
+TEST(RuntimeEngine, AnExpertThatIsWantedMoreWaitsForTheCopyThatHasTheOnlyRoom) {
+  TableNode node;
+  node.node_memory.hbm_bytes = Bytes(140);  // one expert, and 20 tokens of KV
+  const Workload w = workload({{0, 0, 4, 2}, {10, 1, 4, 2}, {10, 1, 4, 2}});
+  for (const SchedulerChoice& scheduler : schedulers()) {
+    const NodeResult r = served(node, composition(2), w, iterating(scheduler.name));
+    EXPECT_EQ(r.failed, 0) << scheduler.name << ": " << (r.failed > 0 ? r.failures.front().reason : "");
+    EXPECT_GE(r.switches, 2);
+  }
 }
 
 TEST(RuntimeEngine, AQuantumLetsAnotherExpertInBetweenTokens) {
