@@ -299,6 +299,26 @@ TEST(RuntimeEngine, AnExpertThatIsWantedMoreWaitsForTheCopyThatHasTheOnlyRoom) {
   }
 }
 
+// A request takes 310 ps (prefill 200, one step 110 and more); they come every `gap` ps, from number `from`
+// on every 320.
+bool saturates(int64_t gap, int from = 400) {
+  TableNode node;
+  std::vector<std::tuple<int64_t, uint32_t, int64_t, int64_t>> rows;
+  int64_t arrival = 0;
+  for (int i = 0; i < 400; ++i) {
+    rows.emplace_back(arrival, 0, 20, 2);
+    arrival += i < from ? gap : 340;
+  }
+  ServeOptions options;
+  return served(node, composition(1), workload(rows), options).saturated;
+}
+
+TEST(RuntimeEngine, SaturatedIsAQueueThatDoesNotShrink) {
+  EXPECT_FALSE(saturates(1000));
+  EXPECT_TRUE(saturates(200));       // grows to the end
+  EXPECT_TRUE(saturates(100, 200));  // grew by half of the requests' time, and stays
+}
+
 TEST(RuntimeEngine, AQuantumLetsAnotherExpertInBetweenTokens) {
   TableNode node;
   const Workload w = workload({{0, 0, 10, 40}, {300, 1, 10, 1}});
