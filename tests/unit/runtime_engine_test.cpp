@@ -299,8 +299,8 @@ TEST(RuntimeEngine, AnExpertThatIsWantedMoreWaitsForTheCopyThatHasTheOnlyRoom) {
   }
 }
 
-// A request takes 310 ps (prefill 200, one step 110 and more); they come every `gap` ps, from number `from`
-// on every 320.
+// A request takes 320 ps (prefill 200, one step 120); they come every `gap` ps, from number `from`
+// on every 340.
 bool saturates(int64_t gap, int from = 400) {
   TableNode node;
   std::vector<std::tuple<int64_t, uint32_t, int64_t, int64_t>> rows;
