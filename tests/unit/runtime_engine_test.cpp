@@ -319,6 +319,36 @@ TEST(RuntimeEngine, SaturatedIsAQueueThatDoesNotShrink) {
   EXPECT_TRUE(saturates(100, 200));  // grew by half of the requests' time, and stays
 }
 
+// Three experts in turn, room for two, time to spare between requests: LRU always has the other two.
+TEST(RuntimeEngine, TransitionPredictionKnowsATurn) {
+  for (const bool predicts : {false, true}) {
+    TableNode node;
+    node.node_memory.hbm_bytes = Bytes(250);
+    std::vector<std::tuple<int64_t, uint32_t, int64_t, int64_t>> rows;
+    for (uint32_t i = 0; i < 60; ++i) rows.emplace_back(i * 1000, i % 3, 10, 1);
+    ServeOptions options;
+    options.engine.mechanisms.predict_transition = predicts;
+    const NodeResult r = served(node, composition(3), workload(rows), options);
+    EXPECT_EQ(r.switching.count, predicts ? 7U : 60U);
+    for (size_t i = 7; i < 60; ++i) EXPECT_EQ(r.records[i].hit, predicts) << i;
+  }
+}
+
+// One expert is asked for nine times of ten; every tenth request pushes it out where there is room for one.
+TEST(RuntimeEngine, PopularityPredictionBringsThePopularOneBack) {
+  for (const bool predicts : {false, true}) {
+    TableNode node;
+    node.node_memory.hbm_bytes = Bytes(150);
+    std::vector<std::tuple<int64_t, uint32_t, int64_t, int64_t>> rows;
+    for (uint32_t i = 0; i < 100; ++i) rows.emplace_back(i * 1000, i % 10 == 9 ? 1 : 0, 10, 1);
+    ServeOptions options;
+    options.engine.mechanisms.predict_popularity = predicts;
+    const NodeResult r = served(node, composition(2), workload(rows), options);
+    // The first request and ten for the rare one; without prediction also those that come after these.
+    EXPECT_EQ(r.switching.count, predicts ? 11U : 20U);
+  }
+}
+
 TEST(RuntimeEngine, AQuantumLetsAnotherExpertInBetweenTokens) {
   TableNode node;
   const Workload w = workload({{0, 0, 10, 40}, {300, 1, 10, 1}});
