@@ -116,7 +116,8 @@ double share_followed_late(const runtime::Workload& workload, double gap_s) {
 //     pass would go first, nothing is left to run beside the copy but the request's own prefill, without its
 //     last layer. First layers that are kept need no copy but take room from whole experts.
 //
-// Every other request may hide all of its switching.
+// Every other request may hide all of its switching. Laws whose draws depend on earlier ones have no such
+// bound.
 double switching_bound_s(const runtime::Workload& workload, const NodeResult& alone,
                          const runtime::ExecutionModel& execution, int64_t layers, double busy) {
   std::vector<double> asked(alone.experts.size(), 0);
@@ -202,6 +203,9 @@ Result<std::vector<StudyRun>> run_study_point(const runtime::Composition& compos
   std::vector<std::vector<double>> gains(runs.size());
   std::vector<double> bound_gains;
   double bound_s = 0;
+  RDU_ASSIGN(const auto law, runtime::parse_popularity(point.popularity));
+  const bool independent = law.kind != runtime::PopularityLaw::Kind::kRoundRobin && law.phase_requests == 0 &&
+                           law.drift_requests == 0;
   for (const runtime::Workload& workload : workloads) {
     NodeResult alone;
     double busy = 0;
@@ -216,7 +220,7 @@ Result<std::vector<StudyRun>> run_study_point(const runtime::Composition& compos
       runs[v].numbers.resize(std::size(kColumns));
       for (size_t c = 0; c < std::size(kColumns); ++c) runs[v].numbers[c] += weight * kColumns[c].of(result);
     }
-    const double seed_bound_s = switching_bound_s(workload, alone, execution, layers, busy);
+    const double seed_bound_s = independent ? switching_bound_s(workload, alone, execution, layers, busy) : 0;
     bound_s += weight * seed_bound_s;
     bound_gains.push_back(ratio(alone.split.switching_s, seed_bound_s));
   }

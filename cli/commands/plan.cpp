@@ -125,6 +125,11 @@ report::Table objective_table(const std::string& first, const runtime::Objective
 Result<int> run(Session& session, const Options& options) {
   RDU_ASSIGN(const runtime::Objective objective, runtime::parse_objective(options.objective));
   RDU_ASSIGN(const auto composition, runtime::load_composition(session.config, options.composition));
+  if (!composition.serving.groups.empty()) {
+    return Error{ErrorCode::kUnsupported, options.composition,
+                 "its serving block divides the sockets into groups",
+                 "planning serves whole nodes: leave serving.groups out"};
+  }
   NodeChoice choice = options.node;
   if (choice.stack.empty()) choice.stack = composition.stack;
   RDU_ASSIGN(const ChosenNode chosen, load_chosen_node(session, choice));

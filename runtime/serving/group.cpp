@@ -162,7 +162,7 @@ void Group::enqueue(uint32_t request, Picoseconds now) {
   ++w.waiting;
   ++routed_pending_;
   predictor_.asked(expert);
-  asked_since_prediction_ = true;
+  prediction_due_ = true;
   changed(expert);
   if (pass_.kind != Activity::kDecode || !iterates()) return;
   const bool joins = expert == pass_.expert && sequences(w.running) < options_.max_running;

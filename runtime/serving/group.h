@@ -223,7 +223,7 @@ class Group {
   int64_t corrupt_copies_ = 0;
   std::optional<ExpertId> corrupt_expert_;
   bool down_ = false;
-  bool asked_since_prediction_ = false;
+  bool prediction_due_ = false;
   Bytes whole_cache_;  // capacity for experts while all channels are there
   std::vector<ExpertId> upcoming_;
   std::vector<ExpertId> expected_;  // by steps of flows that have not come yet; first come, first copied

@@ -46,7 +46,7 @@ void Group::persist(Archive& a) {
   a.pod(corrupt_copies_);
   a.pod(corrupt_expert_);
   a.pod(down_);
-  a.pod(asked_since_prediction_);
+  a.pod(prediction_due_);
   a.pods(expected_);
   if (a.writes() || !a.ok()) return;
   for (size_t e = 0; e < work_.size(); ++e) changed(ExpertId(e));

@@ -99,7 +99,8 @@ void Group::evicted(ExpertId expert, Picoseconds now) {
 }
 
 // The stream wants the expert: its copy begins, or goes first. Experts that have no work leave before those
-// that have, and queued prefetches give way. If even so there is no room, its requests fail.
+// that have, and queued prefetches give way. Where another expert is being copied into the only room, that
+// copy's end asks again. If even so there is no room, its requests fail.
 void Group::demand(ExpertId expert, Picoseconds now) {
   Work& w = work_[expert.value];
   if (!w.wanted) w.wanted = now;
@@ -117,7 +118,7 @@ void Group::demand(ExpertId expert, Picoseconds now) {
     if (!given_up) break;
     give_up(*given_up, now);
   }
-  if (home(expert).residence(expert) != Residence::kAbsent) return;
+  if (home(expert).residence(expert) != Residence::kAbsent || dma_.busy()) return;
   fail_all(expert, "its expert does not fit beside the pinned experts", now);
 }
 
@@ -178,20 +179,26 @@ void Group::prefetch_expected(Picoseconds now) {
 // An idle DMA copies what is likely to be asked for, in the place of what is less likely.
 void Group::predict(Picoseconds now) {
   const MechanismSpec& m = options_.mechanisms;
-  if ((!m.predict_popularity && !m.predict_transition) || dma_.busy() || !asked_since_prediction_) return;
-  asked_since_prediction_ = false;
+  if ((!m.predict_popularity && !m.predict_transition) || dma_.busy() || !prediction_due_) return;
+  prediction_due_ = false;
   std::optional<ExpertId> wanted;
+  bool sure = false;
   const auto absent = [this](ExpertId e) { return !resident(e) && !ready(e) && !work_[e.value].unavailable; };
   if (m.predict_transition) {
     const auto next = predictor_.likely_next();
-    if (next && absent(*next)) wanted = next;
+    if (next && absent(next->expert)) {
+      wanted = next->expert;
+      sure = next->sure;
+    }
   }
   if (!wanted && m.predict_popularity) wanted = predictor_.most_popular(absent);
   if (!wanted) return;
-  // A quarter more popular at least, or two experts of equal popularity would push each other out.
+  // Whoever comes next with a chance of more than a half takes the place of whom the policy names. Else it is
+  // a quarter more popular at least, or two experts of equal popularity would push each other out.
   const int64_t popularity = predictor_.popularity(*wanted);
   const auto may_go = [&](ExpertId e) {
-    return !user_pinned_[e.value] && !has_work(e) && predictor_.popularity(e) * 5 < popularity * 4;
+    return !user_pinned_[e.value] && !has_work(e) &&
+           (sure ? !work_[e.value].speculative : predictor_.popularity(e) * 5 < popularity * 4);
   };
   start_copy(*wanted, false, may_go, now);
 }

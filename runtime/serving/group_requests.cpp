@@ -156,6 +156,7 @@ void Group::finish_request(uint32_t request, Picoseconds now) {
   ++state_.finished;
   state_.last_finish = std::max(state_.last_finish, now);
   --pending_;
+  prediction_due_ |= !has_work(record.expert);  // it may give way now
   const ExpertCache& cache = home(record.expert);
   if (options_.eager_unload && !has_work(record.expert) && cache.ready(record.expert) &&
       !cache.pinned(record.expert) && !user_pinned_[record.expert.value]) {

@@ -118,8 +118,9 @@ void fill_goodput(NodeResult& result, const Objectives& objectives) {
   if (result.makespan_s > 0) result.goodput_per_s = static_cast<double>(good) / result.makespan_s;
 }
 
-// Saturated: requests came for a while, the last tenth waited half as long again as the tenth in the middle,
-// and the node needed a twentieth of the time more than the requests took to come.
+// Saturated: requests came for a while, and the node needed a twentieth of the time more than they took to
+// come; and the last tenth waited half as long again as the tenth in the middle, or a tenth of that time (a
+// queue that grew first and then no longer shrank: larger batches serve faster).
 void fill_saturation(NodeResult& result) {
   const auto& records = result.records;
   constexpr size_t kLeast = 100;  // fewer requests say nothing about growth
@@ -134,7 +135,8 @@ void fill_saturation(NodeResult& result) {
   const double last = mean_wait(records.size() - tenth, records.size());
   const double span_s = seconds(records.back().arrival - records.front().arrival);
   // A queue that grows linearly from empty has waited 1.9 times as long at the end as in the middle.
-  result.saturated = span_s > 0 && last > 1.5 * middle && result.makespan_s > 1.05 * span_s;
+  const bool grew = last > 1.5 * middle || last > 0.1 * span_s;
+  result.saturated = span_s > 0 && grew && result.makespan_s > 1.05 * span_s;
 }
 
 void fill_experts(NodeResult& result) {

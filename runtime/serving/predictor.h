@@ -44,14 +44,22 @@ class Predictor {
     a.pod(last_);
     a.pod(asked_);
   }
-  // The expert that most often followed the last one asked for, if it did so more than once.
-  [[nodiscard]] std::optional<ExpertId> likely_next() const {
+  // The expert that most often followed the last one asked for, if it did so more than once. `sure`: more
+  // often than all others together.
+  struct Next {
+    ExpertId expert;
+    bool sure = false;
+  };
+  [[nodiscard]] std::optional<Next> likely_next() const {
     if (!last_) return std::nullopt;
     const Successor* best = nullptr;
+    int64_t all = 0;
     for (const Successor& s : successors_[last_->value]) {
+      all += s.count;
       if (s.count > 1 && (best == nullptr || s.count > best->count)) best = &s;
     }
-    return best == nullptr ? std::nullopt : std::optional(best->expert);
+    if (best == nullptr) return std::nullopt;
+    return Next{best->expert, 2 * best->count > all};
   }
 
  private:

