@@ -80,7 +80,7 @@ class DramAddressMap {
   };
   [[nodiscard]] static uint64_t folded(const std::vector<Fold>& folds, uint64_t row);
 
-  std::vector<Table> tables_;  // of the burst's number, lowest bits first
+  std::vector<Table> tables_;         // of the burst's number, lowest bits first
   std::array<uint64_t, 64> steps_{};  // [number of the lowest set bit of the burst that follows]
   int burst_bits_ = 0;
   int column_bits_ = 0;

@@ -62,8 +62,9 @@ void BankQueueController::submit(const DramLocation& location, bool write, int64
   const Index index = free_;
   Entry& added = entry(index);
   free_ = added.next;
-  added = {tag,   next_order_++, location.row, location.column, kNone,
-           kNone, static_cast<int16_t>(location.bank),          write, false};
+  added = {
+      tag,   next_order_++, location.row, location.column, kNone, kNone, static_cast<int16_t>(location.bank),
+      write, false};
   const size_t direction = write ? 1 : 0;
   BankQueue& queue = bank(location.bank);
   Lane& lane = queue.waiting[direction];

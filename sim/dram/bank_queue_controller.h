@@ -10,9 +10,9 @@
 // queue is full (or all bank queues are empty and more than eight wait), then all that wait go. These are the
 // rules of DRAMsim3.
 //
-// Every request is in the list of its bank, and the banks that have room are in a list by their oldest waiting
-// request, so a transfer takes the first. A bank knows how many reads and writes of its queue go to the open
-// row, and looks at the queue only when one of them may go.
+// Every request is in the list of its bank, and the banks that have room are in a list by their oldest
+// waiting request, so a transfer takes the first. A bank knows how many reads and writes of its queue go to
+// the open row, and looks at the queue only when one of them may go.
 //
 // APPROX: reads of one burst that wait at the same time are served one by one, not merged.
 #pragma once
@@ -57,12 +57,12 @@ class BankQueueController : public DramController {
     Index tail = kNone;
   };
   struct BankQueue {
-    Lane requests;                 // the bank's queue
-    std::array<Lane, 2> waiting;   // requests for the bank in the read and in the write queue
+    Lane requests;                  // the bank's queue
+    std::array<Lane, 2> waiting;    // requests for the bank in the read and in the write queue
     std::array<int, 2> row_hits{};  // reads and writes of the bank's queue to the open row
-    size_t length = 0;             // of the bank's queue
-    int hits = 0;                  // accesses to the open row
-    int64_t wake = 0;              // no command of it can be ready before
+    size_t length = 0;              // of the bank's queue
+    int hits = 0;                   // accesses to the open row
+    int64_t wake = 0;               // no command of it can be ready before
   };
   struct Choice {
     int bank = -1;

@@ -52,12 +52,19 @@ class DramState {
   [[nodiscard]] int64_t column_ready(int bank, bool write) const {
     const Bank& b = banks_[static_cast<size_t>(bank)];
     const size_t w = write ? 1 : 0;
-    return edge(std::max(std::max(b.column[w], b.group->column[w]),
-                         std::max(b.rank->column[w], bus_[column_bus_])));
+    return edge(
+        std::max(std::max(b.column[w], b.group->column[w]), std::max(b.rank->column[w], bus_[column_bus_])));
   }
   // No column command of this direction goes to the bank's group before.
   [[nodiscard]] int64_t group_column_ready(int bank, bool write) const {
     return banks_[static_cast<size_t>(bank)].group->column[write ? 1 : 0];
+  }
+  // As column_ready(bank, write) <= tick, if that is known of the bank's group and of the bus and `tick` is
+  // an edge.
+  [[nodiscard]] bool bank_takes_column(int bank, bool write, int64_t tick) const {
+    const Bank& b = banks_[static_cast<size_t>(bank)];
+    const size_t w = write ? 1 : 0;
+    return b.column[w] <= tick && b.rank->column[w] <= tick;
   }
   // No column command of this direction goes to the pseudo channel before.
   [[nodiscard]] int64_t any_column_ready(int pseudo_channel, bool write) const {

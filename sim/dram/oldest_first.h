@@ -13,7 +13,7 @@ namespace rdusim::sim {
 
 class OldestFirst {
  public:
-  static constexpr int kBanks = 64;   // of a pseudo channel, at most
+  static constexpr int kBanks = 64;    // of a pseudo channel, at most
   static constexpr int kEnd = kBanks;  // behind the last one
 
   [[nodiscard]] bool empty() const { return first() == kEnd; }

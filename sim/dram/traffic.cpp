@@ -48,8 +48,7 @@ class LatencyCounts {
   // Nearest rank; reorders the long ones.
   double quantile(double share) {
     if (total_ == 0) return 0;
-    const auto rank =
-        std::min(static_cast<int64_t>(share * static_cast<double>(total_)), total_ - 1);
+    const auto rank = std::min(static_cast<int64_t>(share * static_cast<double>(total_)), total_ - 1);
     int64_t below = 0;
     for (size_t ticks = 0; ticks < short_.size(); ++ticks) {
       below += short_[ticks];
@@ -102,7 +101,7 @@ class TrafficRun {
   int64_t made_ = 0;
   int64_t done_ = 0;
   Outstanding* next_ = nullptr;  // the burst that waits for its channel's queue, if one does
-  int64_t begin_tick_ = -1;  // of the measurement
+  int64_t begin_tick_ = -1;      // of the measurement
   int64_t begin_done_ = 0;
   int64_t end_tick_ = -1;
   int64_t end_done_ = 0;

@@ -41,7 +41,7 @@ UnifiedController::UnifiedController(const DramSpec& spec)
   entries_.resize(static_cast<size_t>(capacity_[0] + capacity_[1]) + banks);
   for (size_t i = entries_.size(); i > 0; --i) {
     entries_[i - 1].next = free_;
-    free_ = static_cast<Index>(i - 1);
+    free_ = &entries_[i - 1];
   }
   if (refresh_ == DramRefresh::kAllBank) refresh_interval_ = state_.timing().refi;
   if (refresh_ == DramRefresh::kStaggered) refresh_interval_ = state_.timing().refi / shape.domains;
@@ -52,9 +52,9 @@ UnifiedController::UnifiedController(const DramSpec& spec)
 
 // --- queues
 
-UnifiedController::Index UnifiedController::find_same(int direction, const DramLocation& location) const {
-  for (Index i = lane(direction, location.bank).head; i != kNone; i = entry(i).next) {
-    if (entry(i).row == location.row && entry(i).column == location.column) return i;
+UnifiedController::Entry* UnifiedController::find_same(int direction, const DramLocation& location) const {
+  for (Entry* i = lane(direction, location.bank).head; i != kNone; i = i->next) {
+    if (i->row == location.row && i->column == location.column) return i;
   }
   return kNone;
 }
@@ -88,24 +88,23 @@ void UnifiedController::submit(const DramLocation& location, bool write, int64_t
     }
     return;
   }
-  const Index index = free_;
-  Entry& added = entry(index);
-  free_ = added.next;
+  Entry* const added = free_;
+  free_ = added->next;
   Lane& l = banks_[static_cast<size_t>(bank)].lanes[direction];
-  added = {arrival,         next_order_++, tag,    location.row,
-           location.column, kNone,         l.tail, static_cast<int16_t>(bank),
-           write,           false};
+  *added = {
+      arrival, next_order_++, tag, l.tail, kNone, location.row, location.column, static_cast<int16_t>(bank),
+      write,   false};
   bool first = l.head == kNone;  // of its bank, or of those for the open row or for others
-  (first ? l.head : entry(l.tail).next) = index;
-  l.tail = index;
+  (first ? l.head : l.tail->next) = added;
+  l.tail = added;
   ++queued_[direction];
   if (write || write_mode_ || mode_flips_) length_changed();
 
   const int32_t open = state_.open_row(bank);
   if (open >= 0) {
-    Index& oldest = open == location.row ? l.hit : l.miss;
+    Entry*& oldest = open == location.row ? l.hit : l.miss;
     if (oldest == kNone) {
-      oldest = index;
+      oldest = added;
       first = true;
     }
   }
@@ -152,14 +151,14 @@ void UnifiedController::update_masks(int direction, int bank) {
       bool close = l.miss != kNone && active(bank) == kNone;
       if (close && in_order) close = l.miss == l.head;
       if (close && scheduling_ == DramScheduling::kRowHitFirst && l.hit != kNone) {
-        close = entry(l.miss).arrival < entry(l.hit).arrival;
+        close = l.miss->arrival < l.hit->arrival;
       }
       if (close) now.precharge |= bit;
     }
   }
   masks = now;
   if (hit) {
-    channel.hits[d].place(bank & bank_mask_, entry(l.hit).order);
+    channel.hits[d].place(bank & bank_mask_, l.hit->order);
   } else {
     channel.hits[d].remove(bank & bank_mask_);
   }

@@ -11,8 +11,8 @@
 // (or no read waits); writes then drain to the low one. These are the rules of Ramulator 2.1's controllers.
 //
 // Each bank keeps its requests in order of arrival with its oldest row hit and oldest non-hit. The banks with
-// hits are in a list by age, so the column slot mostly takes the first or the second; bit masks say which banks
-// have something for the row slot. Both look only in ticks in which something can be ready.
+// hits are in a list by age, so the column slot mostly takes the first or the second; bit masks say which
+// banks have something for the row slot. Both look only in ticks in which something can be ready.
 //
 // APPROX: requests that became active in the same tick order by arrival. A bank-group-wide same-bank refresh
 // (DDR5 REFsb) is not modelled.
@@ -35,17 +35,17 @@ class UnifiedController : public DramController {
   void tick(int64_t tick) override;
 
  private:
-  using Index = int16_t;  // of an entry; -1: none
-  static constexpr Index kNone = -1;
+  struct Entry;
+  static constexpr Entry* kNone = nullptr;
 
   struct Entry {
     int64_t arrival = 0;
     uint64_t order = 0;
     uint64_t tag = 0;
+    Entry* previous = kNone;
+    Entry* next = kNone;
     int32_t row = 0;
     int32_t column = 0;
-    Index next = kNone;
-    Index previous = kNone;
     int16_t bank = 0;
     bool write = false;
     bool counted = false;
@@ -53,14 +53,14 @@ class UnifiedController : public DramController {
   // Requests of one bank and direction, oldest first. hit and miss: the oldest for the open row and for
   // another.
   struct Lane {
-    Index head = kNone;
-    Index tail = kNone;
-    Index hit = kNone;
-    Index miss = kNone;
+    Entry* head = kNone;
+    Entry* tail = kNone;
+    Entry* hit = kNone;
+    Entry* miss = kNone;
   };
   struct BankQueues {
     std::array<Lane, 2> lanes{};  // [read, write]
-    Index active = kNone;         // the request that its row is being opened for
+    Entry* active = kNone;        // the request that its row is being opened for
   };
   // Banks of one pseudo channel and direction that have something for the row slot.
   struct Masks {
@@ -76,13 +76,14 @@ class UnifiedController : public DramController {
   struct PseudoChannel {
     std::array<OldestFirst, 2> hits{};  // [read, write]
     std::array<Masks, 2> masks{};
-    uint64_t active = 0;   // banks with an active request
-    uint64_t blocked = 0;  // a refresh of the bank waits
+    uint64_t active = 0;            // banks with an active request
+    int64_t active_ready = kNever;  // none of them may go before
+    uint64_t blocked = 0;           // a refresh of the bank waits
     BankRefresh refresh;
   };
   struct Pick {
     int bank = -1;
-    Index entry = kNone;
+    Entry* entry = kNone;
     DramCommandKind kind = DramCommandKind::kRead;
     uint64_t order = ~uint64_t{0};
   };
@@ -93,9 +94,7 @@ class UnifiedController : public DramController {
   [[nodiscard]] const Lane& lane(int direction, int bank) const {
     return banks_[static_cast<size_t>(bank)].lanes[static_cast<size_t>(direction)];
   }
-  [[nodiscard]] Index active(int bank) const { return banks_[static_cast<size_t>(bank)].active; }
-  [[nodiscard]] Entry& entry(Index index) { return entries_[static_cast<size_t>(index)]; }
-  [[nodiscard]] const Entry& entry(Index index) const { return entries_[static_cast<size_t>(index)]; }
+  [[nodiscard]] Entry* active(int bank) const { return banks_[static_cast<size_t>(bank)].active; }
   [[nodiscard]] int pseudo_channel_of(int bank) const { return bank >> bank_bits_; }
   [[nodiscard]] PseudoChannel& pseudo_channel(int number) {
     return pseudo_channels_[static_cast<size_t>(number)];
@@ -105,12 +104,12 @@ class UnifiedController : public DramController {
   }
   [[nodiscard]] uint64_t bit_of(int bank) const { return uint64_t{1} << (bank & bank_mask_); }
   [[nodiscard]] uint64_t group_of(int bank) const { return group_mask_ << (bank & ~group_place_); }
-  [[gnu::always_inline]] void unlink(const Entry& e, Index index);
-  [[nodiscard]] Index find_from(Index index, int32_t row, bool equal) const {
-    while (index != kNone && (entry(index).row == row) != equal) index = entry(index).next;
-    return index;
+  [[gnu::always_inline]] void unlink(const Entry& e);
+  [[nodiscard]] Entry* find_from(Entry* e, int32_t row, bool equal) const {
+    while (e != kNone && (e->row == row) != equal) e = e->next;
+    return e;
   }
-  [[nodiscard]] Index find_same(int direction, const DramLocation& location) const;
+  [[nodiscard]] Entry* find_same(int direction, const DramLocation& location) const;
   void row_changed(int bank);
   [[gnu::always_inline]] void hit_gone(int direction, int bank, PseudoChannel& channel);
   void update_masks(int direction, int bank);
@@ -126,7 +125,7 @@ class UnifiedController : public DramController {
   bool bank_refresh_slot(int64_t tick, int64_t& wake);
   void close_bank(int bank, int64_t tick);
   void issue(const Pick& pick, int64_t tick);
-  [[gnu::always_inline]] void issue_column(Index index, int64_t tick);
+  [[gnu::always_inline]] void issue_column(Entry& e, int64_t tick);
   void pick_active(int64_t tick, Pick& best);
   [[gnu::always_inline]] void pick_hits(int64_t tick, Pick& best) const;
   [[nodiscard]] int64_t active_wake() const;
@@ -135,9 +134,9 @@ class UnifiedController : public DramController {
   void pick_idle_close(int64_t tick, Pick& best, int64_t& wake) const;
   void pick_activates(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best, int64_t& wake) const;
   void pick_precharges(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best, int64_t& wake) const;
-  void consider(Pick& best, int bank, Index index, DramCommandKind kind, int64_t ready, int64_t tick,
+  void consider(Pick& best, int bank, Entry* e, DramCommandKind kind, int64_t ready, int64_t tick,
                 int64_t& wake) const;
-  void count_first(Index index, int64_t DramStats::*counter);
+  void count_first(Entry& e, int64_t DramStats::*counter);
 
   // --- refresh and direction
   void refresh_becomes_due(int64_t tick);
@@ -174,12 +173,11 @@ class UnifiedController : public DramController {
   int high_ = 0;  // and starts above it
   // state
   std::vector<Entry> entries_;
-  Index free_ = kNone;         // entries that are not in use, by their `next`
+  Entry* free_ = kNone;  // entries that are not in use, by their `next`
   std::vector<BankQueues> banks_;
   std::array<PseudoChannel, kMostPseudoChannels> pseudo_channels_;
   int active_count_ = 0;
-  int64_t active_ready_ = kNever;  // no active request may go before
-  Ring<int> refreshes_;            // domains whose refresh waits
+  Ring<int> refreshes_;  // domains whose refresh waits
   int next_domain_ = 0;
   bool write_mode_ = false;
   bool mode_flips_ = true;  // before the next slot, unless a refresh waits

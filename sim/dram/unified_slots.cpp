@@ -7,14 +7,14 @@ namespace rdusim::sim {
 
 // --- candidates
 
-void UnifiedController::consider(Pick& best, int bank, Index index, DramCommandKind kind, int64_t ready,
+void UnifiedController::consider(Pick& best, int bank, Entry* request, DramCommandKind kind, int64_t ready,
                                  int64_t tick, int64_t& wake) const {
   if (ready > tick) {
     wake = std::min(wake, ready);
     return;
   }
-  const uint64_t order = index == kNone ? ~uint64_t{0} - 1 : entry(index).order;
-  if (order < best.order) best = {bank, index, kind, order};
+  const uint64_t order = request == kNone ? ~uint64_t{0} - 1 : request->order;
+  if (order < best.order) best = {bank, request, kind, order};
 }
 
 // fcfs: the bank of the oldest request of the direction in use; -1 if none waits or any bank may go.
@@ -27,7 +27,7 @@ int UnifiedController::oldest_bank() const {
     uint64_t waiting = pseudo_channel(p).masks[static_cast<size_t>(direction)].waiting;
     for (; waiting != 0; waiting &= waiting - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(waiting);
-      const uint64_t head = entry(lane(direction, bank).head).order;
+      const uint64_t head = lane(direction, bank).head->order;
       if (head >= order) continue;
       order = head;
       oldest = bank;
@@ -43,45 +43,51 @@ uint64_t UnifiedController::allowed(int pseudo_channel, int only) const {
 
 // Notes when the next of the others may go: ready times only rise.
 void UnifiedController::pick_active(int64_t tick, Pick& best) {
-  if (active_ready_ > tick) return;
-  int64_t others = kNever;
-  int64_t best_ready = kNever;
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    for (uint64_t mask = pseudo_channel(p).active; mask != 0; mask &= mask - 1) {
+    PseudoChannel& channel = pseudo_channel(p);
+    if (channel.active_ready > tick) continue;
+    int64_t others = kNever;
+    for (uint64_t mask = channel.active; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
-      const Index index = active(bank);
-      const Entry& e = entry(index);
+      Entry& e = *active(bank);
       const int64_t ready = state_.column_ready(bank, e.write);
       if (ready > tick || e.order >= best.order) {
         others = std::min(others, ready);
         continue;
       }
-      others = std::min(others, best_ready);
-      best = {bank, index, e.write ? DramCommandKind::kWrite : DramCommandKind::kRead, e.order};
-      best_ready = ready;
+      if (best.bank >= 0) {  // it goes later after all
+        int64_t& earlier = pseudo_channel_of(best.bank) == p
+                               ? others
+                               : pseudo_channel(pseudo_channel_of(best.bank)).active_ready;
+        earlier = std::min(earlier, tick);
+      }
+      best = {bank, &e, e.write ? DramCommandKind::kWrite : DramCommandKind::kRead, e.order};
     }
+    channel.active_ready = others;
   }
-  active_ready_ = others;
 }
 
 // Oldest first: one that is ready ends the search. A bank group that is found too early drops out as a whole.
 inline void UnifiedController::pick_hits(int64_t tick, Pick& best) const {
-  const bool write = write_mode_;
+  const size_t w = write_mode_ ? 1 : 0;
+  if (state_.column_bus_free() > tick) return;
   const bool in_order = scheduling_ == DramScheduling::kFirstCome;
   const int only = in_order ? oldest_bank() : -1;
-  for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    if (state_.any_column_ready(p, write) > tick) continue;
-    const OldestFirst& hits = pseudo_channel(p).hits[write ? 1 : 0];
+  const int count = state_.shape().pseudo_channels;
+  const PseudoChannel* channel = pseudo_channels_.data();
+  for (int p = 0; p < count; ++p, ++channel) {
+    if (state_.any_column_ready(p, write_mode_) > tick) continue;
+    const OldestFirst& hits = channel->hits[w];
     uint64_t early = in_order ? ~allowed(p, only) : 0;
     for (int at = hits.first(); at != OldestFirst::kEnd; at = hits.next(at)) {
       if ((early >> at & 1) != 0) continue;
       const int bank = (p << bank_bits_) + at;
-      if (state_.group_column_ready(bank, write) > tick) {
+      if (state_.group_column_ready(bank, write_mode_) > tick) {
         early |= group_of(at);
-      } else if (state_.column_ready(bank, write) <= tick) {
+      } else if (state_.bank_takes_column(bank, write_mode_, tick)) {
         if (const uint64_t order = hits.order(at); order < best.order)
-          best = {bank, lane(write ? 1 : 0, bank).hit, write ? DramCommandKind::kWrite : DramCommandKind::kRead,
-                  order};
+          best = {bank, lane(write_mode_ ? 1 : 0, bank).hit,
+                  write_mode_ ? DramCommandKind::kWrite : DramCommandKind::kRead, order};
         break;
       }
     }
@@ -94,7 +100,7 @@ int64_t UnifiedController::active_wake() const {
   for (int p = 0; active_count_ > 0 && p < state_.shape().pseudo_channels; ++p) {
     for (uint64_t mask = pseudo_channel(p).active; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
-      wake = std::min(wake, state_.column_ready(bank, entry(active(bank)).write));
+      wake = std::min(wake, state_.column_ready(bank, active(bank)->write));
     }
   }
   return wake;
@@ -160,8 +166,8 @@ void UnifiedController::pick_precharges(int pseudo_channel, uint64_t banks, int6
 void UnifiedController::pick_idle_close(int64_t tick, Pick& best, int64_t& wake) const {
   if (!close_idle_rows_ || best.bank >= 0) return;
   for (int bank = 0; bank < state_.shape().banks_per_channel; ++bank) {
-    const bool idle = state_.is_open(bank) && active(bank) == kNone &&
-                      lane(0, bank).hit == kNone && lane(1, bank).hit == kNone;
+    const bool idle = state_.is_open(bank) && active(bank) == kNone && lane(0, bank).hit == kNone &&
+                      lane(1, bank).hit == kNone;
     if (idle)
       consider(best, bank, kNone, DramCommandKind::kPrecharge, state_.precharge_ready(bank), tick, wake);
   }
@@ -169,12 +175,12 @@ void UnifiedController::pick_idle_close(int64_t tick, Pick& best, int64_t& wake)
 
 // --- column commands
 
-inline void UnifiedController::unlink(const Entry& e, Index index) {
+inline void UnifiedController::unlink(const Entry& e) {
   Lane& l = lane(e.write ? 1 : 0, e.bank);
-  if (l.hit == index) l.hit = find_from(e.next, e.row, true);
-  if (l.miss == index) l.miss = find_from(e.next, state_.open_row(e.bank), false);
-  (e.previous == kNone ? l.head : entry(e.previous).next) = e.next;
-  (e.next == kNone ? l.tail : entry(e.next).previous) = e.previous;
+  if (l.hit == &e) l.hit = find_from(e.next, e.row, true);
+  if (l.miss == &e) l.miss = find_from(e.next, state_.open_row(e.bank), false);
+  (e.previous == kNone ? l.head : e.previous->next) = e.next;
+  (e.next == kNone ? l.tail : e.next->previous) = e.previous;
   --queued_[e.write ? 1 : 0];
   if (e.write || queued_[0] == 0 || write_mode_ || mode_flips_) length_changed();
 }
@@ -186,11 +192,10 @@ inline void UnifiedController::hit_gone(int direction, int bank, PseudoChannel& 
     update_masks(direction, bank);
     return;
   }
-  channel.hits[static_cast<size_t>(direction)].place(bank & bank_mask_, entry(l.hit).order);
+  channel.hits[static_cast<size_t>(direction)].place(bank & bank_mask_, l.hit->order);
 }
 
-inline void UnifiedController::issue_column(Index index, int64_t tick) {
-  Entry& e = entry(index);
+inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
   const int bank = e.bank;
   const bool write = e.write;
   const int number = pseudo_channel_of(bank);
@@ -205,17 +210,17 @@ inline void UnifiedController::issue_column(Index index, int64_t tick) {
   } else {
     complete_read(tick + state_.timing().read_latency, e.tag);
   }
-  if (Index& active = banks_[static_cast<size_t>(bank)].active; active == index) {
+  if (Entry*& active = banks_[static_cast<size_t>(bank)].active; active == &e) {
     active = kNone;
     --active_count_;
     channel.active &= ~bit;
     update_masks(bank);  // requests for other rows may close the bank now
   } else {
-    unlink(e, index);
+    unlink(e);
     hit_gone(write ? 1 : 0, bank, channel);
   }
   e.next = free_;
-  free_ = index;
+  free_ = &e;
   if (!refreshes_.empty()) {
     row_wake_ = tick;
   } else if (close_idle_rows_ ||
@@ -236,7 +241,7 @@ inline void UnifiedController::column_slot(int64_t tick) {
     column_wake_ = std::min(active_wake(), hits ? hit_wake(tick) : kNever);
     return;
   }
-  issue_column(best.entry, tick);
+  issue_column(*best.entry, tick);
   column_wake_ = state_.column_bus_free();
 }
 
@@ -309,8 +314,7 @@ void UnifiedController::tick(int64_t tick) {
 
 // --- commands
 
-void UnifiedController::count_first(Index index, int64_t DramStats::*counter) {
-  Entry& e = entry(index);
+void UnifiedController::count_first(Entry& e, int64_t DramStats::*counter) {
   if (e.counted) return;
   e.counted = true;
   ++(stats_.*counter);
@@ -325,17 +329,17 @@ void UnifiedController::close_bank(int bank, int64_t tick) {
 
 void UnifiedController::issue(const Pick& pick, int64_t tick) {
   if (pick.kind == DramCommandKind::kRead || pick.kind == DramCommandKind::kWrite) {
-    issue_column(pick.entry, tick);
+    issue_column(*pick.entry, tick);
     return;
   }
   if (pick.kind == DramCommandKind::kPrecharge) {
-    if (pick.entry != kNone) count_first(pick.entry, &DramStats::row_conflicts);
+    if (pick.entry != kNone) count_first(*pick.entry, &DramStats::row_conflicts);
     close_bank(pick.bank, tick);
     return;
   }
-  count_first(pick.entry, &DramStats::row_misses);
-  const Entry& e = entry(pick.entry);
-  unlink(e, pick.entry);
+  count_first(*pick.entry, &DramStats::row_misses);
+  const Entry& e = *pick.entry;
+  unlink(e);
   state_.activate(pick.bank, e.row, tick);
   record(DramCommandKind::kActivate, pick.bank, tick, e.row);
   count_activate(pick.bank);
@@ -345,7 +349,8 @@ void UnifiedController::issue(const Pick& pick, int64_t tick) {
   row_changed(pick.bank);
   const int64_t ready = std::min(state_.column_ready(pick.bank, false), state_.column_ready(pick.bank, true));
   column_wake_ = std::min(column_wake_, ready);
-  active_ready_ = std::min(active_ready_, state_.column_ready(pick.bank, e.write));
+  int64_t& active_ready = pseudo_channel(pseudo_channel_of(pick.bank)).active_ready;
+  active_ready = std::min(active_ready, state_.column_ready(pick.bank, e.write));
 }
 
 }  // namespace rdusim::sim
