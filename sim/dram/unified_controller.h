@@ -104,14 +104,14 @@ class UnifiedController : public DramController {
   }
   [[nodiscard]] uint64_t bit_of(int bank) const { return uint64_t{1} << (bank & bank_mask_); }
   [[nodiscard]] uint64_t group_of(int bank) const { return group_mask_ << (bank & ~group_place_); }
-  [[gnu::always_inline]] void unlink(const Entry& e);
+  void unlink(const Entry& e);
   [[nodiscard]] Entry* find_from(Entry* e, int32_t row, bool equal) const {
     while (e != kNone && (e->row == row) != equal) e = e->next;
     return e;
   }
   [[nodiscard]] Entry* find_same(int direction, const DramLocation& location) const;
   void row_changed(int bank);
-  [[gnu::always_inline]] void hit_gone(int direction, int bank, PseudoChannel& channel);
+  [[gnu::always_inline]] void unlink_hit(const Entry& e, PseudoChannel& channel);
   void update_masks(int direction, int bank);
   void update_masks(int bank);
   [[nodiscard]] int oldest_bank() const;
@@ -126,8 +126,8 @@ class UnifiedController : public DramController {
   void close_bank(int bank, int64_t tick);
   void issue(const Pick& pick, int64_t tick);
   [[gnu::always_inline]] void issue_column(Entry& e, int64_t tick);
-  void pick_active(int64_t tick, Pick& best);
-  [[gnu::always_inline]] void pick_hits(int64_t tick, Pick& best) const;
+  [[nodiscard]] Pick pick_active(int64_t tick);
+  [[gnu::always_inline]] [[nodiscard]] Entry* ready_hit(int64_t tick) const;
   [[nodiscard]] int64_t active_wake() const;
   [[nodiscard]] int64_t hit_wake(int64_t tick) const;
   void pick_rows(int64_t tick, Pick& best, int64_t& wake) const;
@@ -145,7 +145,8 @@ class UnifiedController : public DramController {
     mode_flips_ = write_mode_ ? queued_[0] != 0 && queued_[1] < low_ : queued_[0] == 0 || queued_[1] > high_;
   }
   void settle_mode(int64_t tick) {
-    if (!mode_flips_) return;
+    if (!mode_flips_ || !refreshes_.empty()) [[likely]]
+      return;
     write_mode_ = !write_mode_;
     length_changed();
     rescan(tick);

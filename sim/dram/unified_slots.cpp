@@ -42,7 +42,8 @@ uint64_t UnifiedController::allowed(int pseudo_channel, int only) const {
 }
 
 // Notes when the next of the others may go: ready times only rise.
-void UnifiedController::pick_active(int64_t tick, Pick& best) {
+UnifiedController::Pick UnifiedController::pick_active(int64_t tick) {
+  Pick best;
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
     PseudoChannel& channel = pseudo_channel(p);
     if (channel.active_ready > tick) continue;
@@ -65,33 +66,34 @@ void UnifiedController::pick_active(int64_t tick, Pick& best) {
     }
     channel.active_ready = others;
   }
+  return best;
 }
 
 // Oldest first: one that is ready ends the search. A bank group that is found too early drops out as a whole.
-inline void UnifiedController::pick_hits(int64_t tick, Pick& best) const {
-  const size_t w = write_mode_ ? 1 : 0;
-  if (state_.column_bus_free() > tick) return;
+inline UnifiedController::Entry* UnifiedController::ready_hit(int64_t tick) const {
+  if (state_.column_bus_free() > tick) return kNone;
+  const bool write = write_mode_;
   const bool in_order = scheduling_ == DramScheduling::kFirstCome;
   const int only = in_order ? oldest_bank() : -1;
+  Entry* best = kNone;
   const int count = state_.shape().pseudo_channels;
-  const PseudoChannel* channel = pseudo_channels_.data();
-  for (int p = 0; p < count; ++p, ++channel) {
-    if (state_.any_column_ready(p, write_mode_) > tick) continue;
-    const OldestFirst& hits = channel->hits[w];
+  for (int p = 0; p < count; ++p) {
+    if (state_.any_column_ready(p, write) > tick) continue;
+    const OldestFirst& hits = pseudo_channel(p).hits[write ? 1 : 0];
+    const int first = p << bank_bits_;
     uint64_t early = in_order ? ~allowed(p, only) : 0;
     for (int at = hits.first(); at != OldestFirst::kEnd; at = hits.next(at)) {
       if ((early >> at & 1) != 0) continue;
-      const int bank = (p << bank_bits_) + at;
-      if (state_.group_column_ready(bank, write_mode_) > tick) {
+      if (state_.group_column_ready(first + at, write) > tick) {
         early |= group_of(at);
-      } else if (state_.bank_takes_column(bank, write_mode_, tick)) {
-        if (const uint64_t order = hits.order(at); order < best.order)
-          best = {bank, lane(write_mode_ ? 1 : 0, bank).hit,
-                  write_mode_ ? DramCommandKind::kWrite : DramCommandKind::kRead, order};
+      } else if (state_.bank_takes_column(first + at, write, tick)) {
+        Entry* hit = lane(write ? 1 : 0, first + at).hit;
+        if (best == kNone || hit->order < best->order) best = hit;
         break;
       }
     }
   }
+  return best;
 }
 
 // When none of the column commands that wait may go in `tick`: the earliest tick at which one may.
@@ -175,7 +177,7 @@ void UnifiedController::pick_idle_close(int64_t tick, Pick& best, int64_t& wake)
 
 // --- column commands
 
-inline void UnifiedController::unlink(const Entry& e) {
+void UnifiedController::unlink(const Entry& e) {
   Lane& l = lane(e.write ? 1 : 0, e.bank);
   if (l.hit == &e) l.hit = find_from(e.next, e.row, true);
   if (l.miss == &e) l.miss = find_from(e.next, state_.open_row(e.bank), false);
@@ -185,14 +187,20 @@ inline void UnifiedController::unlink(const Entry& e) {
   if (e.write || queued_[0] == 0 || write_mode_ || mode_flips_) length_changed();
 }
 
-// As update_masks; while only hits wait in the bank, all that changes is which one is the oldest.
-inline void UnifiedController::hit_gone(int direction, int bank, PseudoChannel& channel) {
-  const Lane& l = lane(direction, bank);
-  if (l.hit == kNone || l.miss != kNone || scheduling_ == DramScheduling::kFirstCome) {
-    update_masks(direction, bank);
+// As unlink and update_masks; while only hits wait in the bank, all that changes is which one is the oldest.
+inline void UnifiedController::unlink_hit(const Entry& e, PseudoChannel& channel) {
+  const int direction = e.write ? 1 : 0;
+  Lane& l = lane(direction, e.bank);
+  if (e.next == kNone || l.miss != kNone || scheduling_ == DramScheduling::kFirstCome) {
+    unlink(e);
+    update_masks(direction, e.bank);
     return;
   }
-  channel.hits[static_cast<size_t>(direction)].place(bank & bank_mask_, l.hit->order);
+  l.head = l.hit = e.next;  // the oldest hit was the oldest of all
+  e.next->previous = kNone;
+  --queued_[static_cast<size_t>(direction)];
+  if (e.write || write_mode_ || mode_flips_ || queued_[0] == 0) length_changed();
+  channel.hits[static_cast<size_t>(direction)].place(e.bank & bank_mask_, e.next->order);
 }
 
 inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
@@ -216,8 +224,7 @@ inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
     channel.active &= ~bit;
     update_masks(bank);  // requests for other rows may close the bank now
   } else {
-    unlink(e);
-    hit_gone(write ? 1 : 0, bank, channel);
+    unlink_hit(e, channel);
   }
   e.next = free_;
   free_ = &e;
@@ -233,15 +240,15 @@ inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
 // --- slots
 
 inline void UnifiedController::column_slot(int64_t tick) {
-  Pick best;
   const bool hits = refreshes_.empty();
-  if (active_count_ > 0) pick_active(tick, best);
-  if (best.bank < 0 && hits) pick_hits(tick, best);
-  if (best.bank < 0) [[unlikely]] {
+  Entry* next = kNone;
+  if (active_count_ > 0) next = pick_active(tick).entry;
+  if (next == kNone && hits) next = ready_hit(tick);
+  if (next == kNone) [[unlikely]] {
     column_wake_ = std::min(active_wake(), hits ? hit_wake(tick) : kNever);
     return;
   }
-  issue_column(*best.entry, tick);
+  issue_column(*next, tick);
   column_wake_ = state_.column_bus_free();
 }
 
@@ -267,10 +274,9 @@ void UnifiedController::row_slot(int64_t tick) {
 }
 
 void UnifiedController::single_slot(int64_t tick) {
-  Pick best;
   int64_t wake = kNever;
   column_wake_ = row_wake_ = kNever;
-  if (active_count_ > 0) pick_active(tick, best);
+  Pick best = active_count_ > 0 ? pick_active(tick) : Pick{};
   bool issued = false;
   bool hits = false;
   if (best.bank < 0 && !refreshes_.empty()) {
@@ -279,7 +285,8 @@ void UnifiedController::single_slot(int64_t tick) {
     issued = refresh_ == DramRefresh::kPerBank && bank_refresh_slot(tick, wake);
     hits = !issued;
     if (hits) {
-      pick_hits(tick, best);
+      if (Entry* hit = ready_hit(tick); hit != kNone)
+        best = {hit->bank, hit, hit->write ? DramCommandKind::kWrite : DramCommandKind::kRead, hit->order};
       pick_rows(tick, best, wake);
       pick_idle_close(tick, best, wake);
     }
@@ -297,16 +304,19 @@ void UnifiedController::single_slot(int64_t tick) {
 }
 
 void UnifiedController::tick(int64_t tick) {
-  if (tick >= refresh_due_) refresh_becomes_due(tick);
-  if (refreshes_.empty()) settle_mode(tick);
+  if (tick >= refresh_due_) [[unlikely]]
+    refresh_becomes_due(tick);
+  settle_mode(tick);
   if (single_bus_) {
     if (std::min(column_wake_, row_wake_) <= tick) single_slot(tick);
   } else {
     if (column_wake_ <= tick && state_.edge(tick) == tick) column_slot(tick);
-    if (refreshes_.empty()) settle_mode(tick);
+    settle_mode(tick);
     if (row_wake_ <= tick) row_slot(tick);
   }
-  mode_wake_ = refreshes_.empty() && mode_flips_ ? tick + 1 : kNever;
+  mode_wake_ = kNever;
+  if (mode_flips_ && refreshes_.empty()) [[unlikely]]
+    mode_wake_ = tick + 1;
   column_wake_ = std::max(column_wake_, tick + 1);
   row_wake_ = std::max(row_wake_, tick + 1);
   find_next_tick();
