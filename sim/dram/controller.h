@@ -103,7 +103,8 @@ class DramController {
   void count_column(bool write, size_t pseudo_channel) {
     ++(write ? stats_.writes : stats_.reads);
     bool& last = last_was_write_[pseudo_channel];
-    stats_.turnarounds += last != write ? 1 : 0;
+    if (last == write) return;
+    ++stats_.turnarounds;
     last = write;
   }
 

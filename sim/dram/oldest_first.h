@@ -24,21 +24,21 @@ class OldestFirst {
 
   // The oldest hit of the bank is now the one with this order (a running number of requests).
   void place(int bank, uint64_t order) {
-    Link& link = at(bank);
-    if (link.next >= 0) {
-      const bool stays = order >= link.order && (link.next == kEnd || order < at(link.next).order);
-      if (stays) {
-        link.order = order;
-        return;
-      }
-      unlink(link);
+    if (contains(bank)) {
+      if (order >= at(bank).order) return advance(bank, order);
+      unlink(at(bank));
     }
-    int before = links_[kEnd].previous;
-    while (before != kEnd && at(before).order > order) before = at(before).previous;
-    Link& earlier = at(before);
-    link = {order, earlier.next, static_cast<int16_t>(before)};
-    at(earlier.next).previous = static_cast<int16_t>(bank);
-    earlier.next = static_cast<int16_t>(bank);
+    insert(bank, order);
+  }
+  // The same for a bank in the list whose oldest hit is now a younger one.
+  void advance(int bank, uint64_t order) {
+    Link& link = at(bank);
+    if (order <= at(link.next).order) {  // kEnd is younger than any
+      link.order = order;
+      return;
+    }
+    unlink(link);
+    insert(bank, order);
   }
   // No hit of the bank waits.
   void remove(int bank) {
@@ -57,11 +57,19 @@ class OldestFirst {
   };
   static constexpr std::array<Link, kBanks + 1> no_banks() {
     std::array<Link, kBanks + 1> links{};
-    links[kEnd].next = links[kEnd].previous = kEnd;
+    links[kEnd] = {UINT64_MAX, kEnd, kEnd};
     return links;
   }
   [[nodiscard]] Link& at(int bank) { return links_[static_cast<size_t>(bank)]; }
   [[nodiscard]] const Link& at(int bank) const { return links_[static_cast<size_t>(bank)]; }
+  void insert(int bank, uint64_t order) {
+    int before = links_[kEnd].previous;
+    while (before != kEnd && at(before).order > order) before = at(before).previous;
+    Link& earlier = at(before);
+    at(bank) = {order, earlier.next, static_cast<int16_t>(before)};
+    at(earlier.next).previous = static_cast<int16_t>(bank);
+    earlier.next = static_cast<int16_t>(bank);
+  }
   void unlink(const Link& link) {
     at(link.previous).next = link.next;
     at(link.next).previous = link.previous;

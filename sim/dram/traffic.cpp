@@ -91,6 +91,7 @@ class TrafficRun {
 
   const DramSpec& spec_;
   const DramTraffic& traffic_;
+  const int64_t bursts_;
   const size_t source_queue_;
   DramAddressMap map_;
   DramAddressMap::Walker walker_{map_};
@@ -113,6 +114,7 @@ class TrafficRun {
 TrafficRun::TrafficRun(const DramSpec& spec, const DramTraffic& traffic, const DramMapping& mapping)
     : spec_(spec),
       traffic_(traffic),
+      bursts_(traffic.bursts),
       source_queue_(static_cast<size_t>(traffic.source_queue)),
       map_(spec.organisation, mapping),
       source_(spec, traffic) {
@@ -125,7 +127,7 @@ TrafficRun::TrafficRun(const DramSpec& spec, const DramTraffic& traffic, const D
 
 // What the source does between two ticks; `tick` is the first that sees it.
 inline void TrafficRun::make(int64_t tick) {
-  while (made_ < traffic_.bursts) {
+  while (made_ < bursts_) {
     Outstanding* next = next_;
     if (next == nullptr) {
       if (free_.empty()) break;
@@ -143,7 +145,7 @@ inline void TrafficRun::make(int64_t tick) {
     next_ = nullptr;
     next->made = tick;
     queue.push(next);
-    if (++made_ == traffic_.bursts) {
+    if (++made_ == bursts_) {
       end_tick_ = tick;
       end_done_ = done_;
     }
@@ -167,7 +169,7 @@ inline void TrafficRun::complete(DramController& controller, int64_t tick) {
     auto* burst = reinterpret_cast<Outstanding*>(completion.tag);
     ++done_;
     free_.push_back(burst);
-    if (begin_tick_ < 0 && done_ * 5 >= traffic_.bursts) {
+    if (begin_tick_ < 0 && done_ * 5 >= bursts_) {
       begin_tick_ = tick;
       begin_done_ = done_;
     }
@@ -187,7 +189,7 @@ inline int64_t TrafficRun::step() {
     const DramController& controller = *channel.controller;
     tick = std::min(tick, std::min(controller.next_tick(), controller.next_completion()));
   }
-  RDU_CHECK(tick < kNever, "DRAM traffic stands still with {} of {} bursts done", done_, traffic_.bursts);
+  RDU_CHECK(tick < kNever, "DRAM traffic stands still with {} of {} bursts done", done_, bursts_);
   for (Channel& channel : channels) {
     DramController& controller = *channel.controller;
     if (controller.next_tick() <= tick) controller.tick(tick);
@@ -200,7 +202,7 @@ DramResult TrafficRun::run() {
   DramResult result;
   for (int64_t tick = 0;; tick = step()) {
     result.ticks = tick;
-    if (done_ == traffic_.bursts) break;
+    if (done_ == bursts_) break;
     make(tick + 1);
     for (Channel& channel : channels_) send(channel, tick + 1);
   }

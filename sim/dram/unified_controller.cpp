@@ -98,15 +98,15 @@ void UnifiedController::submit(const DramLocation& location, bool write, int64_t
   (first ? l.head : l.tail->next) = added;
   l.tail = added;
   ++queued_[direction];
-  if (write || write_mode_ || mode_flips_) length_changed();
+  if (write | write_mode_ | mode_flips_) length_changed();
 
   const int32_t open = state_.open_row(bank);
-  if (open >= 0) {
-    Entry*& oldest = open == location.row ? l.hit : l.miss;
-    if (oldest == kNone) {
-      oldest = added;
-      first = true;
-    }
+  if (open == location.row) {
+    first |= l.hit == kNone;
+    if (l.hit == kNone) l.hit = added;
+  } else if (open >= 0 && l.miss == kNone) {
+    l.miss = added;
+    first = true;
   }
   if (first) update_masks(write ? 1 : 0, bank);
   if (write == write_mode_) wake_submitted(location, write, arrival);

@@ -178,7 +178,8 @@ class UnifiedController : public DramController {
   std::vector<BankQueues> banks_;
   std::array<PseudoChannel, kMostPseudoChannels> pseudo_channels_;
   int active_count_ = 0;
-  Ring<int> refreshes_;  // domains whose refresh waits
+  int64_t active_ready_ = kNever;  // the least of the pseudo channels' active_ready
+  Ring<int> refreshes_;            // domains whose refresh waits
   int next_domain_ = 0;
   bool write_mode_ = false;
   bool mode_flips_ = true;  // before the next slot, unless a refresh waits

@@ -66,6 +66,9 @@ UnifiedController::Pick UnifiedController::pick_active(int64_t tick) {
     }
     channel.active_ready = others;
   }
+  active_ready_ = kNever;
+  for (int p = 0; p < state_.shape().pseudo_channels; ++p)
+    active_ready_ = std::min(active_ready_, pseudo_channel(p).active_ready);
   return best;
 }
 
@@ -199,8 +202,8 @@ inline void UnifiedController::unlink_hit(const Entry& e, PseudoChannel& channel
   l.head = l.hit = e.next;  // the oldest hit was the oldest of all
   e.next->previous = kNone;
   --queued_[static_cast<size_t>(direction)];
-  if (e.write || write_mode_ || mode_flips_ || queued_[0] == 0) length_changed();
-  channel.hits[static_cast<size_t>(direction)].place(e.bank & bank_mask_, e.next->order);
+  if (e.write | write_mode_ | mode_flips_ | (queued_[0] == 0)) length_changed();
+  channel.hits[static_cast<size_t>(direction)].advance(e.bank & bank_mask_, e.next->order);
 }
 
 inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
@@ -209,7 +212,7 @@ inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
   const int number = pseudo_channel_of(bank);
   PseudoChannel& channel = pseudo_channel(number);
   const uint64_t bit = bit_of(bank);
-  stats_.row_hits += e.counted ? 0 : 1;
+  stats_.row_hits += static_cast<int64_t>(!e.counted);
   state_.column(bank, write, tick);
   record(write ? DramCommandKind::kWrite : DramCommandKind::kRead, bank, tick, e.row, e.column);
   count_column(write, static_cast<size_t>(number));
@@ -242,7 +245,7 @@ inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
 inline void UnifiedController::column_slot(int64_t tick) {
   const bool hits = refreshes_.empty();
   Entry* next = kNone;
-  if (active_count_ > 0) next = pick_active(tick).entry;
+  if (active_ready_ <= tick) next = pick_active(tick).entry;
   if (next == kNone && hits) next = ready_hit(tick);
   if (next == kNone) [[unlikely]] {
     column_wake_ = std::min(active_wake(), hits ? hit_wake(tick) : kNever);
@@ -276,7 +279,7 @@ void UnifiedController::row_slot(int64_t tick) {
 void UnifiedController::single_slot(int64_t tick) {
   int64_t wake = kNever;
   column_wake_ = row_wake_ = kNever;
-  Pick best = active_count_ > 0 ? pick_active(tick) : Pick{};
+  Pick best = active_ready_ <= tick ? pick_active(tick) : Pick{};
   bool issued = false;
   bool hits = false;
   if (best.bank < 0 && !refreshes_.empty()) {
@@ -361,6 +364,7 @@ void UnifiedController::issue(const Pick& pick, int64_t tick) {
   column_wake_ = std::min(column_wake_, ready);
   int64_t& active_ready = pseudo_channel(pseudo_channel_of(pick.bank)).active_ready;
   active_ready = std::min(active_ready, state_.column_ready(pick.bank, e.write));
+  active_ready_ = std::min(active_ready_, active_ready);
 }
 
 }  // namespace rdusim::sim
