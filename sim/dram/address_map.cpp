@@ -41,6 +41,11 @@ DramAddressMap::DramAddressMap(const DramOrganisation& organisation, const DramM
       words.push_back(word ^ folded(folds, word >> row_shift_));
     }
   }
+  uint64_t turned = 0;
+  for (size_t b = 0; b < steps_.size(); ++b) {
+    turned ^= b < words.size() ? words[b] : 0;
+    steps_[b] = turned;
+  }
   tables_.resize((words.size() + kTableBits - 1) / kTableBits);
   for (size_t b = 0; b < words.size(); ++b) {
     Table& table = tables_[b / kTableBits];

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -27,19 +28,46 @@ class DramAddressMap {
  public:
   DramAddressMap(const DramOrganisation& organisation, const DramMapping& mapping);
 
-  [[nodiscard]] DramLocation decode(uint64_t address) const {
+  [[nodiscard]] DramLocation decode(uint64_t address) const { return unpack(pack(address)); }
+
+  // Decodes addresses that mostly follow each other: a step to the next burst turns over the bits up to the
+  // lowest zero, and the word changes by the XOR of those bits' words.
+  class Walker {
+   public:
+    explicit Walker(const DramAddressMap& map) : map_(map), word_(map.pack(0)) {}
+    [[nodiscard]] DramLocation decode(uint64_t address) {
+      const uint64_t burst = address >> map_.burst_bits_;
+      if (burst == last_ + 1) {
+        word_ ^= map_.steps_[static_cast<size_t>(std::countr_zero(burst))];
+      } else {
+        word_ = map_.pack(address);
+      }
+      last_ = burst;
+      return map_.unpack(word_);
+    }
+
+   private:
+    const DramAddressMap& map_;
+    uint64_t last_ = 0;
+    uint64_t word_;
+  };
+
+ private:
+  [[nodiscard]] uint64_t pack(uint64_t address) const {
     uint64_t packed = 0;
     uint64_t rest = address >> burst_bits_;
     for (const Table& table : tables_) {
       packed ^= table[rest & (kTableSize - 1)];
       rest >>= kTableBits;
     }
+    return packed;
+  }
+  [[nodiscard]] DramLocation unpack(uint64_t packed) const {
     return {static_cast<int32_t>((packed >> channel_shift_) & channel_mask_),
             static_cast<int32_t>((packed >> column_bits_) & bank_mask_),
             static_cast<int32_t>(packed >> row_shift_), static_cast<int32_t>(packed & column_mask_)};
   }
 
- private:
   // 512 words of 8 bytes: tables of a device of up to 2^36 bursts take half of a first-level cache.
   static constexpr int kTableBits = 9;
   static constexpr uint64_t kTableSize = uint64_t{1} << kTableBits;
@@ -52,7 +80,8 @@ class DramAddressMap {
   };
   [[nodiscard]] static uint64_t folded(const std::vector<Fold>& folds, uint64_t row);
 
-  std::vector<Table> tables_;  // of the burst's number, lowest bits first
+  std::vector<Table> tables_;         // of the burst's number, lowest bits first
+  std::array<uint64_t, 64> steps_{};  // [number of the lowest set bit of the burst that follows]
   int burst_bits_ = 0;
   int column_bits_ = 0;
   int channel_shift_ = 0;

@@ -9,10 +9,12 @@ BankQueueController::BankQueueController(const DramSpec& spec)
       bank_capacity_(static_cast<size_t>(spec.controller.bank_queue)),
       staggered_(spec.controller.refresh == "staggered") {
   capacity_ = {static_cast<int>(spec.controller.read_queue), static_cast<int>(spec.controller.write_queue)};
-  queues_[0].reserve(static_cast<size_t>(capacity_[0]));
-  queues_[1].reserve(static_cast<size_t>(capacity_[1]));
   banks_.resize(static_cast<size_t>(state_.shape().banks_per_channel));
-  for (BankQueue& queue : banks_) queue.requests.reserve(bank_capacity_);
+  entries_.resize(static_cast<size_t>(capacity_[0] + capacity_[1]) + banks_.size() * bank_capacity_);
+  for (size_t i = entries_.size(); i > 0; --i) {
+    entries_[i - 1].next = free_;
+    free_ = static_cast<Index>(i - 1);
+  }
   if (spec.controller.refresh != "none") {
     refresh_interval_ = staggered_ ? state_.timing().refi / state_.shape().domains : state_.timing().refi;
     refresh_due_ = refresh_interval_;
@@ -20,27 +22,56 @@ BankQueueController::BankQueueController(const DramSpec& spec)
   find_next_tick();
 }
 
+// --- lists
+
+void BankQueueController::append(Lane& lane, Index index) {
+  Entry& added = entry(index);
+  added.next = kNone;
+  added.previous = lane.tail;
+  (lane.tail == kNone ? lane.head : entry(lane.tail).next) = index;
+  lane.tail = index;
+}
+
+void BankQueueController::unlink(Lane& lane, const Entry& gone) {
+  (gone.previous == kNone ? lane.head : entry(gone.previous).next) = gone.next;
+  (gone.next == kNone ? lane.tail : entry(gone.next).previous) = gone.previous;
+}
+
+bool BankQueueController::holds(const Lane& lane, const DramLocation& like, bool write) const {
+  for (Index i = lane.head; i != kNone; i = entry(i).next) {
+    const Entry& e = entry(i);
+    if (e.write == write && e.row == like.row && e.column == like.column) return true;
+  }
+  return false;
+}
+
 // True if a request of this direction to the same burst waits.
-bool BankQueueController::holds(const Request& like, bool write) const {
-  const auto same = [&](const Request& r) {
-    return r.write == write && r.bank == like.bank && r.row == like.row && r.column == like.column;
-  };
-  const auto& waiting = queues_[write ? 1 : 0];
-  const auto& moved = banks_[static_cast<size_t>(like.bank)].requests;
-  return std::any_of(waiting.begin(), waiting.end(), same) || std::any_of(moved.begin(), moved.end(), same);
+bool BankQueueController::holds(const DramLocation& like, bool write) const {
+  const BankQueue& queue = bank(like.bank);
+  return holds(queue.waiting[write ? 1 : 0], like, write) || holds(queue.requests, like, write);
 }
 
 void BankQueueController::submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) {
-  const Request request{tag, location.bank, location.row, location.column, write, false};
-  const bool same_write = waiting_writes_ > 0 && holds(request, true);
+  const bool same_write = waiting_writes_ > 0 && holds(location, true);
   if (write) post(arrival + 1, tag, true);
   if (same_write) {
     ++(write ? stats_.coalesced_writes : stats_.forwarded_reads);
     if (!write) post(arrival + 1, tag, false);
     return;
   }
-  queues_[write ? 1 : 0].push_back(request);
-  ++queued_[write ? 1 : 0];
+  const Index index = free_;
+  Entry& added = entry(index);
+  free_ = added.next;
+  added = {
+      tag,   next_order_++, location.row, location.column, kNone, kNone, static_cast<int16_t>(location.bank),
+      write, false};
+  const size_t direction = write ? 1 : 0;
+  BankQueue& queue = bank(location.bank);
+  Lane& lane = queue.waiting[direction];
+  if (lane.head == kNone && queue.length < bank_capacity_)
+    movable_[direction].place(location.bank, added.order);
+  append(lane, index);
+  ++queued_[direction];
   if (write) ++waiting_writes_;
   transfer_wake_ = std::min(transfer_wake_, arrival);
   next_tick_ = std::min(next_tick_, arrival);
@@ -69,37 +100,46 @@ void BankQueueController::tick(int64_t tick) {
 // --- from the queues to the banks
 
 bool BankQueueController::transfer(int64_t tick) {
-  std::vector<Request>& writes = queues_[1];
-  if (draining_ == 0 && (queued_[1] >= capacity_[1] || (writes.size() > kIdleDrain && busy_banks_ == 0))) {
-    draining_ = writes.size();
+  if (draining_ == 0 && (queued_[1] >= capacity_[1] || (queued_[1] > kIdleDrain && busy_banks_ == 0))) {
+    draining_ = queued_[1];
   }
-  const auto fits = [&](const Request& r) { return bank(r.bank).requests.size() < bank_capacity_; };
   if (draining_ > 0) {
-    const auto it = std::find_if(writes.begin(), writes.end(), fits);
-    if (it == writes.end()) return false;
-    if (!holds(*it, false)) {
+    const int index = movable_[1].first();
+    if (index == OldestFirst::kEnd) return false;
+    const Entry& oldest = entry(bank(index).waiting[1].head);
+    if (!holds({0, index, oldest.row, oldest.column}, false)) {
       --draining_;
-      move_to_bank(writes, it, tick);
+      move_to_bank(index, 1, tick);
       return true;
     }
     draining_ = 0;  // a read of the old value goes first
   }
-  std::vector<Request>& reads = queues_[0];
-  const auto it = std::find_if(reads.begin(), reads.end(), fits);
-  if (it == reads.end()) return false;
-  move_to_bank(reads, it, tick);
+  const int index = movable_[0].first();
+  if (index == OldestFirst::kEnd) return false;
+  move_to_bank(index, 0, tick);
   return true;
 }
 
-void BankQueueController::move_to_bank(std::vector<Request>& queue, std::vector<Request>::iterator it,
-                                       int64_t tick) {
-  BankQueue& target = bank(it->bank);
-  target.requests.push_back(*it);
-  target.wake = 0;
-  busy_banks_ |= uint64_t{1} << it->bank;
+void BankQueueController::move_to_bank(int index, size_t direction, int64_t tick) {
+  BankQueue& queue = bank(index);
+  Lane& from = queue.waiting[direction];
+  const Index moved = from.head;
+  const Entry& e = entry(moved);
+  unlink(from, e);
+  append(queue.requests, moved);
+  queue.row_hits[direction] += e.row == state_.open_row(index) ? 1 : 0;
+  queue.wake = 0;
+  if (++queue.length == bank_capacity_) {
+    movable_[0].remove(index);
+    movable_[1].remove(index);
+  } else if (from.head == kNone) {
+    movable_[direction].remove(index);
+  } else {
+    movable_[direction].place(index, entry(from.head).order);
+  }
+  busy_banks_ |= uint64_t{1} << index;
   command_wake_ = std::min(command_wake_, tick + 1);
-  --queued_[it->write ? 1 : 0];
-  queue.erase(it);
+  --queued_[direction];
 }
 
 // --- commands
@@ -132,35 +172,50 @@ bool BankQueueController::refresh_command(int64_t tick, int64_t& wake) {
 }
 
 bool BankQueueController::queue_command(int64_t tick, int64_t& wake) {
-  const int count = state_.shape().banks_per_channel;
-  const int refreshing = refreshes_.empty() ? -1 : refreshes_.front();
+  uint64_t busy = busy_banks_;
+  if (!refreshes_.empty()) {
+    const int count = state_.shape().banks_per_domain();
+    const uint64_t banks = count == 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
+    busy &= ~(banks << (refreshes_.front() * count));
+  }
   const int start = next_bank_ + 1;
   // Banks after the one served last, then those from the first on.
-  const uint64_t later = start < 64 ? busy_banks_ & (~uint64_t{0} << start) : 0;
-  for (uint64_t part : {later, busy_banks_ & ~later}) {
+  const uint64_t later = start < 64 ? busy & (~uint64_t{0} << start) : 0;
+  for (uint64_t part : {later, busy & ~later}) {
     for (; part != 0; part &= part - 1) {
       const int index = std::countr_zero(part);
-      if (index >= count || state_.shape().domain_of(index) == refreshing) continue;
+      BankQueue& queue = bank(index);
       Choice choice;
-      if (bank(index).wake <= tick && choose(index, tick, choice)) {
+      if (queue.wake <= tick && choose(index, tick, choice)) {
         next_bank_ = index;
         issue(choice, tick);
         return true;
       }
-      wake = std::min(wake, bank(index).wake);
+      wake = std::min(wake, queue.wake);
     }
   }
   return false;
 }
 
 // A write waits for an older read of its burst.
-bool BankQueueController::waits_for_read(const BankQueue& queue, size_t position) {
-  const Request& request = queue.requests[position];
-  for (size_t i = 0; i < position; ++i) {
-    const Request& older = queue.requests[i];
-    if (!older.write && older.row == request.row && older.column == request.column) return true;
+bool BankQueueController::waits_for_read(const BankQueue& queue, Index write) const {
+  const Entry& late = entry(write);
+  for (Index i = queue.requests.head; i != write; i = entry(i).next) {
+    const Entry& older = entry(i);
+    if (!older.write && older.row == late.row && older.column == late.column) return true;
   }
   return false;
+}
+
+// The oldest request to the open row whose direction may go.
+BankQueueController::Index BankQueueController::first_hit(const BankQueue& queue, int32_t row,
+                                                          const std::array<bool, 2>& ready) const {
+  for (Index i = queue.requests.head; i != kNone; i = entry(i).next) {
+    const Entry& e = entry(i);
+    if (e.row != row || !ready[e.write ? 1 : 0]) continue;
+    if (!e.write || !waits_for_read(queue, i)) return i;
+  }
+  return kNone;
 }
 
 bool BankQueueController::choose(int index, int64_t tick, Choice& choice) {
@@ -169,26 +224,27 @@ bool BankQueueController::choose(int index, int64_t tick, Choice& choice) {
   int64_t wake = kNever;
   if (open < 0) {
     wake = state_.activate_ready(index);
-    choice = {index, 0, DramCommandKind::kActivate};
+    choice = {index, queue.requests.head, DramCommandKind::kActivate};
     queue.wake = wake;
     return wake <= tick;
   }
   // Only the oldest request may close the row, and it comes first.
-  const bool oldest_misses = queue.requests.front().row != open;
-  if (oldest_misses && (queue.hits >= kMostHits || !hit_waits(queue, open))) {
+  const bool oldest_misses = entry(queue.requests.head).row != open;
+  if (oldest_misses && (queue.hits >= kMostHits || (queue.row_hits[0] | queue.row_hits[1]) == 0)) {
     wake = state_.precharge_ready(index);
-    choice = {index, 0, DramCommandKind::kPrecharge};
+    choice = {index, queue.requests.head, DramCommandKind::kPrecharge};
     if (wake <= tick) return true;
   }
-  const std::array<int64_t, 2> ready{state_.column_ready(index, false), state_.column_ready(index, true)};
-  for (size_t i = oldest_misses ? 1 : 0; i < queue.requests.size(); ++i) {
-    const Request& request = queue.requests[i];
-    if (request.row != open) continue;
-    const int64_t at = ready[request.write ? 1 : 0];
-    if (at > tick) {
-      wake = std::min(wake, at);
-    } else if (!request.write || !waits_for_read(queue, i)) {
-      choice = {index, i, request.write ? DramCommandKind::kWrite : DramCommandKind::kRead};
+  std::array<bool, 2> ready{};
+  for (size_t d = 0; d < 2; ++d) {
+    if (queue.row_hits[d] == 0) continue;
+    const int64_t at = state_.column_ready(index, d == 1);
+    ready[d] = at <= tick;
+    if (!ready[d]) wake = std::min(wake, at);
+  }
+  if (ready[0] || ready[1]) {
+    if (const Index hit = first_hit(queue, open, ready); hit != kNone) {
+      choice = {index, hit, entry(hit).write ? DramCommandKind::kWrite : DramCommandKind::kRead};
       return true;
     }
   }
@@ -196,51 +252,56 @@ bool BankQueueController::choose(int index, int64_t tick, Choice& choice) {
   return false;
 }
 
-bool BankQueueController::hit_waits(const BankQueue& queue, int32_t row) {
-  return std::any_of(queue.requests.begin(), queue.requests.end(),
-                     [row](const Request& r) { return r.row == row; });
-}
-
 void BankQueueController::issue_precharge(int index, int64_t tick) {
   state_.precharge(index, tick);
   record(DramCommandKind::kPrecharge, index, tick);
   ++stats_.precharges;
   bank(index).hits = 0;
+  bank(index).row_hits = {};
   bank(index).wake = 0;
 }
 
 void BankQueueController::issue(const Choice& choice, int64_t tick) {
   BankQueue& queue = bank(choice.bank);
-  Request& request = queue.requests[choice.position];
-  const auto count = [&](int64_t& counter) {
-    counter += request.counted ? 0 : 1;
-    request.counted = true;
-  };
   queue.wake = 0;
-  if (choice.kind == DramCommandKind::kPrecharge) {
-    count(stats_.row_conflicts);
-    issue_precharge(choice.bank, tick);
-    return;
-  }
-  if (choice.kind == DramCommandKind::kActivate) {
-    count(stats_.row_misses);
-    state_.activate(choice.bank, request.row, tick);
-    record(choice.kind, choice.bank, tick, request.row);
-    count_activate(choice.bank);
-    return;
-  }
-  count(stats_.row_hits);
+  if (choice.kind == DramCommandKind::kRead || choice.kind == DramCommandKind::kWrite)
+    return issue_column(choice, tick);
+  Entry& oldest = entry(choice.entry);
+  const bool closes = choice.kind == DramCommandKind::kPrecharge;
+  if (!oldest.counted) ++(closes ? stats_.row_conflicts : stats_.row_misses);
+  oldest.counted = true;
+  if (closes) return issue_precharge(choice.bank, tick);
+  state_.activate(choice.bank, oldest.row, tick);
+  record(choice.kind, choice.bank, tick, oldest.row);
+  count_activate(choice.bank);
+  for (Index i = queue.requests.head; i != kNone; i = entry(i).next)
+    queue.row_hits[entry(i).write ? 1 : 0] += entry(i).row == oldest.row ? 1 : 0;
+}
+
+void BankQueueController::issue_column(const Choice& choice, int64_t tick) {
+  BankQueue& queue = bank(choice.bank);
+  Entry& e = entry(choice.entry);
+  stats_.row_hits += e.counted ? 0 : 1;
   ++queue.hits;
-  state_.column(choice.bank, request.write, tick);
-  record(choice.kind, choice.bank, tick, request.row, request.column);
-  count_column(request.write, static_cast<size_t>(state_.shape().pseudo_channel_of(choice.bank)));
-  if (request.write) {
+  --queue.row_hits[e.write ? 1 : 0];
+  state_.column(choice.bank, e.write, tick);
+  record(choice.kind, choice.bank, tick, e.row, e.column);
+  count_column(e.write, static_cast<size_t>(state_.shape().pseudo_channel_of(choice.bank)));
+  if (e.write) {
     --waiting_writes_;
   } else {
-    complete_read(tick + state_.timing().read_latency, request.tag);
+    complete_read(tick + state_.timing().read_latency, e.tag);
   }
-  queue.requests.erase(queue.requests.begin() + static_cast<std::ptrdiff_t>(choice.position));
-  if (queue.requests.empty()) busy_banks_ &= ~(uint64_t{1} << choice.bank);
+  unlink(queue.requests, e);
+  e.next = free_;
+  free_ = choice.entry;
+  if (queue.length-- == bank_capacity_) {
+    for (size_t d = 0; d < 2; ++d) {
+      if (const Index head = queue.waiting[d].head; head != kNone)
+        movable_[d].place(choice.bank, entry(head).order);
+    }
+  }
+  if (queue.length == 0) busy_banks_ &= ~(uint64_t{1} << choice.bank);
 }
 
 }  // namespace rdusim::sim

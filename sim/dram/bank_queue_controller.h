@@ -10,6 +10,10 @@
 // queue is full (or all bank queues are empty and more than eight wait), then all that wait go. These are the
 // rules of DRAMsim3.
 //
+// Every request is in the list of its bank, and the banks that have room are in a list by their oldest
+// waiting request, so a transfer takes the first. A bank knows how many reads and writes of its queue go to
+// the open row, and looks at the queue only when one of them may go.
+//
 // APPROX: reads of one burst that wait at the same time are served one by one, not merged.
 #pragma once
 
@@ -18,6 +22,7 @@
 #include <vector>
 
 #include "sim/dram/controller.h"
+#include "sim/dram/oldest_first.h"
 
 namespace rdusim::sim {
 
@@ -32,51 +37,73 @@ class BankQueueController : public DramController {
   // Accesses to an open row after which a waiting conflict may close it although hits wait.
   static constexpr int kMostHits = 4;
   // With nothing else to do, more writes than these start a drain.
-  static constexpr size_t kIdleDrain = 8;
+  static constexpr int kIdleDrain = 8;
 
-  struct Request {
+  using Index = int16_t;  // of an entry; -1: none
+  static constexpr Index kNone = -1;
+  struct Entry {
     uint64_t tag = 0;
-    int32_t bank = 0;
+    uint64_t order = 0;
     int32_t row = 0;
     int32_t column = 0;
+    Index next = kNone;
+    Index previous = kNone;
+    int16_t bank = 0;
     bool write = false;
     bool counted = false;
   };
+  struct Lane {  // oldest first
+    Index head = kNone;
+    Index tail = kNone;
+  };
   struct BankQueue {
-    std::vector<Request> requests;  // oldest first, at most bank_queue of them
-    int64_t wake = 0;               // no command of it can be ready before
+    Lane requests;                  // the bank's queue
+    std::array<Lane, 2> waiting;    // requests for the bank in the read and in the write queue
+    std::array<int, 2> row_hits{};  // reads and writes of the bank's queue to the open row
+    size_t length = 0;              // of the bank's queue
     int hits = 0;                   // accesses to the open row
+    int64_t wake = 0;               // no command of it can be ready before
   };
   struct Choice {
     int bank = -1;
-    size_t position = 0;
+    Index entry = kNone;
     DramCommandKind kind = DramCommandKind::kRead;
   };
 
   void find_next_tick() { next_tick_ = std::min(std::min(command_wake_, refresh_due_), transfer_wake_); }
   [[nodiscard]] BankQueue& bank(int index) { return banks_[static_cast<size_t>(index)]; }
+  [[nodiscard]] const BankQueue& bank(int index) const { return banks_[static_cast<size_t>(index)]; }
+  [[nodiscard]] Entry& entry(Index index) { return entries_[static_cast<size_t>(index)]; }
+  [[nodiscard]] const Entry& entry(Index index) const { return entries_[static_cast<size_t>(index)]; }
+  void append(Lane& lane, Index index);
+  void unlink(Lane& lane, const Entry& gone);
+  [[nodiscard]] bool holds(const Lane& lane, const DramLocation& like, bool write) const;
+  [[nodiscard]] bool holds(const DramLocation& like, bool write) const;
   bool refresh_command(int64_t tick, int64_t& wake);
   bool queue_command(int64_t tick, int64_t& wake);
   bool choose(int index, int64_t tick, Choice& choice);
-  static bool hit_waits(const BankQueue& queue, int32_t row);
-  static bool waits_for_read(const BankQueue& queue, size_t position);
+  [[nodiscard]] Index first_hit(const BankQueue& queue, int32_t row, const std::array<bool, 2>& ready) const;
+  [[nodiscard]] bool waits_for_read(const BankQueue& queue, Index write) const;
   void issue(const Choice& choice, int64_t tick);
+  void issue_column(const Choice& choice, int64_t tick);
   void issue_precharge(int index, int64_t tick);
   bool transfer(int64_t tick);
-  void move_to_bank(std::vector<Request>& queue, std::vector<Request>::iterator it, int64_t tick);
-  [[nodiscard]] bool holds(const Request& like, bool write) const;
+  void move_to_bank(int index, size_t direction, int64_t tick);
 
   // configuration
   size_t bank_capacity_ = 0;
   int64_t refresh_interval_ = 0;
   bool staggered_ = true;
   // state
-  std::array<std::vector<Request>, 2> queues_;  // read, write; oldest first
+  std::vector<Entry> entries_;
+  Index free_ = kNone;  // entries that are not in use, by their `next`
   std::vector<BankQueue> banks_;
+  std::array<OldestFirst, 2> movable_;  // [read, write queue]: banks with room that a request waits for
+  uint64_t next_order_ = 0;
   uint64_t busy_banks_ = 0;  // banks whose queue is not empty
   int next_bank_ = 0;        // the bank that was served last
-  size_t draining_ = 0;      // writes of the current drain that still wait
-  size_t waiting_writes_ = 0;
+  int draining_ = 0;         // writes of the current drain that still wait
+  int waiting_writes_ = 0;
   Ring<int> refreshes_;  // ranks
   int next_rank_ = 0;
   // earliest ticks at which something can change

@@ -3,16 +3,22 @@
 namespace rdusim::sim {
 
 DramState::DramState(const DramSpec& spec) : timing_(spec), shape_(spec) {
-  banks_.resize(static_cast<size_t>(shape_.banks_per_channel));
-  for (int b = 0; b < shape_.banks_per_channel; ++b) {
-    Bank& bank = banks_[static_cast<size_t>(b)];
-    bank.group = static_cast<uint16_t>(shape_.group_of(b));
-    bank.rank = static_cast<uint16_t>(shape_.rank_of(b));
-    bank.domain = static_cast<uint16_t>(shape_.domain_of(b));
-  }
   groups_.resize(static_cast<size_t>(shape_.banks_per_channel / shape_.banks_per_group));
   ranks_.resize(static_cast<size_t>(shape_.banks_per_channel / shape_.banks_per_rank));
+  const auto siblings = static_cast<size_t>(shape_.ranks);
+  for (size_t r = 0; r < ranks_.size(); ++r) {
+    ranks_[r].pseudo_channel = r / siblings;
+    ranks_[r].sibling = &ranks_[r - r % siblings + (r + 1) % siblings];
+  }
   domains_.resize(static_cast<size_t>(shape_.domains));
+  banks_.resize(static_cast<size_t>(shape_.banks_per_channel));
+  refresh_.resize(banks_.size());
+  for (int b = 0; b < shape_.banks_per_channel; ++b) {
+    Bank& bank = banks_[static_cast<size_t>(b)];
+    bank.group = &groups_[static_cast<size_t>(shape_.group_of(b))];
+    bank.rank = &ranks_[static_cast<size_t>(shape_.rank_of(b))];
+    bank.domain = &domains_[static_cast<size_t>(shape_.domain_of(b))];
+  }
   for (Domain& domain : domains_) domain.window.fill(-kNever);
   column_bus_ = spec.command_bus.style == "single" ? 0 : 1;
   half_cycle_ = spec.command_bus.style == "dual_half_cycle" ? 1 : 0;
@@ -20,14 +26,14 @@ DramState::DramState(const DramSpec& spec) : timing_(spec), shape_(spec) {
 
 void DramState::activate(int bank, int32_t row, int64_t tick) {
   Bank& b = banks_[static_cast<size_t>(bank)];
-  Domain& d = domains_[b.domain];
+  Domain& d = *b.domain;
   b.row = row;
   raise(b.column[0], tick + timing_.act_rd);
   raise(b.column[1], tick + timing_.act_wr);
   raise(b.precharge, tick + timing_.act_pre);
   raise(b.activate, tick + timing_.act_act);
-  raise(b.refresh, tick + timing_.act_ref);
-  raise(groups_[b.group].activate, tick + timing_.rrd_l);
+  raise(refresh_[static_cast<size_t>(bank)], tick + timing_.act_ref);
+  raise(b.group->activate, tick + timing_.rrd_l);
   d.window[d.next & 3] = tick;
   ++d.next;
   raise(d.activate, std::max(tick + timing_.rrd_s, d.window[d.next & 3] + timing_.faw));
@@ -39,10 +45,10 @@ void DramState::activate(int bank, int32_t row, int64_t tick) {
 
 void DramState::precharge(int bank, int64_t tick) {
   Bank& b = banks_[static_cast<size_t>(bank)];
-  Domain& d = domains_[b.domain];
+  Domain& d = *b.domain;
   b.row = -1;
   raise(b.activate, tick + timing_.pre_act);
-  raise(b.refresh, tick + timing_.pre_ref);
+  raise(refresh_[static_cast<size_t>(bank)], tick + timing_.pre_ref);
   raise(d.precharge, tick + timing_.pre_pre);
   raise(d.refresh, tick + timing_.pre_ref);
   bus_[0] = tick + timing_.precharge_ticks;
@@ -54,7 +60,7 @@ void DramState::precharge_all(int domain, int64_t tick) {
   for (int b = domain * count; b < (domain + 1) * count; ++b) {
     Bank& bank = banks_[static_cast<size_t>(b)];
     bank.row = -1;
-    raise(bank.refresh, tick + timing_.pre_ref);
+    raise(refresh_[static_cast<size_t>(b)], tick + timing_.pre_ref);
   }
   raise(d.activate, tick + timing_.pre_act);
   raise(d.precharge, tick + timing_.pre_pre);
@@ -71,9 +77,9 @@ void DramState::refresh(int domain, int64_t tick) {
 
 void DramState::refresh_bank(int bank, int64_t tick) {
   Bank& b = banks_[static_cast<size_t>(bank)];
-  Domain& d = domains_[b.domain];
+  Domain& d = *b.domain;
   raise(b.activate, tick + timing_.refb_act);
-  raise(b.refresh, tick + timing_.refb_act);
+  raise(refresh_[static_cast<size_t>(bank)], tick + timing_.refb_act);
   raise(d.activate, tick + timing_.refb_other);
   raise(d.refresh_bank, tick + timing_.refb_other);
   bus_[0] = tick + timing_.refresh_ticks;

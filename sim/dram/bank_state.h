@@ -35,9 +35,13 @@ struct DramCommand {
   int32_t column = 0;  // read, write
 };
 
+inline constexpr size_t kMostPseudoChannels = 4;  // of a channel
+
 class DramState {
  public:
   explicit DramState(const DramSpec& spec);
+  DramState(const DramState&) = delete;  // banks point to their groups
+  DramState& operator=(const DramState&) = delete;
 
   [[nodiscard]] const DramTiming& timing() const { return timing_; }
   [[nodiscard]] const DramShape& shape() const { return shape_; }
@@ -48,33 +52,34 @@ class DramState {
   [[nodiscard]] int64_t column_ready(int bank, bool write) const {
     const Bank& b = banks_[static_cast<size_t>(bank)];
     const size_t w = write ? 1 : 0;
-    return edge(std::max(std::max(b.column[w], groups_[b.group].column[w]),
-                         std::max(ranks_[b.rank].column[w], bus_[column_bus_])));
+    return edge(
+        std::max(std::max(b.column[w], b.group->column[w]), std::max(b.rank->column[w], bus_[column_bus_])));
   }
   // No column command of this direction goes to the bank's group before.
   [[nodiscard]] int64_t group_column_ready(int bank, bool write) const {
-    return groups_[static_cast<size_t>(shape_.group_of(bank))].column[write ? 1 : 0];
+    return banks_[static_cast<size_t>(bank)].group->column[write ? 1 : 0];
+  }
+  // As column_ready(bank, write) <= tick, if that is known of the bank's group and of the bus and `tick` is
+  // an edge.
+  [[nodiscard]] bool bank_takes_column(int bank, bool write, int64_t tick) const {
+    const Bank& b = banks_[static_cast<size_t>(bank)];
+    const size_t w = write ? 1 : 0;
+    return b.column[w] <= tick && b.rank->column[w] <= tick;
   }
   // No column command of this direction goes to the pseudo channel before.
   [[nodiscard]] int64_t any_column_ready(int pseudo_channel, bool write) const {
-    int64_t earliest = kNever;
-    const int first = pseudo_channel * shape_.ranks;
-    for (int r = first; r < first + shape_.ranks; ++r) {
-      earliest = std::min(earliest, ranks_[static_cast<size_t>(r)].column[write ? 1 : 0]);
-    }
-    return earliest;
+    return any_column_[static_cast<size_t>(pseudo_channel)][write ? 1 : 0];
   }
   [[nodiscard]] int64_t any_activate_ready(int domain) const {
     return edge(std::max(domains_[static_cast<size_t>(domain)].activate, bus_[0]));
   }
   [[nodiscard]] int64_t activate_ready(int bank) const {
     const Bank& b = banks_[static_cast<size_t>(bank)];
-    return edge(std::max(std::max(b.activate, groups_[b.group].activate),
-                         std::max(domains_[b.domain].activate, bus_[0])));
+    return edge(std::max(std::max(b.activate, b.group->activate), std::max(b.domain->activate, bus_[0])));
   }
   [[nodiscard]] int64_t precharge_ready(int bank) const {
     const Bank& b = banks_[static_cast<size_t>(bank)];
-    return std::max(b.precharge, std::max(domains_[b.domain].precharge, bus_[0]));
+    return std::max(b.precharge, std::max(b.domain->precharge, bus_[0]));
   }
   [[nodiscard]] int64_t precharge_all_ready(int domain) const {
     const Domain& d = domains_[static_cast<size_t>(domain)];
@@ -84,8 +89,8 @@ class DramState {
     return edge(std::max(domains_[static_cast<size_t>(domain)].refresh, bus_[0]));
   }
   [[nodiscard]] int64_t refresh_bank_ready(int bank) const {
-    const Bank& b = banks_[static_cast<size_t>(bank)];
-    return edge(std::max(std::max(b.refresh, domains_[b.domain].refresh_bank), bus_[0]));
+    const auto b = static_cast<size_t>(bank);
+    return edge(std::max(std::max(refresh_[b], banks_[b].domain->refresh_bank), bus_[0]));
   }
   [[nodiscard]] int64_t column_bus_free() const { return edge(bus_[column_bus_]); }
   [[nodiscard]] int64_t row_bus_free() const { return bus_[0]; }
@@ -99,13 +104,19 @@ class DramState {
   void column(int bank, bool write, int64_t tick) {
     Bank& b = banks_[static_cast<size_t>(bank)];
     const DramTiming::ColumnGaps& gaps = timing_.column_gaps[write ? 1 : 0];
-    const size_t first = static_cast<size_t>(shape_.pseudo_channel_of(bank) * shape_.ranks);
-    for (size_t r = first; r < first + static_cast<size_t>(shape_.ranks); ++r) {
-      raise(ranks_[r].column, r == b.rank ? gaps.rank : gaps.other_rank, tick);
+    const size_t same = write ? 1 : 0;
+    Rank& rank = *b.rank;
+    follow(rank.column, gaps.rank, same, tick);
+    std::array<int64_t, 2> any = rank.column;
+    for (Rank* other = rank.sibling; other != &rank; other = other->sibling) {
+      raise(other->column[0], tick + gaps.other_rank[0]);
+      raise(other->column[1], tick + gaps.other_rank[1]);
+      any = {std::min(any[0], other->column[0]), std::min(any[1], other->column[1])};
     }
-    raise(groups_[b.group].column, gaps.group, tick);
+    any_column_[rank.pseudo_channel] = any;
+    follow(b.group->column, gaps.group, same, tick);
     raise(b.precharge, tick + gaps.precharge);
-    raise(domains_[b.domain].precharge_all, tick + gaps.precharge);
+    raise(b.domain->precharge_all, tick + gaps.precharge);
     bus_[column_bus_] = tick + timing_.column_ticks;
   }
   void refresh(int domain, int64_t tick);
@@ -113,28 +124,22 @@ class DramState {
 
  private:
   static void raise(int64_t& earliest, int64_t tick) { earliest = std::max(earliest, tick); }
-  static void raise(std::array<int64_t, 2>& earliest, const std::array<int64_t, 2>& gaps, int64_t tick) {
-    raise(earliest[0], tick + gaps[0]);
-    raise(earliest[1], tick + gaps[1]);
+  // After a column command that was ready: nothing held its own direction beyond `tick`.
+  static void follow(std::array<int64_t, 2>& earliest, const std::array<int64_t, 2>& gaps, size_t same,
+                     int64_t tick) {
+    earliest[same] = tick + gaps[same];
+    raise(earliest[1 - same], tick + gaps[1 - same]);
   }
 
   // [0] read, [1] write
-  struct alignas(64) Bank {
-    std::array<int64_t, 2> column{};
-    int64_t activate = 0;
-    int64_t precharge = 0;
-    int64_t refresh = 0;
-    int32_t row = -1;
-    uint16_t group = 0;
-    uint16_t rank = 0;
-    uint16_t domain = 0;
-  };
   struct alignas(32) Group {
     std::array<int64_t, 2> column{};
     int64_t activate = 0;
   };
   struct Rank {
     std::array<int64_t, 2> column{};
+    Rank* sibling = nullptr;  // the next of its pseudo channel, in a circle
+    size_t pseudo_channel = 0;
   };
   struct Domain {
     int64_t activate = 0;
@@ -145,12 +150,25 @@ class DramState {
     std::array<int64_t, 4> window{};  // ticks of the last four activates
     uint32_t next = 0;
   };
+  // A cache line: what a column command asks for, and where its other levels are.
+  struct alignas(64) Bank {
+    std::array<int64_t, 2> column{};
+    int64_t activate = 0;
+    int64_t precharge = 0;
+    Group* group = nullptr;
+    Rank* rank = nullptr;
+    Domain* domain = nullptr;
+    int32_t row = -1;
+  };
 
   DramTiming timing_;
   DramShape shape_;
   std::vector<Bank> banks_;
+  std::vector<int64_t> refresh_;  // [bank]: earliest refresh of the bank alone
   std::vector<Group> groups_;
   std::vector<Rank> ranks_;
+  // [pseudo channel]: the earliest of its ranks
+  std::array<std::array<int64_t, 2>, kMostPseudoChannels> any_column_{};
   std::vector<Domain> domains_;
   std::array<int64_t, 2> bus_{};  // row, column; a single bus uses the first for both
   size_t column_bus_ = 0;

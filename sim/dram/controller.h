@@ -69,12 +69,17 @@ class DramController {
   // --- completions out, earliest first; kNever if none
   [[nodiscard]] int64_t next_completion() const { return next_completion_; }
   DramCompletion pop_completion() {
-    const int64_t slow = first_of(done_);
-    Ring<DramCompletion>& from = first_of(posted_) <= slow && !posted_.empty() ? posted_ : done_;
-    const DramCompletion completion = from.front();
-    from.pop();
-    next_completion_ = std::min(first_of(done_), first_of(posted_));
-    return completion;
+    if (!posted_.empty() && posted_.front().tick <= first_of(done_)) {
+      const DramCompletion completion = posted_.front();
+      posted_.pop();
+      next_completion_ = std::min(first_of(done_), posted_.empty() ? kNever : posted_.front().tick);
+      return completion;
+    }
+    const Read read = done_.front();
+    done_.pop();
+    next_completion_ = first_of(done_);
+    if (!posted_.empty()) next_completion_ = std::min(next_completion_, posted_.front().tick);
+    return {read.tick, read.tag, false};
   }
 
   // Every command from now on is appended to `trace`; null stops.
@@ -98,12 +103,19 @@ class DramController {
   void count_column(bool write, size_t pseudo_channel) {
     ++(write ? stats_.writes : stats_.reads);
     bool& last = last_was_write_[pseudo_channel];
-    stats_.turnarounds += last != write ? 1 : 0;
+    if (last == write) return;
+    ++stats_.turnarounds;
     last = write;
   }
 
-  void complete_read(int64_t tick, uint64_t tag) { complete(done_, {tick, tag, false}); }
-  void post(int64_t tick, uint64_t tag, bool write) { complete(posted_, {tick, tag, write}); }
+  void complete_read(int64_t tick, uint64_t tag) {
+    done_.push({tick, tag});
+    next_completion_ = std::min(next_completion_, tick);
+  }
+  void post(int64_t tick, uint64_t tag, bool write) {
+    posted_.push({tick, tag, write});
+    next_completion_ = std::min(next_completion_, tick);
+  }
   // Data come back in order of issue: no read completes before the one that was issued last.
   [[nodiscard]] int64_t last_read() const { return done_.empty() ? 0 : done_.back().tick; }
 
@@ -115,18 +127,16 @@ class DramController {
   int64_t next_tick_ = kNever;
 
  private:
-  static int64_t first_of(const Ring<DramCompletion>& ring) {
-    return ring.empty() ? kNever : ring.front().tick;
-  }
-  void complete(Ring<DramCompletion>& ring, const DramCompletion& completion) {
-    ring.push(completion);
-    next_completion_ = std::min(next_completion_, completion.tick);
-  }
+  struct Read {
+    int64_t tick = 0;
+    uint64_t tag = 0;
+  };
+  static int64_t first_of(const Ring<Read>& ring) { return ring.empty() ? kNever : ring.front().tick; }
 
-  Ring<DramCompletion> done_;    // reads, in order of issue
+  Ring<Read> done_;              // in order of issue
   Ring<DramCompletion> posted_;  // in order of time
   int64_t next_completion_ = kNever;
-  std::array<bool, 4> last_was_write_{};  // [pseudo channel]
+  std::array<bool, kMostPseudoChannels> last_was_write_{};  // [pseudo channel]
   std::vector<int64_t> bank_activates_;
 };
 

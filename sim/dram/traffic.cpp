@@ -1,6 +1,7 @@
 #include "sim/dram/traffic.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/arch/dram_fields.h"
 #include "base/arch/dram_mapping.h"
@@ -32,14 +33,38 @@ Status check_traffic(const DramSpec& spec, const DramTraffic& traffic) {
   return {};
 }
 
-// Nearest rank; reorders its samples.
-double quantile(std::vector<int32_t>& samples, double share) {
-  if (samples.empty()) return 0;
-  const auto rank = static_cast<size_t>(share * static_cast<double>(samples.size()));
-  const auto at = samples.begin() + static_cast<std::ptrdiff_t>(std::min(rank, samples.size() - 1));
-  std::nth_element(samples.begin(), at, samples.end());
-  return static_cast<double>(*at);
-}
+// Latencies in ticks, counted: all but a few are short, so nothing has to be sorted.
+class LatencyCounts {
+ public:
+  void add(int64_t ticks) {
+    ++total_;
+    if (ticks < kShort) [[likely]] {
+      ++short_[static_cast<size_t>(ticks)];
+    } else {
+      long_.push_back(ticks);
+    }
+  }
+  [[nodiscard]] int64_t total() const { return total_; }
+  // Nearest rank; reorders the long ones.
+  double quantile(double share) {
+    if (total_ == 0) return 0;
+    const auto rank = std::min(static_cast<int64_t>(share * static_cast<double>(total_)), total_ - 1);
+    int64_t below = 0;
+    for (size_t ticks = 0; ticks < short_.size(); ++ticks) {
+      below += short_[ticks];
+      if (below > rank) return static_cast<double>(ticks);
+    }
+    const auto at = long_.begin() + static_cast<std::ptrdiff_t>(rank - below);
+    std::nth_element(long_.begin(), at, long_.end());
+    return static_cast<double>(*at);
+  }
+
+ private:
+  static constexpr int64_t kShort = 4096;
+  int64_t total_ = 0;
+  std::vector<int64_t> short_ = std::vector<int64_t>(kShort);  // [ticks]
+  std::vector<int64_t> long_;
+};
 
 class TrafficRun {
  public:
@@ -47,128 +72,140 @@ class TrafficRun {
   DramResult run();
 
  private:
-  struct Waiting {
-    DramLocation location;
-    uint32_t slot = 0;
-    bool write = false;
-  };
   struct Outstanding {
     int64_t made = 0;      // first tick that could have seen it
     int64_t accepted = 0;  // first tick in which its controller sees it
+    DramLocation location;
+    bool write = false;
   };
   struct Channel {
     std::unique_ptr<DramController> controller;
-    Ring<Waiting> queue;
+    Ring<Outstanding*> queue;  // bursts that wait for the controller
   };
 
-  void make_and_send(int64_t tick);
-  void complete(Channel& channel, int64_t tick);
+  void make(int64_t tick);
+  static void send(Channel& channel, int64_t tick);
+  void complete(DramController& controller, int64_t tick);
   int64_t step();
   void summarise(DramResult& result);
 
   const DramSpec& spec_;
   const DramTraffic& traffic_;
+  const int64_t bursts_;
+  const size_t source_queue_;
   DramAddressMap map_;
+  DramAddressMap::Walker walker_{map_};
   DramTrafficSource source_;
   std::vector<Channel> channels_;
   std::vector<Outstanding> outstanding_;
-  std::vector<uint32_t> free_;
+  std::vector<Outstanding*> free_;
   int64_t made_ = 0;
   int64_t done_ = 0;
-  DramBurst next_;
-  bool has_next_ = false;
-  DramLocation next_location_;
-  int64_t begin_tick_ = -1;  // of the measurement
+  Outstanding* next_ = nullptr;  // the burst that waits for its channel's queue, if one does
+  int64_t begin_tick_ = -1;      // of the measurement
   int64_t begin_done_ = 0;
   int64_t end_tick_ = -1;
   int64_t end_done_ = 0;
-  std::vector<int32_t> latencies_;
+  LatencyCounts latencies_;
   int64_t latency_sum_ = 0;
   int64_t controller_latency_sum_ = 0;
 };
 
 TrafficRun::TrafficRun(const DramSpec& spec, const DramTraffic& traffic, const DramMapping& mapping)
-    : spec_(spec), traffic_(traffic), map_(spec.organisation, mapping), source_(spec, traffic) {
+    : spec_(spec),
+      traffic_(traffic),
+      bursts_(traffic.bursts),
+      source_queue_(static_cast<size_t>(traffic.source_queue)),
+      map_(spec.organisation, mapping),
+      source_(spec, traffic) {
   channels_.resize(static_cast<size_t>(spec.organisation.channels));
   for (Channel& channel : channels_) channel.controller = DramController::make(spec);
   const int64_t window = traffic.window_bytes * spec.organisation.channels / spec.organisation.burst_bytes;
   outstanding_.resize(static_cast<size_t>(std::min(window, traffic.bursts)));
-  for (size_t i = outstanding_.size(); i > 0; --i) free_.push_back(static_cast<uint32_t>(i - 1));
-  latencies_.reserve(static_cast<size_t>(traffic.bursts));
+  for (size_t i = outstanding_.size(); i > 0; --i) free_.push_back(&outstanding_[i - 1]);
 }
 
-// What the source and the channels' queues do between two ticks; `tick` is the first that sees it.
-void TrafficRun::make_and_send(int64_t tick) {
-  while (made_ < traffic_.bursts && !free_.empty()) {
-    if (!has_next_) {
-      next_ = source_.next();
-      next_location_ = map_.decode(next_.address);
-      has_next_ = true;
+// What the source does between two ticks; `tick` is the first that sees it.
+inline void TrafficRun::make(int64_t tick) {
+  while (made_ < bursts_) {
+    Outstanding* next = next_;
+    if (next == nullptr) {
+      if (free_.empty()) break;
+      next = free_.back();
+      free_.pop_back();
+      const DramBurst burst = source_.next();
+      next->location = walker_.decode(burst.address);
+      next->write = burst.write;
     }
-    Channel& channel = channels_[static_cast<size_t>(next_location_.channel)];
-    if (channel.queue.size() >= static_cast<size_t>(traffic_.source_queue)) break;
-    const uint32_t slot = free_.back();
-    free_.pop_back();
-    outstanding_[slot].made = tick;
-    channel.queue.push({next_location_, slot, next_.write});
-    has_next_ = false;
-    ++made_;
-    if (made_ == traffic_.bursts) {
+    Ring<Outstanding*>& queue = channels_[static_cast<size_t>(next->location.channel)].queue;
+    if (queue.size() >= source_queue_) {
+      next_ = next;
+      break;
+    }
+    next_ = nullptr;
+    next->made = tick;
+    queue.push(next);
+    if (++made_ == bursts_) {
       end_tick_ = tick;
       end_done_ = done_;
     }
   }
-  for (Channel& channel : channels_) {
-    while (!channel.queue.empty() && channel.controller->can_accept(channel.queue.front().write)) {
-      const Waiting& head = channel.queue.front();
-      outstanding_[head.slot].accepted = tick;
-      channel.controller->submit(head.location, head.write, tick, head.slot);
-      channel.queue.pop();
-    }
+}
+
+inline void TrafficRun::send(Channel& channel, int64_t tick) {
+  DramController& controller = *channel.controller;
+  while (!channel.queue.empty()) {
+    Outstanding* head = channel.queue.front();
+    if (!controller.can_accept(head->write)) break;
+    head->accepted = tick;
+    controller.submit(head->location, head->write, tick, reinterpret_cast<uintptr_t>(head));
+    channel.queue.pop();
   }
 }
 
-void TrafficRun::complete(Channel& channel, int64_t tick) {
-  while (channel.controller->next_completion() <= tick) {
-    const DramCompletion completion = channel.controller->pop_completion();
-    const auto slot = static_cast<uint32_t>(completion.tag);
+inline void TrafficRun::complete(DramController& controller, int64_t tick) {
+  while (controller.next_completion() <= tick) {
+    const DramCompletion completion = controller.pop_completion();
+    auto* burst = reinterpret_cast<Outstanding*>(completion.tag);
     ++done_;
-    free_.push_back(slot);
-    if (begin_tick_ < 0 && done_ * 5 >= traffic_.bursts) {
+    free_.push_back(burst);
+    if (begin_tick_ < 0 && done_ * 5 >= bursts_) {
       begin_tick_ = tick;
       begin_done_ = done_;
     }
     if (completion.write || begin_tick_ < 0) continue;
-    const int64_t latency = completion.tick - outstanding_[slot].made;
-    latencies_.push_back(static_cast<int32_t>(latency));
+    const int64_t latency = completion.tick - burst->made;
+    latencies_.add(latency);
     latency_sum_ += latency;
-    controller_latency_sum_ += completion.tick - outstanding_[slot].accepted;
+    controller_latency_sum_ += completion.tick - burst->accepted;
   }
 }
 
 // The next tick in which anything happens; what happens in it.
-int64_t TrafficRun::step() {
+inline int64_t TrafficRun::step() {
+  const std::span<Channel> channels(channels_);
   int64_t tick = kNever;
-  for (const Channel& channel : channels_) {
-    tick = std::min(tick, std::min(channel.controller->next_tick(), channel.controller->next_completion()));
+  for (const Channel& channel : channels) {
+    const DramController& controller = *channel.controller;
+    tick = std::min(tick, std::min(controller.next_tick(), controller.next_completion()));
   }
-  RDU_CHECK(tick < kNever, "DRAM traffic stands still with {} of {} bursts done", done_, traffic_.bursts);
-  for (Channel& channel : channels_) {
-    if (channel.controller->next_tick() <= tick) channel.controller->tick(tick);
-    complete(channel, tick);
+  RDU_CHECK(tick < kNever, "DRAM traffic stands still with {} of {} bursts done", done_, bursts_);
+  for (Channel& channel : channels) {
+    DramController& controller = *channel.controller;
+    if (controller.next_tick() <= tick) controller.tick(tick);
+    complete(controller, tick);
   }
   return tick;
 }
 
 DramResult TrafficRun::run() {
   DramResult result;
-  int64_t tick = 0;
-  make_and_send(1);
-  while (done_ < traffic_.bursts) {
-    tick = step();
-    make_and_send(tick + 1);
+  for (int64_t tick = 0;; tick = step()) {
+    result.ticks = tick;
+    if (done_ == bursts_) break;
+    make(tick + 1);
+    for (Channel& channel : channels_) send(channel, tick + 1);
   }
-  result.ticks = tick;
   summarise(result);
   return result;
 }
@@ -210,11 +247,11 @@ void TrafficRun::summarise(DramResult& r) {
                                                        (static_cast<double>(r.measured_ticks) * tick_s)
                                                  : 0;
   r.fraction_of_peak = r.bandwidth_bytes_per_s / spec_.peak_bytes_per_s();
-  const auto reads = static_cast<double>(std::max<size_t>(1, latencies_.size()));
+  const auto reads = static_cast<double>(std::max<int64_t>(1, latencies_.total()));
   r.latency_ns = static_cast<double>(latency_sum_) / reads * spec_.tick_ns();
   r.controller_latency_ns = static_cast<double>(controller_latency_sum_) / reads * spec_.tick_ns();
-  r.latency_p50_ns = quantile(latencies_, 0.5) * spec_.tick_ns();
-  r.latency_p99_ns = quantile(latencies_, 0.99) * spec_.tick_ns();
+  r.latency_p50_ns = latencies_.quantile(0.5) * spec_.tick_ns();
+  r.latency_p99_ns = latencies_.quantile(0.99) * spec_.tick_ns();
   for (const Channel& channel : channels_) add(r.stats, channel.controller->stats());
 
   const DramTiming timing(spec_);

@@ -58,6 +58,8 @@ void DramTrafficSource::next_turn() {
   stream_ = stream_ + 1 == at_.size() ? 0 : stream_ + 1;
   turn_ = stream_;
   left_ = granule_bytes_;
+  if (at_.size() == 1 && pattern_ != DramPattern::kRandom && direction_ != DramDirection::kTwoReadsOneWrite)
+    left_ = UINT64_MAX / burst_bytes_ * burst_bytes_;  // nothing changes from turn to turn
   if (pattern_ == DramPattern::kRandom)
     at_[0] = random_() % (capacity_bytes_ / granule_bytes_) * granule_bytes_;
   third_ = third_ == 2 ? 0 : third_ + 1;

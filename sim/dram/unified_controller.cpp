@@ -37,13 +37,12 @@ UnifiedController::UnifiedController(const DramSpec& spec)
   low_ = static_cast<int>(std::ceil(c.write_low_watermark * static_cast<double>(c.write_queue)));
   high_ = static_cast<int>(std::floor(c.write_high_watermark * static_cast<double>(c.write_queue)));
   const auto banks = static_cast<size_t>(shape.banks_per_channel);
-  for (Side& side : sides_) {
-    side.lanes.resize(banks);
-    side.hit_orders.resize(banks);
-  }
-  active_.assign(banks, kNone);
+  banks_.resize(banks);
   entries_.resize(static_cast<size_t>(capacity_[0] + capacity_[1]) + banks);
-  for (size_t i = entries_.size(); i > 0; --i) free_.push_back(static_cast<Index>(i - 1));
+  for (size_t i = entries_.size(); i > 0; --i) {
+    entries_[i - 1].next = free_;
+    free_ = &entries_[i - 1];
+  }
   if (refresh_ == DramRefresh::kAllBank) refresh_interval_ = state_.timing().refi;
   if (refresh_ == DramRefresh::kStaggered) refresh_interval_ = state_.timing().refi / shape.domains;
   if (refresh_ == DramRefresh::kPerBank) refresh_interval_ = state_.timing().refi_bank;
@@ -53,16 +52,27 @@ UnifiedController::UnifiedController(const DramSpec& spec)
 
 // --- queues
 
-UnifiedController::Index UnifiedController::find_from(Index index, int32_t row, bool equal) const {
-  while (index != kNone && (entry(index).row == row) != equal) index = entry(index).next;
-  return index;
-}
-
-UnifiedController::Index UnifiedController::find_same(int direction, const DramLocation& location) const {
-  for (Index i = lane(direction, location.bank).head; i != kNone; i = entry(i).next) {
-    if (entry(i).row == location.row && entry(i).column == location.column) return i;
+UnifiedController::Entry* UnifiedController::find_same(int direction, const DramLocation& location) const {
+  for (Entry* i = lane(direction, location.bank).head; i != kNone; i = i->next) {
+    if (i->row == location.row && i->column == location.column) return i;
   }
   return kNone;
+}
+
+inline void UnifiedController::wake_submitted(const DramLocation& location, bool write, int64_t arrival) {
+  const int bank = location.bank;
+  const int32_t open = state_.open_row(bank);
+  int64_t ready = 0;
+  if (open == location.row) {
+    // A column command goes out no earlier than its bus is free.
+    if (column_wake_ <= std::max(arrival, state_.column_bus_free())) return;
+    ready = std::max(arrival, state_.column_ready(bank, write));
+    column_wake_ = std::min(column_wake_, ready);
+  } else {
+    ready = std::max(arrival, open < 0 ? state_.activate_ready(bank) : state_.precharge_ready(bank));
+    row_wake_ = std::min(row_wake_, ready);
+  }
+  next_tick_ = std::min(next_tick_, ready);
 }
 
 void UnifiedController::submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) {
@@ -78,56 +88,32 @@ void UnifiedController::submit(const DramLocation& location, bool write, int64_t
     }
     return;
   }
-  const Index index = free_.back();
-  free_.pop_back();
-  Lane& l = sides_[direction].lanes[static_cast<size_t>(bank)];
-  entry(index) = {arrival,         next_order_++, tag,    location.row,
-                  location.column, kNone,         l.tail, static_cast<int16_t>(bank),
-                  write,           false};
+  Entry* const added = free_;
+  free_ = added->next;
+  Lane& l = banks_[static_cast<size_t>(bank)].lanes[direction];
+  *added = {
+      arrival, next_order_++, tag, l.tail, kNone, location.row, location.column, static_cast<int16_t>(bank),
+      write,   false};
   bool first = l.head == kNone;  // of its bank, or of those for the open row or for others
-  (first ? l.head : entry(l.tail).next) = index;
-  l.tail = index;
+  (first ? l.head : l.tail->next) = added;
+  l.tail = added;
   ++queued_[direction];
+  if (write | write_mode_ | mode_flips_) length_changed();
 
   const int32_t open = state_.open_row(bank);
-  if (open >= 0) {
-    Index& oldest = open == location.row ? l.hit : l.miss;
-    if (oldest == kNone) {
-      oldest = index;
-      first = true;
-    }
+  if (open == location.row) {
+    first |= l.hit == kNone;
+    if (l.hit == kNone) l.hit = added;
+  } else if (open >= 0 && l.miss == kNone) {
+    l.miss = added;
+    first = true;
   }
   if (first) update_masks(write ? 1 : 0, bank);
   if (write == write_mode_) wake_submitted(location, write, arrival);
-  if (mode_would_flip()) {
+  if (mode_flips_) {
     mode_wake_ = std::min(mode_wake_, arrival);
     next_tick_ = std::min(next_tick_, arrival);
   }
-}
-
-// A request that is not the first of its kind in its bank waits behind one that has been looked at.
-void UnifiedController::wake_submitted(const DramLocation& location, bool write, int64_t arrival) {
-  const int bank = location.bank;
-  const int32_t open = state_.open_row(bank);
-  int64_t ready = 0;
-  if (open == location.row) {
-    ready = std::max(arrival, state_.column_ready(bank, write));
-    column_wake_ = std::min(column_wake_, ready);
-  } else {
-    ready = std::max(arrival, open < 0 ? state_.activate_ready(bank) : state_.precharge_ready(bank));
-    row_wake_ = std::min(row_wake_, ready);
-  }
-  next_tick_ = std::min(next_tick_, ready);
-}
-
-void UnifiedController::unlink(Index index) {
-  const Entry& e = entry(index);
-  Lane& l = lane(e.write ? 1 : 0, e.bank);
-  if (l.hit == index) l.hit = find_from(e.next, e.row, true);
-  if (l.miss == index) l.miss = find_from(e.next, state_.open_row(e.bank), false);
-  (e.previous == kNone ? l.head : entry(e.previous).next) = e.next;
-  (e.next == kNone ? l.tail : entry(e.next).previous) = e.previous;
-  --queued_[e.write ? 1 : 0];
 }
 
 void UnifiedController::row_changed(int bank) {
@@ -146,33 +132,36 @@ void UnifiedController::update_masks(int bank) {
 }
 
 void UnifiedController::update_masks(int direction, int bank) {
-  const auto channel = static_cast<size_t>(pseudo_channel_of(bank));
+  PseudoChannel& channel = pseudo_channel(pseudo_channel_of(bank));
+  const auto d = static_cast<size_t>(direction);
   const uint64_t bit = bit_of(bank);
   const Lane& l = lane(direction, bank);
-  Side& side = sides_[static_cast<size_t>(direction)];
-  Masks& masks = side.masks[channel];
-  Masks now{masks.hit & ~bit, masks.activate & ~bit, masks.precharge & ~bit, masks.waiting & ~bit};
+  Masks& masks = channel.masks[d];
+  Masks now{masks.activate & ~bit, masks.precharge & ~bit, masks.waiting & ~bit};
+  bool hit = false;
   if (l.head != kNone) {
     now.waiting |= bit;
-    if ((blocked_[channel] & bit) != 0) {
+    if ((channel.blocked & bit) != 0) {
       // its refresh goes first
     } else if (!state_.is_open(bank)) {
       now.activate |= bit;
     } else {
       const bool in_order = scheduling_ == DramScheduling::kFirstCome;
-      if (l.hit != kNone && (!in_order || l.hit == l.head)) {
-        now.hit |= bit;
-        side.hit_orders[static_cast<size_t>(bank)] = entry(l.hit).order;
-      }
-      bool close = l.miss != kNone && active_[static_cast<size_t>(bank)] == kNone;
+      hit = l.hit != kNone && (!in_order || l.hit == l.head);
+      bool close = l.miss != kNone && active(bank) == kNone;
       if (close && in_order) close = l.miss == l.head;
       if (close && scheduling_ == DramScheduling::kRowHitFirst && l.hit != kNone) {
-        close = entry(l.miss).arrival < entry(l.hit).arrival;
+        close = l.miss->arrival < l.hit->arrival;
       }
       if (close) now.precharge |= bit;
     }
   }
   masks = now;
+  if (hit) {
+    channel.hits[d].place(bank & bank_mask_, l.hit->order);
+  } else {
+    channel.hits[d].remove(bank & bank_mask_);
+  }
 }
 
 // --- refresh and direction
@@ -180,7 +169,7 @@ void UnifiedController::update_masks(int direction, int bank) {
 void UnifiedController::refresh_becomes_due(int64_t tick) {
   const int domains = state_.shape().domains;
   if (refresh_ == DramRefresh::kPerBank) {
-    for (int p = 0; p < state_.shape().pseudo_channels; ++p) ++bank_refresh_[static_cast<size_t>(p)].owed;
+    for (int p = 0; p < state_.shape().pseudo_channels; ++p) ++pseudo_channel(p).refresh.owed;
   } else if (refresh_ == DramRefresh::kStaggered) {
     refreshes_.push(next_domain_);
     next_domain_ = (next_domain_ + 1) % domains;
@@ -189,28 +178,6 @@ void UnifiedController::refresh_becomes_due(int64_t tick) {
   }
   refresh_due_ += refresh_interval_;
   row_wake_ = std::min(row_wake_, tick);
-}
-
-void UnifiedController::settle_mode(int64_t tick) {
-  if (!mode_would_flip()) return;
-  write_mode_ = !write_mode_;
-  rescan(tick);
-}
-
-void UnifiedController::tick(int64_t tick) {
-  if (tick >= refresh_due_) refresh_becomes_due(tick);
-  if (refreshes_.empty()) settle_mode(tick);
-  if (single_bus_) {
-    if (std::min(column_wake_, row_wake_) <= tick) single_slot(tick);
-  } else {
-    if (column_wake_ <= tick && state_.edge(tick) == tick) column_slot(tick);
-    if (refreshes_.empty()) settle_mode(tick);
-    if (row_wake_ <= tick) row_slot(tick);
-  }
-  mode_wake_ = refreshes_.empty() && mode_would_flip() ? tick + 1 : kNever;
-  column_wake_ = std::max(column_wake_, tick + 1);
-  row_wake_ = std::max(row_wake_, tick + 1);
-  find_next_tick();
 }
 
 }  // namespace rdusim::sim

@@ -8,7 +8,7 @@ bool UnifiedController::refresh_slot(int64_t tick, int64_t& wake) {
   const int count = state_.shape().banks_per_domain();
   bool open = false;
   for (int bank = domain * count; bank < (domain + 1) * count; ++bank) {
-    if (active_[static_cast<size_t>(bank)] != kNone) return false;  // its column command wakes the slot again
+    if (active(bank) != kNone) return false;  // its column command wakes the slot again
     open = open || state_.is_open(bank);
   }
   const int64_t ready =
@@ -36,8 +36,8 @@ bool UnifiedController::refresh_slot(int64_t tick, int64_t& wake) {
 bool UnifiedController::bank_refresh_slot(int64_t tick, int64_t& wake) {
   const int banks = state_.shape().banks_per_pseudo_channel;
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    BankRefresh& refresh = bank_refresh_[static_cast<size_t>(p)];
-    uint64_t& blocked = blocked_[static_cast<size_t>(p)];
+    BankRefresh& refresh = pseudo_channel(p).refresh;
+    uint64_t& blocked = pseudo_channel(p).blocked;
     if (refresh.bank < 0 && refresh.owed > 0) {
       refresh.bank = p * banks + refresh.next;
       refresh.next = (refresh.next + 1) % banks;
@@ -45,7 +45,7 @@ bool UnifiedController::bank_refresh_slot(int64_t tick, int64_t& wake) {
       update_masks(refresh.bank);
     }
     const int bank = refresh.bank;
-    if (bank < 0 || active_[static_cast<size_t>(bank)] != kNone) continue;
+    if (bank < 0 || active(bank) != kNone) continue;
     const bool open = state_.is_open(bank);
     const int64_t ready =
         open ? state_.precharge_ready(bank) : state_.edge(std::max(tick, state_.refresh_bank_ready(bank)));

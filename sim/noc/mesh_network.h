@@ -165,6 +165,10 @@ class MeshNetwork {
   template <unsigned V>
   void evaluate(uint32_t number);
   template <unsigned V>
+  void evaluate_lone_packet(Router& router, uint32_t number);
+  template <unsigned V>
+  void win_switch(Router& router, unsigned input, unsigned port);
+  template <unsigned V>
   unsigned allocate_vcs(Router& router, uint32_t number, VcGrant* grants);
   template <unsigned V>
   [[nodiscard]] uint64_t speculating(const Router& router) const;

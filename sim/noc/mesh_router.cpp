@@ -23,9 +23,45 @@ bool MeshNetwork::can_act(const Router& router) const {
   return false;
 }
 
+// What the switch allocator does where only one input VC bids, for one output.
+template <unsigned V>
+void MeshNetwork::win_switch(Router& router, unsigned input, unsigned port) {
+  const unsigned from = input / vcs<V>();
+  router.output_pointer[port] = round_robin_next(from, kPorts);
+  router.input_pointer[from] = round_robin_next(port, kPorts);
+  router.vc_pointer[from] = round_robin_next(input - from * vcs<V>(), vcs<V>());
+}
+
+// evaluate() where one packet waits for a VC and nothing else can move: most visits at low load.
+template <unsigned V>
+void MeshNetwork::evaluate_lone_packet(Router& router, uint32_t number) {
+  const unsigned port = lowest_bit(router.waited_ports);
+  const unsigned input = lowest_bit(router.waiting[port]);
+  const uint64_t free = free_vcs<V>(router, port);
+  if (free == 0) return;
+  const uint32_t base = number * kPorts * vcs<V>();
+  InputVc& in = inputs_[base + input];
+  const unsigned output = round_robin_pick(free, in.pointer);
+  outputs_[base + output].pointer = round_robin_next(input, kPorts * vcs<V>());
+  in.pointer = round_robin_next(output, kPorts * vcs<V>());
+  const bool bids = spec_.speculative && (free & router.has_credit) != 0;
+  if (bids) win_switch<V>(router, input, port);
+  commit_vc<V>(router, number, input, output);
+  if (bids && router.ready != 0) traverse<V>(router, number, input / vcs<V>(), input % vcs<V>());
+}
+
 template <unsigned V>
 void MeshNetwork::evaluate(uint32_t number) {
   Router& router = routers_[number];
+  if (router.ready == 0) {
+    if (router.waited_ports == 0) return;
+    if (single(router.waited_ports) && single(router.waiting[lowest_bit(router.waited_ports)]))
+      return evaluate_lone_packet<V>(router, number);
+  } else if (single(router.ready) && router.waited_ports == 0) {
+    const unsigned input = lowest_bit(router.ready);
+    win_switch<V>(router, input, inputs_[number * kPorts * vcs<V>() + input].out_port);
+    return traverse<V>(router, number, input / vcs<V>(), input % vcs<V>());
+  }
   VcGrant vc_grants[64];
   SwitchGrant switch_grants[kPorts];
   const uint64_t speculative = spec_.speculative ? speculating<V>(router) : 0;
