@@ -248,6 +248,10 @@ TEST_F(CliServe, PlanKnowsFlows) {
   const CommandRun never = plan("--most-nodes 2 --objective 'p95 e2e < 1 us'");
   EXPECT_EQ(never.code, 1) << never.err;
   EXPECT_TRUE(never.json()["nodes"].is_null());
+  scratch_.write("flows.yaml", plain + "serving: {groups: [4, 4]}\n");
+  const CommandRun groups = plan("--objective 'p95 e2e < 0.1 s'");
+  EXPECT_EQ(groups.code, 2);
+  EXPECT_NE(groups.err.find("divides the sockets into groups"), std::string::npos) << groups.err;
 }
 
 // Every Samba-1 flow, 54 experts of many shapes: compiling them takes seconds.
