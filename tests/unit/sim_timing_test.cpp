@@ -109,6 +109,11 @@ TEST(SimTiming, AHeldTokenIsReadAgainForEveryFiring) {
   const RunResult r = timed(held(40, 1), exact_node());
   EXPECT_EQ(r.sections[0].units[2].busy_cycles, 40 * 64);  // waiting for operands is not work
   EXPECT_GE(r.sections[0].units[2].starved_cycles, 40 * 64);
+  for (const Fidelity fidelity : {Fidelity::kEvent, Fidelity::kAnalytic}) {
+    const std::string name = r.sections[0].units[2].name;
+    EXPECT_EQ(timed(held(40, 1), exact_node(), fidelity).sections[0].bound_by, "PMU reads of " + name);
+    EXPECT_EQ(timed(held(40, 8), exact_node(), fidelity).sections[0].bound_by, "unit " + name);
+  }
   // The way of a token read again is on the wire again.
   const auto hops = [&](Program p) {
     for (Channel& channel : p.sections[0].channels) channel.latency_cycles = 4;
