@@ -17,8 +17,9 @@ struct Bound {
 };
 
 // The longest first.
-std::array<Bound, 3> bounds_of(const SectionTraffic& traffic) {
-  std::array<Bound, 3> bounds = {Bound{"compute", "PCUs", traffic.stage_cycles},
+std::array<Bound, 4> bounds_of(const SectionTraffic& traffic) {
+  std::array<Bound, 4> bounds = {Bound{"compute", "PCUs", traffic.work_cycles},
+                                 Bound{"pmu reads", "PMUs that hold operands", traffic.read_cycles},
                                  Bound{"hbm", "HBM bandwidth", traffic.stream_cycles},
                                  Bound{"mesh", "link bandwidth of the mesh", traffic.mesh_cycles}};
   std::stable_sort(bounds.begin(), bounds.end(),
@@ -69,7 +70,8 @@ SectionExplanation explain_section(const Compilation& compilation, size_t s) {
     out.runs += launch.iterations;
   }
   count_units(section, traffic, chip.pcu, out);
-  out.stage_cycles = traffic.stage_cycles;
+  out.stage_cycles = traffic.work_cycles;
+  out.read_cycles = traffic.read_cycles;
   out.hbm_cycles = traffic.stream_cycles;
   out.mesh_cycles = traffic.mesh_cycles;
   out.bound_by = bounds_of(traffic)[0].name;

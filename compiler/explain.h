@@ -17,10 +17,11 @@ struct SectionExplanation {
   int64_t runs = 0;
   int64_t pcus = 0;
   int64_t pmus = 0;
-  int64_t stage_cycles = 0;  // the slowest stage
+  int64_t stage_cycles = 0;  // the passes of the slowest stage
+  int64_t read_cycles = 0;   // the slowest reading of operands from PMUs, held tokens for each firing again
   int64_t hbm_cycles = 0;    // all that its streams move, at the rate HBM achieves
   int64_t mesh_cycles = 0;   // the fullest link of the mesh
-  std::string bound_by;      // "compute", "hbm", "mesh"
+  std::string bound_by;      // "compute", "pmu reads", "hbm", "mesh"
   int64_t gemm_pcus = 0;
   double gemm_of_peak = 0;   // what its GEMM stages' PCUs reach of their peak while that bound holds
   double hbm_of_stream = 0;  // what its streams take of what HBM achieves while that bound holds

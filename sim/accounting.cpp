@@ -24,15 +24,17 @@ std::string bound_by(const Section& section, const SectionOutcome& outcome) {
   if (exceeds(outcome.ddr_busy_cycles, outcome.cycles, kSaturated)) return "ddr";
   if (exceeds(outcome.link_busy_cycles, outcome.cycles, kSaturated)) return "link";
   const std::vector<UnitCounters>& counters = outcome.counters[0];
+  const auto occupied = [&](size_t u) { return counters[u].busy + counters[u].work.reading_cycles; };
   size_t busiest = section.units.size();
   for (size_t u = 0; u < section.units.size(); ++u) {
     if (section.units[u].stream || section.units[u].exchange) continue;
-    if (busiest == section.units.size() || counters[u].busy > counters[busiest].busy) busiest = u;
+    if (busiest == section.units.size() || occupied(u) > occupied(busiest)) busiest = u;
   }
-  if (busiest < section.units.size() && exceeds(counters[busiest].busy, outcome.cycles, kDominant)) {
-    return "unit " + section.units[busiest].name;
-  }
-  return "latency";
+  if (busiest == section.units.size() || !exceeds(occupied(busiest), outcome.cycles, kDominant))
+    return "latency";
+  // Where both take nearly as long, more ports alone would not help.
+  const bool works = exceeds(counters[busiest].busy, occupied(busiest), kSaturated);
+  return (works ? "unit " : "PMU reads of ") + section.units[busiest].name;
 }
 
 Accounting::Accounting(const Program& program, const NodeSpec& node, const StackSpec& stack,
@@ -58,6 +60,7 @@ size_t Accounting::add_section(const Section& section, const SectionOutcome& out
   result.bound_by = bound_by(section, outcome);
   result.bytes = outcome.bytes[0];
   result.rdn_byte_hops = outcome.rdn_byte_hops[0];
+  result.flits = outcome.flits;
   for (const Channel& c : section.channels) result.pmus += c.pmus;
   for (size_t u = 0; u < section.units.size(); ++u) {
     const Unit& unit = section.units[u];

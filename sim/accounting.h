@@ -48,8 +48,9 @@ class Accounting {
   RunResult result_;
 };
 
-// "hbm", "ddr" or "link" if that is busy over 90 % of the time; else the busiest unit if it works half of the
-// time; else "latency".
+// "hbm", "ddr" or "link" if that is busy over 90 % of the time; else the busiest unit if it works, or reads
+// its operands, half of the time: "unit NAME", or "PMU reads of NAME" where its passes would take less than
+// 90 % of what reading does; else "latency".
 std::string bound_by(const Section& section, const SectionOutcome& outcome);
 
 }  // namespace rdusim::sim

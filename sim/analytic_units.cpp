@@ -42,6 +42,7 @@ class WorkMean {
       operands_[c] += firings * static_cast<double>(work.operand_bytes[c]);
       reread_[c] += firings * static_cast<double>(work.reread_byte_hops[c]);
     }
+    reading_ += firings * static_cast<double>(work.reading_cycles);
   }
   [[nodiscard]] FiringWork rounded() const {
     FiringWork work;
@@ -50,6 +51,7 @@ class WorkMean {
       work.operand_bytes[c] = std::llround(operands_[c]);
       work.reread_byte_hops[c] = std::llround(reread_[c]);
     }
+    work.reading_cycles = std::llround(reading_);
     return work;
   }
 
@@ -57,6 +59,7 @@ class WorkMean {
   std::array<double, kWorkKindCount> operations_{};
   std::array<double, kCauseCount> operands_{};
   std::array<double, kCauseCount> reread_{};
+  double reading_ = 0;
 };
 
 }  // namespace

@@ -81,7 +81,7 @@ FiringCycles ComputeUnit::cycles(FiringActivity activity, int64_t firing) {
       extents_[i] = inputs_[i].held ? inputs_[i].tile.extent : Extent{-1, -1, 0, 0};
     auto computed = cost_.compute(activity, firing, extents_);
     if (!computed.ok()) fail(computed.take_error());
-    cost_.count(cost_.work_of(activity, extents_));
+    cost_.count(cost_.work_of(activity, extents_, *computed));
     evaluate_body(activity, firing);
     extents_.resize(inputs_.size());
     return *computed;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/program/operand_reads.h"
+#include "base/program/pmu_access.h"
 #include "base/program/service.h"
 #include "base/program/topology.h"
 #include "sim/section_outcome.h"
@@ -64,6 +65,7 @@ void FiringWork::add(const FiringWork& other, int64_t times) {
     operand_bytes[c] += times * other.operand_bytes[c];
     reread_byte_hops[c] += times * other.reread_byte_hops[c];
   }
+  reading_cycles += times * other.reading_cycles;
 }
 
 FiringCost::FiringCost(const Section& section, const Unit& unit, const ChipSpec& chip,
@@ -162,7 +164,7 @@ Status FiringCost::add(const std::vector<Extent>& inputs, FiringActivity activit
   for (const OutputPort& port : unit_.outputs) {
     entry.sources.push_back(need[port.source] ? registers_[port.source] : Extent{});
   }
-  entry.work = work_of(activity, registers_);
+  entry.work = work_of(activity, registers_, entry.cycles);
   kinds_.push_back({activity, phase, 0, 0, std::move(entry)});
   table_[place] = static_cast<uint32_t>(kinds_.size());
   for (const Extent& e : inputs) {
@@ -183,9 +185,11 @@ Result<FiringCycles> FiringCost::compute(FiringActivity activity, int64_t firing
 }
 
 // A buffer hands its tokens on in the PMUs where they lie: whoever reads them counts that.
-FiringWork FiringCost::work_of(FiringActivity activity, std::span<const Extent> registers) {
+FiringWork FiringCost::work_of(FiringActivity activity, std::span<const Extent> registers,
+                               const FiringCycles& cycles) {
   FiringWork work;
   if (unit_.kind == UnitKind::kBuffer) return work;
+  work.reading_cycles = cycles.occupancy_cycles() - cycles.service_cycles;
   if (operand_.empty()) operand_ = operand_widths(section_, unit_);
   const std::vector<bool>& need = needed(activity.outputs_active);
   const size_t inputs = unit_.inputs.size();
@@ -217,11 +221,22 @@ FiringWork FiringCost::total() const {
 }
 
 int64_t FiringCost::moved_bytes_service(FiringActivity activity, const std::vector<Extent>& registers) const {
+  // Streamed tokens follow each other without gaps; others begin lines of their own.
   int64_t written = 0;
   int64_t read = 0;
+  int64_t write_cycles = 0;
+  int64_t read_cycles = 0;
+  const bool turned = std::any_of(unit_.outputs.begin(), unit_.outputs.end(), [&](const OutputPort& port) {
+    return pmu_access(unit_, port.source) == PmuAccess::kColumns;
+  });
   for (size_t i = 0; i < unit_.inputs.size(); ++i) {
     if ((activity.inputs_taken >> i & 1U) == 0) continue;
-    written += registers[i].elements() * dtype_bytes(section_.channels[unit_.inputs[i].channel.value].dtype);
+    const int64_t width = dtype_bytes(section_.channels[unit_.inputs[i].channel.value].dtype);
+    if (turned) {
+      write_cycles += pmu_write_cycles(chip_.pmu, unit_.pmus, PmuAccess::kColumns, registers[i], width);
+    } else {
+      written += registers[i].elements() * width;
+    }
   }
   for (size_t o = 0; o < unit_.outputs.size(); ++o) {
     const OutputPort& port = unit_.outputs[o];
@@ -229,9 +244,18 @@ int64_t FiringCost::moved_bytes_service(FiringActivity activity, const std::vect
     // Tokens that stay until a compute unit reads them cost nothing yet.
     if (operand_rates_[port.channels[0].value] > 0 && section_.channels[port.channels[0].value].pmus == 0)
       continue;
-    read += registers[port.source].elements() * dtype_bytes(section_.channels[port.channels[0].value].dtype);
+    const int64_t width = dtype_bytes(section_.channels[port.channels[0].value].dtype);
+    const PmuAccess access = pmu_access(unit_, port.source);
+    if (access == PmuAccess::kStream) {
+      read += registers[port.source].elements() * width;
+    } else {
+      read_cycles += pmu_read_cycles(chip_.pmu, unit_.pmus, access, registers[port.source], width);
+    }
   }
-  return buffer_service(chip_.pmu, unit_.pmus, written, read);
+  const auto streamed = [&](int64_t bytes) {
+    return pmu_read_cycles(chip_.pmu, unit_.pmus, PmuAccess::kStream, {1, bytes, 0, 0}, 1);
+  };
+  return std::max({int64_t{1}, write_cycles + streamed(written), read_cycles + streamed(read)});
 }
 
 }  // namespace rdusim::sim

@@ -31,6 +31,7 @@ struct FiringWork {
   WorkCounts operations{};
   CauseCounts operand_bytes{};     // of held tokens, once a firing that needs them, by what brought them
   CauseCounts reread_byte_hops{};  // over the RDN, for firings after the one that took the token
+  int64_t reading_cycles = 0;      // that reading the operands takes beyond the passes
   void add(const FiringWork& other, int64_t times);
 };
 
@@ -51,8 +52,8 @@ class FiringCost {
   Result<const Entry*> at(const std::vector<Extent>& inputs, FiringActivity activity, int64_t firing);
   // The same without memory, with coordinates, not counted: extents of all registers are left in `registers`.
   Result<FiringCycles> compute(FiringActivity activity, int64_t firing, std::vector<Extent>& registers);
-  // Of a firing whose registers compute() has filled.
-  FiringWork work_of(FiringActivity activity, std::span<const Extent> registers);
+  // Of a firing whose registers compute() has filled, with what that returned.
+  FiringWork work_of(FiringActivity activity, std::span<const Extent> registers, const FiringCycles& cycles);
   void count(const FiringWork& work) { folded_.add(work, 1); }
   // Of all firings counted so far.
   [[nodiscard]] FiringWork total() const;

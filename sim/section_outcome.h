@@ -24,6 +24,7 @@ struct SectionOutcome {
   std::vector<std::vector<UnitCounters>> counters;  // [socket][unit]
   std::vector<ByteCounts> bytes;                    // [socket]
   std::vector<CauseCounts> rdn_byte_hops;           // [socket]
+  FlitCounts flits;                                 // cycle fidelity, socket 0
   int64_t hbm_busy_cycles = 0;                      // of socket 0's shared resources
   int64_t ddr_busy_cycles = 0;
   int64_t link_busy_cycles = 0;

@@ -145,7 +145,7 @@ Result<FiringCost::Entry> TokenShapes::trace(size_t unit, int64_t number) {
   }
   FiringCost::Entry entry;
   RDU_ASSIGN(entry.cycles, costs_[unit].compute(activity, number, registers));
-  entry.work = costs_[unit].work_of(activity, registers);
+  entry.work = costs_[unit].work_of(activity, registers, entry.cycles);
   const std::vector<bool>& needed = costs_[unit].needed(activity.outputs_active);
   for (const OutputPort& port : x.outputs) {
     const Extent& source = registers[port.source];

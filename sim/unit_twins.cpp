@@ -4,6 +4,7 @@
 
 #include "base/program/service.h"
 #include "sim/pcu/pcu_model.h"
+#include "sim/pmu/characterize.h"
 #include "sim/pmu/pmu_workload.h"
 
 namespace rdusim::sim {
@@ -112,14 +113,22 @@ std::vector<PcuCase> pcu_cases() {
 }
 
 std::vector<PmuCase> pmu_cases() {
+  constexpr PmuAccess kStream = PmuAccess::kStream;
+  constexpr PmuAccess kColumns = PmuAccess::kColumns;
+  constexpr PmuAccess kGather = PmuAccess::kGather;
   return {
-      {"stream 32x4096 (hidden state)", 32, 4096, 2, 1, false},
-      {"stream 64x4096 (weights), 8 PMUs", 64, 4096, 2, 8, false},
-      {"stream 32x40 (rows that end inside a line)", 32, 40, 2, 1, false},
-      {"stream 1x512 (one row)", 1, 512, 2, 1, false},
-      {"stream 128x128 of 32 bits", 128, 128, 4, 1, false},
-      {"transpose 128x128", 128, 128, 2, 1, true},
-      {"transpose 64x512, 2 PMUs", 64, 512, 2, 2, true},
+      {"stream 32x4096 (hidden state)", 32, 4096, 2, 1, kStream},
+      {"stream 64x4096 (weights), 8 PMUs", 64, 4096, 2, 8, kStream},
+      {"stream 32x40 (rows that end inside a line)", 32, 40, 2, 1, kStream},
+      {"stream 1x512 (one row)", 1, 512, 2, 1, kStream},
+      {"stream 128x128 of 32 bits", 128, 128, 4, 1, kStream},
+      {"transpose 128x128", 128, 128, 2, 1, kColumns},
+      {"transpose 64x512, 2 PMUs", 64, 512, 2, 2, kColumns},
+      {"transpose 4x512 (columns shorter than a vector)", 4, 512, 2, 1, kColumns},
+      {"transpose 40x100, 3 PMUs (ragged)", 40, 100, 2, 3, kColumns},
+      {"gather 4096 rows of 2 B", 4096, 1, 2, 1, kGather},
+      {"gather 4096 rows of 16 B", 4096, 8, 2, 1, kGather},
+      {"gather 4096 rows of 256 B", 4096, 128, 2, 1, kGather},
   };
 }
 
@@ -143,17 +152,33 @@ Result<TwinRow> compare_pcu(const PcuCase& c, const ChipSpec& chip, int64_t firi
 
 Result<TwinRow> compare_pmu(const PmuCase& c, const ChipSpec& chip) {
   RDU_ASSIGN(const PmuGeometry geometry, pmu_geometry(chip.pmu, {}));
+  const bool columns = c.access == PmuAccess::kColumns;
   PmuWorkload w;
-  w.walk = c.transposed ? Walk::kColumn : Walk::kStream;
-  w.striping = c.transposed ? Striping::kDiagonal : Striping::kLinear;
+  w.format = c.element_bytes == 4 ? NumberFormat::kFp32 : NumberFormat::kBf16;
   w.rows = c.rows;
   w.cols = c.cols;
-  w.format = c.element_bytes == 4 ? NumberFormat::kFp32 : NumberFormat::kBf16;
   w.pmus = c.pmus;
   w.buffers = 2;
+  int64_t written = pmu_write_cycles(chip.pmu, c.pmus, c.access, {c.rows, c.cols, 0, 0}, c.element_bytes);
+  Extent leaves{c.rows, c.cols, 0, 0};
+  if (columns) {  // each PMU has a range of columns; the one with most is simulated
+    w.walk = Walk::kColumn;
+    w.striping = Striping::kDiagonal;
+    w.cols = (c.cols + c.pmus - 1) / c.pmus;
+    w.pmus = 1;
+    leaves = {c.cols, c.rows, 0, 0};
+  } else if (c.access == PmuAccess::kGather) {
+    w.walk = Walk::kGather;
+    w.rows = kGatheredMatrixRows;
+    w.gathered_rows = c.rows;
+    w.buffers = 1;
+    written = 0;
+  } else {
+    w.walk = Walk::kStream;
+  }
   RDU_ASSIGN(const PmuResult result, run_pmu_workload(geometry, w));
-  const int64_t bytes = c.rows * c.cols * c.element_bytes;
-  return TwinRow{"pmu", c.name, 1, buffer_service(chip.pmu, c.pmus, bytes, bytes), result.cycles};
+  const int64_t read = pmu_read_cycles(chip.pmu, c.pmus, c.access, leaves, c.element_bytes);
+  return TwinRow{"pmu", c.name, 1, std::max(written, read), result.cycles};
 }
 
 Result<std::vector<TwinRow>> unit_twins(const ChipSpec& chip) {

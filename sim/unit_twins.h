@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/arch/chip.h"
+#include "base/program/pmu_access.h"
 #include "base/program/program.h"
 #include "base/program/tile.h"
 #include "base/result.h"
@@ -22,14 +23,14 @@ struct PcuCase {
   std::vector<Extent> inputs;
 };
 
-// One token through a PMU buffer: written row by row, read in a pattern, by different ports at once.
+// One token through a PMU buffer: written, and read in a pattern, by different ports at once.
 struct PmuCase {
   std::string name;
   int64_t rows = 1;
   int64_t cols = 1;
   int64_t element_bytes = 2;
   int64_t pmus = 1;
-  bool transposed = false;  // diagonally striped, read by column
+  PmuAccess access = PmuAccess::kStream;  // of a gather: rows x cols are what is picked, of 1024 rows
 };
 
 struct TwinRow {

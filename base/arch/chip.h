@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/arch/memory_service.h"
+#include "base/arch/pmu_service.h"
 
 namespace rdusim {
 
@@ -24,7 +25,9 @@ struct PmuSpec {
   int64_t count = 0;
   int64_t capacity_bytes = 0;
   int64_t banks = 0;
-  int64_t port_bytes_per_cycle = 0;  // each of one read and one write port
+  int64_t port_bytes_per_cycle = 0;   // each of one read and one write port
+  std::string service_name = "none";  // a table of configs/service/; none: gathers at the port's rate
+  std::shared_ptr<const PmuService> service{};  // what service_name names, once loaded
 };
 
 struct RdnSpec {

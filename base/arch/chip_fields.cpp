@@ -45,7 +45,10 @@ const Fields<PmuSpec>& pmu_fields() {
                    "of one PMU")
           .integer("banks", &PmuSpec::banks, {1, 4096}, "banks", "of one PMU")
           .integer("port_bytes_per_cycle", &PmuSpec::port_bytes_per_cycle, kBytesPerCycle, "bytes/cycle",
-                   "each of one read and one write port");
+                   "each of one read and one write port")
+          .text("service", &PmuSpec::service_name,
+                "table of configs/service/; none: gathers at the port's rate")
+          .optional();
   return fields;
 }
 

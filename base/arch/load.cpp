@@ -10,6 +10,7 @@
 
 #include "base/arch/chip_fields.h"
 #include "base/arch/memory_service_fields.h"
+#include "base/arch/pmu_service_fields.h"
 #include "base/io/document_scalars.h"
 #include "base/io/file.h"
 
@@ -81,6 +82,10 @@ Result<ChipSpec> load_chip(ConfigContext& context, const std::string& path) {
     if (memory->service_name == "none") continue;
     RDU_ASSIGN(MemoryService service, load_memory_service(context, memory->service_name));
     memory->service = std::make_shared<const MemoryService>(std::move(service));
+  }
+  if (chip.pmu.service_name != "none") {
+    RDU_ASSIGN(PmuService service, load_pmu_service(context, chip.pmu.service_name, chip.pmu));
+    chip.pmu.service = std::make_shared<const PmuService>(std::move(service));
   }
   return chip;
 }

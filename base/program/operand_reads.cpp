@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/program/pmu_access.h"
+
 namespace rdusim {
 
 namespace {
@@ -17,14 +19,27 @@ bool is_slice(TileOpKind kind) {
 
 }  // namespace
 
+VectorShare vector_share(const Section& section, const Unit& buffer, const OutputPort& port,
+                         ChannelId channel, const PmuSpec& pmu) {
+  const Channel& spec = section.channels[channel.value];
+  const PmuAccess access = pmu_access(buffer, port.source);
+  if (access == PmuAccess::kStream || spec.token_bytes() == 0) return {};
+  const int64_t cycles =
+      pmu_read_cycles(pmu, buffer.pmus, access, {spec.rows, spec.cols, 0, 0}, dtype_bytes(spec.dtype));
+  return {spec.token_bytes(), cycles * std::max<int64_t>(1, buffer.pmus) * pmu.port_bytes_per_cycle};
+}
+
 std::vector<int64_t> operand_rates(const Section& section, const ChipSpec& chip) {
   std::vector<int64_t> pmus;  // that hold the channel's tokens
+  std::vector<VectorShare> shares(section.channels.size());
   for (const Channel& channel : section.channels) pmus.push_back(channel.pmus);
   for (const Unit& unit : section.units) {
     if (unit.kind != UnitKind::kBuffer) continue;
     for (const OutputPort& port : unit.outputs) {
       for (const ChannelId c : port.channels) {
-        if (pmus[c.value] == 0) pmus[c.value] = unit.pmus;
+        if (pmus[c.value] != 0) continue;
+        pmus[c.value] = unit.pmus;
+        shares[c.value] = vector_share(section, unit, port, c, chip.pmu);
       }
     }
   }
@@ -35,7 +50,8 @@ std::vector<int64_t> operand_rates(const Section& section, const ChipSpec& chip)
       const size_t c = port.channel.value;
       if (pmus[c] == 0 || section.channels[c].links == 0) continue;
       const int64_t ports = pmus[c] * std::min(chip.pmu.port_bytes_per_cycle, chip.rdn.link_bytes_per_cycle);
-      rates[c] = std::max<int64_t>(1, ports * section.channels[c].read_permille / 1000);
+      const int64_t way = ports * section.channels[c].read_permille / 1000;
+      rates[c] = std::max<int64_t>(1, way * shares[c].payload_bytes / shares[c].port_bytes);
     }
   }
   return rates;

@@ -25,6 +25,15 @@
 
 namespace rdusim {
 
+// What the vectors carry in which a buffer's tokens leave it (pmu_access.h): of so many bytes that pass the
+// ports, so many are the token's. 1 of 1: full vectors.
+struct VectorShare {
+  int64_t payload_bytes = 1;
+  int64_t port_bytes = 1;
+};
+VectorShare vector_share(const Section& section, const Unit& buffer, const OutputPort& port,
+                         ChannelId channel, const PmuSpec& pmu);
+
 // By channel: bytes a cycle at which its consumer reads tokens for a firing; 0: reading never limits (no PMUs
 // hold them, they do not cross the RDN, or the consumer is no gemm or simd unit).
 std::vector<int64_t> operand_rates(const Section& section, const ChipSpec& chip);

@@ -53,6 +53,14 @@ struct UnitResult {
   CauseCounts operand_bytes{};  // of the held tokens that its firings read, by cause
 };
 
+// Vectors on the RDN, each once for every unit that takes a copy, and the links that they crossed (a copy's
+// common way once).
+struct FlitCounts {
+  int64_t sent = 0;
+  int64_t delivered = 0;
+  int64_t hops = 0;
+};
+
 struct SectionResult {
   std::string name;
   int64_t launches = 0;
@@ -61,10 +69,13 @@ struct SectionResult {
   int64_t launch_cycles_per_launch = 0;  // launch and synchronisation
   int64_t pcus = 0;
   int64_t pmus = 0;
-  std::string bound_by;  // "hbm", "link", "unit layer.wo.gemm", "latency": what sets the section's time
+  // What sets the section's time: "hbm", "ddr", "link", "unit layer.gate", "PMU reads of layer.gate" (its
+  // operands' way out of the PMUs, tokens that it holds for each firing again), "latency".
+  std::string bound_by;
   std::vector<UnitResult> units;
   ByteCounts bytes{};           // one run, one socket
   CauseCounts rdn_byte_hops{};  // bytes of channels x hops of their routes; one run, one socket
+  FlitCounts flits;             // cycle fidelity only; one run, one socket
   // Of all its runs and launches.
   [[nodiscard]] int64_t cycles() const {
     return runs * cycles_per_launch + launches * launch_cycles_per_launch;

@@ -10,14 +10,6 @@
 
 namespace rdusim {
 
-namespace {
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
-}  // namespace
-
 int64_t matmul_cycles(const PcuSpec& pcu, const TileOp& op, const TileWork& work, int64_t pcus) {
   return matmul_pass(pcu, op, work, pcus).occupancy_cycles();
 }
@@ -64,11 +56,6 @@ FiringCycles compute_cycles(const Unit& unit, const PcuSpec& pcu, const std::vec
 int64_t compute_service(const Unit& unit, const PcuSpec& pcu, const std::vector<bool>& needed,
                         std::span<const Extent> registers) {
   return compute_cycles(unit, pcu, needed, registers).service_cycles;
-}
-
-int64_t buffer_service(const PmuSpec& pmu, int64_t pmus, int64_t written_bytes, int64_t read_bytes) {
-  const int64_t rate = std::max<int64_t>(1, pmus) * pmu.port_bytes_per_cycle;
-  return std::max<int64_t>(1, ceil_div(std::max(written_bytes, read_bytes), rate));
 }
 
 int64_t slice_period(const Unit& unit) {

@@ -10,9 +10,8 @@
 //   latency  cycles from there to the firing's last result: filling, draining, waiting for reductions. The
 //   next
 //            firing's operands fill these cycles, so they delay a token and cost no rate.
-// A buffer unit moves bytes: max(written, read) at pmus * port_bytes_per_cycle, which the cycle-level PMU
-// (sim/pmu/pmu_model.h) confirms for tokens that lie in whole lines, when what is written and what is read
-// lie in different banks; of an accumulator it charges the new tokens only.
+// A buffer unit moves tokens through its PMUs' ports: pmu_access.h; of an accumulator it charges the new
+// tokens only.
 //
 // What it takes to read a firing's operands, the tokens that it holds included, is in operand_reads.h.
 // Source of the PCU and PMU shapes: configs/chips; array and tail as in the published chip description.
@@ -52,9 +51,6 @@ FiringCycles compute_cycles(const Unit& unit, const PcuSpec& pcu, const std::vec
 // The service alone, at least 1.
 int64_t compute_service(const Unit& unit, const PcuSpec& pcu, const std::vector<bool>& needed,
                         std::span<const Extent> registers);
-
-// Cycles that a buffer (or an exchange's landing buffer) of `pmus` PMUs needs for the bytes, at least 1.
-int64_t buffer_service(const PmuSpec& pmu, int64_t pmus, int64_t written_bytes, int64_t read_bytes);
 
 // What a body's operations depend on besides extents: lowest common multiple of the periods of its by-firing
 // slices.

@@ -1,18 +1,22 @@
-// rdusim characterize: runs the command-level DRAM model over a grid of patterns and writes the service
-// tables that the event and analytic fidelities read (base/arch/memory_service.h).
+// rdusim characterize: runs the cycle-level models over grids of access patterns and writes the service
+// tables that the event and analytic fidelities read: DRAM devices (base/arch/memory_service.h) and the
+// gathers of a chip's PMUs (base/arch/pmu_service.h).
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/arch/chip_fields.h"
 #include "base/arch/dram_fields.h"
 #include "base/arch/memory_service_fields.h"
+#include "base/arch/pmu_service_fields.h"
 #include "base/io/file.h"
 #include "cli/commands/commands.h"
 #include "report/format.h"
 #include "report/table.h"
 #include "sim/dram/characterize.h"
+#include "sim/pmu/characterize.h"
 
 namespace rdusim::cli {
 namespace {
@@ -66,6 +70,45 @@ Result<bool> same_as_file(const std::string& path, const std::string& text) {
   return there == text;
 }
 
+// One table as it goes to its file, to the screen and to JSON.
+struct Table {
+  std::string name;
+  std::string file;
+  report::Json json;
+};
+
+Result<Table> memory_table(Session& session, const std::string& name) {
+  RDU_ASSIGN(const DramSpec device, load_dram(session.config, name));
+  MemoryService service = sim::memory_service_grid(name, name);
+  RDU_CHECK_OK(sim::characterize_memory(device, service));
+  print_table(session, service);
+  return Table{name, file_text(service), table_json(service)};
+}
+
+// Of the chip's file as it is: a node would not load while its table is stale.
+Result<Table> pmu_table(Session& session, const std::string& chip) {
+  RDU_ASSIGN(const std::string path, find_config(session.config, "chips", chip));
+  RDU_ASSIGN(const DocumentNode root, read_config(session.config, path));
+  RDU_ASSIGN(const ChipSpec spec, chip_fields().parse(root));
+  PmuService service = sim::pmu_service_grid(chip + "-pmu", spec.pmu);
+  RDU_CHECK_OK(sim::characterize_pmu(spec.pmu, service));
+  report::Table table{{"row that is gathered", "of the port"}, {}};
+  for (size_t i = 0; i < service.row_bytes.size(); ++i)
+    table.add({fmt::format("{} B", service.row_bytes[i]), report::format_percent(service.efficiency[i])});
+  session.print(fmt::format("{} (inputs {})\n\n{}\n", service.name, service.inputs_sha256.substr(0, 12),
+                            report::table_text(table)));
+  return Table{
+      service.name,
+      fmt::format("# Written by `rdusim characterize --chip {}`; not to be edited. Share of a PMU's read "
+                  "port, by width of the\n# rows that are gathered.\n{}",
+                  chip, pmu_service_fields().dump(service)),
+      {{"name", service.name},
+       {"inputs_sha256", service.inputs_sha256},
+       {"row_bytes", service.row_bytes},
+       {"gathered_rows", service.gathered_rows},
+       {"efficiency", service.efficiency}}};
+}
+
 Result<int> run(Session& session, const CharacterizeOptions& options) {
   std::vector<std::string> names = options.names;
   if (!options.chip.empty()) {
@@ -73,26 +116,31 @@ Result<int> run(Session& session, const CharacterizeOptions& options) {
   }
   if (names.empty()) {
     return Error{ErrorCode::kInvalidInput, "characterize", "nothing to do",
-                 "name files of configs/dram/, or --chip sn40l for sn40l-hbm and sn40l-ddr"};
+                 "name files of configs/dram/, or --chip sn40l for sn40l-hbm, sn40l-ddr and sn40l-pmu"};
   }
   const std::string folder = options.folder.empty() ? session.config.config_dir + "/service" : options.folder;
+  std::vector<Table> made;
+  for (const std::string& name : names) {
+    RDU_ASSIGN(Table table, memory_table(session, name));
+    made.push_back(std::move(table));
+  }
+  if (!options.chip.empty()) {
+    RDU_ASSIGN(Table table, pmu_table(session, options.chip));
+    made.push_back(std::move(table));
+  }
   report::Json tables = report::Json::array();
   bool same = true;
-  for (const std::string& name : names) {
-    RDU_ASSIGN(const DramSpec device, load_dram(session.config, name));
-    MemoryService service = sim::memory_service_grid(name, name);
-    RDU_CHECK_OK(sim::characterize_memory(device, service));
-    print_table(session, service);
-    tables.push_back(table_json(service));
-    const std::string path = folder + "/" + name + ".yaml";
+  for (Table& table : made) {
+    tables.push_back(std::move(table.json));
+    const std::string path = folder + "/" + table.name + ".yaml";
     if (options.check) {
-      RDU_ASSIGN(const bool equal, same_as_file(path, file_text(service)));
+      RDU_ASSIGN(const bool equal, same_as_file(path, table.file));
       session.print(fmt::format("{} {}\n", path, equal ? "holds the same" : "DIFFERS"));
       same = same && equal;
     } else {
       std::error_code ignored;
       std::filesystem::create_directories(folder, ignored);
-      RDU_CHECK_OK(write_file_atomically(path, file_text(service)));
+      RDU_CHECK_OK(write_file_atomically(path, table.file));
       session.print("written to " + path + "\n");
     }
   }
@@ -106,14 +154,17 @@ Result<int> run(Session& session, const CharacterizeOptions& options) {
 void add_characterize(CLI::App& app, Session& session) {
   auto options = std::make_shared<CharacterizeOptions>();
   auto* command = app.add_subcommand(
-      "characterize", "run the cycle-level memory over patterns and write the tables that event reads");
+      "characterize",
+      "run the cycle-level memory and PMU over patterns and write the tables that event reads");
   command->add_option("NAME", options->names, "files of configs/dram/");
-  command->add_option("--chip", options->chip, "both memories of a chip: <chip>-hbm and <chip>-ddr");
+  command->add_option("--chip", options->chip,
+                      "of a chip: both memories and its PMU: <chip>-hbm, <chip>-ddr, <chip>-pmu");
   command->add_option("--out", options->folder, "folder to write to (default: configs/service)");
   command->add_flag("--check", options->check, "write nothing; exit 1 if a file differs");
   command->footer(
-      "A chip file names its tables (hbm: service: NAME). They are refused when the device, the grid or the\n"
-      "model has changed since.\n"
+      "A chip file names its tables (service: NAME below hbm, ddr and pmu). They are refused when the "
+      "device,\n"
+      "the PMU, the grid or the model has changed since.\n"
       "\n"
       "Examples:\n  rdusim characterize --chip sn40l\n  rdusim characterize sn40l-hbm --check");
   command->callback(

@@ -97,13 +97,13 @@ std::string cycles_text(int64_t cycles) {
 }
 
 std::string explain_text(const compiler::Explanation& explanation) {
-  report::Table bounds{{"section", "runs", "bound by", "compute", "HBM", "mesh", "of HBM stream", "GEMM PCUs",
-                        "GEMM of peak", "PCUs", "PMUs"},
+  report::Table bounds{{"section", "runs", "bound by", "compute", "PMU reads", "HBM", "mesh", "of HBM stream",
+                        "GEMM PCUs", "GEMM of peak", "PCUs", "PMUs"},
                        {}};
   report::Table borders{{"section", "border bytes", "cycles", "launch cycles", "why it ends there"}, {}};
   for (const compiler::SectionExplanation& s : explanation.sections) {
     bounds.add({s.name, fmt::to_string(s.runs), s.bound_by, cycles_text(s.stage_cycles),
-                cycles_text(s.hbm_cycles), cycles_text(s.mesh_cycles),
+                cycles_text(s.read_cycles), cycles_text(s.hbm_cycles), cycles_text(s.mesh_cycles),
                 report::format_percent(s.hbm_of_stream), fmt::to_string(s.gemm_pcus),
                 report::format_percent(s.gemm_of_peak), fmt::to_string(s.pcus), fmt::to_string(s.pmus)});
     borders.add({s.name, report::format_bytes(static_cast<double>(s.border_bytes)),
@@ -133,6 +133,7 @@ report::Json explain_json(const compiler::Explanation& explanation) {
                                 {"runs", s.runs},
                                 {"bound_by", s.bound_by},
                                 {"compute_cycles", s.stage_cycles},
+                                {"pmu_read_cycles", s.read_cycles},
                                 {"hbm_cycles", s.hbm_cycles},
                                 {"mesh_cycles", s.mesh_cycles},
                                 {"hbm_fraction_of_stream", s.hbm_of_stream},

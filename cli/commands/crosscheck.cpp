@@ -1,5 +1,5 @@
-// rdusim crosscheck: the analytic fidelity against the event fidelity on a fixed suite of workloads, and
-// where the largest difference comes from.
+// rdusim crosscheck: the analytic fidelity against the event fidelity, and both against cycle, on fixed
+// suites of workloads, and where the largest difference comes from.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -245,9 +245,9 @@ void add_crosscheck(CLI::App& app, Session& session) {
   command->add_option("--save-programs", *save,
                       "write the sixteenth chip's programs into this folder instead of running them");
   command->footer(
-      "First analytic against event on ten workloads of the chosen node, then all three fidelities on ten of "
-      "a\n"
-      "sixteenth of the chip (about half a minute). Exit code 1 if event is more than 5 % from cycle, or "
+      "First analytic against event on ten workloads of the chosen node, then all three fidelities on eleven "
+      "of\n"
+      "a sixteenth of the chip (about half a minute). Exit code 1 if event is more than 5 % from cycle, or "
       "analytic\n"
       "more than 10 % from event, anywhere.\n"
       "\n"

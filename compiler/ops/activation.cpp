@@ -114,6 +114,7 @@ const OpRecord kActivationRecord = {
     .reference = reference,
     .lower = lower,
     .cut_operands = "c",
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

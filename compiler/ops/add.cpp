@@ -61,6 +61,7 @@ const OpRecord kAddRecord = {
     .reference = reference,
     .lower = lower,
     .cut_operands = "cc",
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

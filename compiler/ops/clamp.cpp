@@ -45,6 +45,7 @@ const OpRecord kClampRecord = {
     .reference = reference,
     .lower = lower,
     .cut_operands = "c",
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

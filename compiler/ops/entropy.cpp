@@ -62,6 +62,7 @@ const OpRecord kEntropyRecord = {
     .cost = cost,
     .reference = reference,
     .lower = lower,
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

@@ -57,6 +57,7 @@ const OpRecord kL2NormalizeRecord = {
     .cost = cost,
     .reference = reference,
     .lower = lower,
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

@@ -86,6 +86,7 @@ const OpRecord kLayerNormRecord = {
     .cost = cost,
     .reference = reference,
     .lower = lower,
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

@@ -81,6 +81,7 @@ const OpRecord kMulRecord = {
     .reference = reference,
     .lower = lower,
     .cut_operands = "cc",
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

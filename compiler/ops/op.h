@@ -49,6 +49,9 @@ struct OpRecord {
   std::string_view cut_operands = "";
   // Picks its weights row by row at run time: they are never kept on chip.
   bool gathers_weights = false;
+  // A row of the result depends on the same rows of the operands and on constants of one row: blocks of rows
+  // may go their way one by one.
+  bool row_wise = false;
 };
 
 const OpRecord& op_record(OpKind op);

@@ -69,6 +69,7 @@ const OpRecord kRmsNormRecord = {
     .cost = cost,
     .reference = reference,
     .lower = lower,
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

@@ -36,6 +36,7 @@ const OpRecord kScaleRecord = {
     .reference = reference,
     .lower = lower,
     .cut_operands = "c",
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

@@ -46,6 +46,7 @@ const OpRecord kSoftCapRecord = {
     .reference = reference,
     .lower = lower,
     .cut_operands = "c",
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

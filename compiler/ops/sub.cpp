@@ -50,6 +50,7 @@ const OpRecord kSubRecord = {
     .reference = reference,
     .lower = lower,
     .cut_operands = "cc",
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

@@ -58,6 +58,7 @@ const OpRecord kSwiGluRecord = {
     .reference = reference,
     .lower = lower,
     .cut_operands = "cc",
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

@@ -161,7 +161,10 @@ Status allocate(Compilation& compilation) {
     RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, *compilation.chip));
     RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(section, work, *compilation.chip, slowest_cycles));
     compilation.traffic.push_back(section_traffic(section, work, *compilation.chip));
-    compilation.traffic.back().stage_cycles = read_cycles;
+    SectionTraffic& traffic = compilation.traffic.back();
+    traffic.work_cycles = slowest_cycles;
+    traffic.read_cycles = read_cycles;
+    traffic.stage_cycles = std::max(slowest_cycles, read_cycles);
   }
   return {};
 }

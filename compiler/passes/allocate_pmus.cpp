@@ -314,7 +314,7 @@ Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const C
   balance(section, chip, views, used);
   run_ahead(section, chip, used);
   spread(section, chip, used);
-  return std::max(slowest_cycles, operands.cycles());
+  return operands.cycles();
 }
 
 }  // namespace rdusim::compiler

@@ -83,8 +83,8 @@ class Lowering {
   [[nodiscard]] const Graph& graph() const { return graph_; }
   [[nodiscard]] const Value& value(ValueId id) const { return graph_.value(id); }
 
-  // How a value of this section is cut. By its rows: batch x query rows, or batch rows after the last token
-  // was picked.
+  // How a value of this section is cut. By its rows: batch x query rows, or others (batch rows after the last
+  // token was picked), which are one token unless the whole section works row by row.
   [[nodiscard]] Flow flow(ValueId id) const;
   // Whether a unit of this section makes the value; else it is loaded.
   [[nodiscard]] bool made_here(ValueId id) const { return streams_.contains(id); }

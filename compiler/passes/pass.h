@@ -32,6 +32,8 @@ struct Tiling {
   int64_t stream_token_bytes = 0;      // weight token of a stream that is used as it arrives
   int64_t resident_token_bytes = 0;    // weight token on its way into a PMU buffer
   std::vector<bool> weights_resident;  // per section: weights are loaded once a launch and kept
+  // Per section: rows of a token of values that are no prompt's; 0: the value is one token.
+  std::vector<int64_t> plain_blocks;
 };
 
 struct Compilation {

@@ -8,6 +8,9 @@
 // blocks of 16, 32 and 64: the rule takes the best of them or comes within 10 %. In decode all rows of the
 // batch make one token.
 //
+// Values that are no prompt's rows are one token, except in sections in which every operator works row by
+// row: there blocks of as many rows as a PCU has lanes let load, work and store overlap.
+//
 // Weights of a section stay on chip for all its row blocks when they fit beside the activations; else they
 // stream again for each block.
 #include <algorithm>
@@ -47,6 +50,21 @@ int64_t weight_bytes(const Graph& graph, const Group& group) {
   return bytes;
 }
 
+// Every operator of the group works row by row, on rows that all its values have.
+bool is_row_wise(const Graph& graph, const Group& group) {
+  for (const NodeId id : group.nodes) {
+    const Node& node = graph.node(id);
+    if (!op_record(node.op).row_wise) return false;
+    const int64_t rows = graph.value(node.outputs[0]).shape.rows();
+    for (const ValueId input : node.inputs) {
+      const Value& x = graph.value(input);
+      const bool constant = x.shape.rows() == 1 && !x.producer;
+      if (x.shape.rows() != rows && !constant) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 Status tile(Compilation& compilation) {
@@ -59,9 +77,11 @@ Status tile(Compilation& compilation) {
   tiling.resident_token_bytes = kResidentTokenBytes;
   const double budget = kResidentShare * static_cast<double>(chip.pmu.count * chip.pmu.capacity_bytes);
   tiling.weights_resident.assign(compilation.section_count, false);
+  tiling.plain_blocks.assign(compilation.section_count, 0);
   for (const Group& group : compilation.groups) {
     if (!group.first_of_section) continue;
     tiling.weights_resident[group.section] = static_cast<double>(weight_bytes(graph, group)) <= budget;
+    if (is_row_wise(graph, group)) tiling.plain_blocks[group.section] = chip.pcu.lanes;
   }
   return {};
 }

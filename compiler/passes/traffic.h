@@ -32,13 +32,15 @@ struct SectionTraffic {
   std::vector<ChannelTraffic> channels;
   std::vector<int64_t> unit_cycles;  // work of each compute stage in a launch
   std::vector<int64_t> unit_macs;    // multiply-accumulates of each in a launch
-  int64_t stage_cycles = 0;          // until the slowest stage is done
+  int64_t work_cycles = 0;           // until the slowest stage has done its passes
+  int64_t read_cycles = 0;           // until the slowest has read its operands from their PMUs
+  int64_t stage_cycles = 0;          // the longer of the two
   int64_t stream_cycles = 0;         // HBM's, for all loads and stores
   int64_t mesh_cycles = 0;           // the fullest link's; route fills it
   [[nodiscard]] int64_t cycles() const { return std::max({stage_cycles, stream_cycles, int64_t{1}}); }
 };
 
-// `work` has been run; `section` has its PCUs. Without stage_cycles.
+// `work` has been run; `section` has its PCUs. Without work_cycles, read_cycles and stage_cycles.
 SectionTraffic section_traffic(const Section& section, const SectionWork& work, const ChipSpec& chip);
 
 // Cycles until the first tokens have gone through the section: along its longest path, what each stage works

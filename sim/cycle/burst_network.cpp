@@ -60,7 +60,7 @@ void BurstNetwork::inject(uint32_t source, uint32_t root, const Burst& burst) {
     bursts_[number] = burst;
   }
   ++under_way_;
-  injected_ += burst.vectors;
+  injected_ += int64_t{burst.vectors} * burst.copies;
   arrive(source, {number, root});
 }
 
@@ -160,8 +160,8 @@ void BurstNetwork::send(Link& link, const Request& request) {
     wheel_->add(now + link.latency, {EventKind::kArrive, number, request.point});
   } else {
     // The last vector is behind the port when the burst is, at the port's rate.
+    delivered_ += burst.vectors;
     if (--burst.copies == 0) {
-      delivered_ += burst.vectors;
       delivered.push_back(burst);
       --under_way_;
       free_bursts_.push_back(number);

@@ -53,8 +53,9 @@ class BurstNetwork {
   std::vector<Burst> delivered;
 
   [[nodiscard]] int64_t bursts_under_way() const { return under_way_; }
+  // Vectors, each once for every unit that takes a copy.
   [[nodiscard]] int64_t vectors_injected() const { return injected_; }
-  [[nodiscard]] int64_t vectors_delivered() const { return delivered_; }  // of last copies
+  [[nodiscard]] int64_t vectors_delivered() const { return delivered_; }
   [[nodiscard]] int64_t vector_hops() const { return hops_; }
   [[nodiscard]] int64_t link_wait_cycles() const { return link_wait_; }
 

@@ -20,6 +20,8 @@ Result<SectionOutcome> Engine::run() {
       std::all_of(units_.begin(), units_.end(), [](const auto& unit) { return unit->finished(); });
   if (!finished) return deadlock();
   RDU_CHECK(network_.bursts_under_way() == 0, "{} bursts are still under way", network_.bursts_under_way());
+  RDU_CHECK(network_.vectors_injected() == network_.vectors_delivered(), "{} vectors in, {} out",
+            network_.vectors_injected(), network_.vectors_delivered());
   return outcome();
 }
 
@@ -156,7 +158,8 @@ Read& Engine::start_read(CycleChannel& c, int64_t n, int64_t elements, bool last
   read.last = last;
   if (elements > 0 && c.pmus != nullptr) {
     const int64_t line = context_.node.chip.rdn.link_bytes_per_cycle;
-    read.vectors = (elements * dtype_bytes(c.spec->dtype) + line - 1) / line;
+    const int64_t payload = line * c.share.payload_bytes;  // of port_bytes vectors
+    read.vectors = (elements * dtype_bytes(c.spec->dtype) * c.share.port_bytes + payload - 1) / payload;
     read.per_burst = vectors_per_burst(read.vectors, c.read_leg.size());
     read.bursts = burst_count(read.vectors, c.read_leg.size());
     read.first_route = take_routes(c.next_read_route, read.bursts, c.read_leg.size());
@@ -317,6 +320,7 @@ SectionOutcome Engine::outcome() const {
   };
   out.hbm_busy_cycles = busy(Tier::kHbm);
   out.ddr_busy_cycles = busy(Tier::kDdr);
+  out.flits = {network_.vectors_injected(), network_.vectors_delivered(), network_.vector_hops()};
   return out;
 }
 

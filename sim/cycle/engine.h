@@ -30,6 +30,7 @@
 
 #include "base/arch/dram.h"
 #include "base/program/firing_plan.h"
+#include "base/program/operand_reads.h"
 #include "base/result.h"
 #include "sim/cycle/burst_network.h"
 #include "sim/cycle/event_wheel.h"
@@ -89,6 +90,7 @@ struct CycleChannel {
   std::vector<PmuPorts>* pmus = nullptr;  // where its tokens lie; null: at the consumer
   bool view = false;                      // they lie in the PMUs of the buffer that made them
   int64_t slot_lines = 0;
+  VectorShare share;  // of the vectors in which it is read
   Leg write_leg;
   Leg read_leg;
   // Bursts take the routes of a leg in turn, from token to token: so each carries the same in the long run.
@@ -277,7 +279,7 @@ class Engine {
   EventWheel wheel_;
   BurstNetwork network_;
   std::vector<uint32_t> links_;         // network's number of a link of the mesh
-  std::vector<uint32_t> agcu_sources_;  // by port
+  std::vector<uint32_t> agcu_entries_;  // by port: its link into the mesh
   std::vector<uint32_t> agcu_sinks_;
   std::vector<CycleChannel> channels_;
   std::vector<std::vector<PmuPorts>> channel_pmus_;

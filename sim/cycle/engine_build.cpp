@@ -17,8 +17,21 @@ namespace rdusim::sim::cycle {
 
 namespace {
 
-// assumed: an operand FIFO of 32 vectors a route, the credit round trip of a way of a dozen hops and a PMU.
+// assumed: an operand FIFO of 32 vectors at the end of each route.
 constexpr int64_t kOperandVectors = 32;
+
+// Vectors that a reader may have asked for and not yet used: those in its FIFOs and those on their way, one a
+// cycle in the PMU and in the wires and switches of every route. Longer ways hold more; what cannot go on is
+// held back by the hops' own credits (burst_network.h). Fewer would let a link idle that nothing else wants.
+int64_t read_window(const Fabric& fabric, const RdnSpec& rdn, const std::vector<Route>& routes) {
+  int64_t vectors = routes.empty() ? kOperandVectors : 0;
+  for (const Route& route : routes)
+    vectors += kOperandVectors + PmuPorts::kAccessLatencyCycles + route_cycles(fabric, rdn, route);
+  return vectors;
+}
+
+// Keys of a leg's sources: tiles, then AGCU ports.
+constexpr uint32_t kAgcuKey = uint32_t{1} << 30;
 
 uint32_t index_of(const std::vector<TileId>& tiles, TileId tile) {
   return static_cast<uint32_t>(std::find(tiles.begin(), tiles.end(), tile) - tiles.begin());
@@ -69,7 +82,7 @@ void Engine::build_links(const Fabric& fabric) {
     links_.push_back(network_.add_link(ceil_div(rdn.link_bytes_per_cycle, rate), latency, 4 * latency));
   }
   for (int64_t p = 0; p < fabric.agcu_ports(); ++p) {
-    agcu_sources_.push_back(network_.add_source());
+    agcu_entries_.push_back(network_.add_link(1, 1, 4));
     agcu_sinks_.push_back(network_.add_link(1, 0, 0));
   }
 }
@@ -80,17 +93,21 @@ Leg Engine::build_leg(const Fabric& fabric, const std::vector<Route>& routes, co
   std::map<uint32_t, uint32_t> sources;  // by tile
   std::map<uint32_t, uint32_t> ports;
   size_t next_port = 0;
-  const auto source_at = [&](TileId tile) {
-    if (ends.from_agcu != nullptr) {
-      const std::vector<int64_t>& agcus = ends.from_agcu->agcus;
-      for (size_t i = 0; i < agcus.size(); ++i) {
-        const int64_t port = agcus[next_port++ % agcus.size()];
-        if (fabric.agcu_tile(port) == tile) return agcu_sources_[static_cast<size_t>(port)];
-      }
-    }
-    const auto [at, added] = sources.try_emplace(tile.value, 0);
+  // Every leg has FIFOs of its own where it starts, so data whose way is taken hold up no other channel's.
+  // Those of an AGCU port share its link into the mesh.
+  const auto source_at = [&](uint32_t key) {
+    const auto [at, added] = sources.try_emplace(key, 0);
     if (added) at->second = network_.add_source();
     return at->second;
+  };
+  const auto port_of = [&](TileId tile) -> std::optional<size_t> {
+    if (ends.from_agcu == nullptr) return std::nullopt;
+    const std::vector<int64_t>& agcus = ends.from_agcu->agcus;
+    for (size_t i = 0; i < agcus.size(); ++i) {
+      const int64_t port = agcus[next_port++ % agcus.size()];
+      if (fabric.agcu_tile(port) == tile) return static_cast<size_t>(port);
+    }
+    return std::nullopt;
   };
   const auto port_at = [&](TileId tile) {
     if (ends.to_agcu) {
@@ -105,7 +122,10 @@ Leg Engine::build_leg(const Fabric& fabric, const std::vector<Route>& routes, co
   for (const Route& route : routes) {
     std::vector<uint32_t> points{network_.add_root()};
     leg.roots.push_back(points[0]);
-    leg.sources.push_back(source_at(route.points[0].tile));
+    const TileId start = route.points[0].tile;
+    const std::optional<size_t> port = port_of(start);
+    leg.sources.push_back(source_at(port ? kAgcuKey + static_cast<uint32_t>(*port) : start.value));
+    if (port) points[0] = network_.add_point(points[0], agcu_entries_[*port], lane);
     leg.from.push_back(index_of(*ends.from, route.points[0].tile));
     uint16_t copies = 0;
     uint32_t to = 0;
@@ -157,11 +177,15 @@ void Engine::build_channel(const Fabric& fabric, size_t number) {
   } else if (producer.kind == UnitKind::kBuffer) {
     c.view = true;
     c.pmus = &unit_pmus_[c.producer];
+    for (const OutputPort& port : producer.outputs) {
+      if (std::find(port.channels.begin(), port.channels.end(), ChannelId(number)) != port.channels.end())
+        c.share = vector_share(section_, producer, port, ChannelId(number), chip.pmu);
+    }
     c.read_leg = build_leg(fabric, spec.legs[0], {&from, &to, nullptr, to_agcu}, lane);
   } else {
     c.write_leg = build_leg(fabric, spec.legs[0], {&from, &to, from_agcu, to_agcu}, lane);
   }
-  c.window = kOperandVectors * static_cast<int64_t>(std::max<size_t>(1, c.read_leg.size()));
+  c.window = c.pmus == nullptr ? 0 : read_window(fabric, chip.rdn, spec.legs[c.view ? 0 : 1]);
   if (!from.empty() && !to.empty()) c.credit_cycles = 2 + fabric.distance(from[0], to[0]);
   if (c.pmus == nullptr) return;
   const int64_t vectors = ceil_div(spec.token_bytes(), chip.rdn.link_bytes_per_cycle);

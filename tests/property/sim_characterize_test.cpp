@@ -4,10 +4,13 @@
 
 #include <filesystem>
 
+#include "base/arch/chip_fields.h"
 #include "base/arch/dram_fields.h"
 #include "base/arch/memory_service_fields.h"
+#include "base/arch/pmu_service_fields.h"
 #include "sim/dram/characterize.h"
 #include "sim/dram/traffic.h"
+#include "sim/pmu/characterize.h"
 
 namespace rdusim::sim {
 namespace {
@@ -21,7 +24,8 @@ ConfigContext context() {
 std::vector<std::string> shipped() {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(context().config_dir + "/service")) {
-    names.push_back(entry.path().stem().string());
+    const std::string name = entry.path().stem().string();
+    if (!name.ends_with("-pmu")) names.push_back(name);
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -43,6 +47,31 @@ TEST(CharacterizeProperty, ShippedTablesRegenerate) {
       EXPECT_EQ(*efficiency, service->efficiency[(s * granules + g) * shares + w])
           << name << ": rdusim characterize " << name << " writes it anew; raise kDramModelVersion";
     }
+  }
+}
+
+TEST(CharacterizeProperty, ShippedPmuTablesRegenerate) {
+  for (const std::string chip : {"sn40l", "sn40l-sixteenth"}) {
+    ConfigContext files = context();
+    const auto root = read_config(files, *find_config(files, "chips", chip));
+    ASSERT_TRUE(root.ok()) << root.error().to_string();
+    const auto spec = chip_fields().parse(*root);
+    ASSERT_TRUE(spec.ok()) << spec.error().to_string();
+    EXPECT_EQ(spec->pmu.service_name, chip + "-pmu");
+    const auto service = load_pmu_service(files, spec->pmu.service_name, spec->pmu);
+    ASSERT_TRUE(service.ok()) << service.error().to_string();
+    PmuService again = pmu_service_grid(chip + "-pmu", spec->pmu);
+    ASSERT_TRUE(characterize_pmu(spec->pmu, again).ok());
+    EXPECT_EQ(again.row_bytes, service->row_bytes);
+    EXPECT_EQ(again.efficiency, service->efficiency)
+        << "rdusim characterize --chip " << chip << " writes it anew; raise kPmuModelVersion";
+    // Wider rows bring more of the port, none more than four addresses a cycle reach.
+    for (size_t i = 0; i < again.row_bytes.size(); ++i) {
+      const double reached =
+          4.0 * static_cast<double>(again.row_bytes[i]) / static_cast<double>(spec->pmu.port_bytes_per_cycle);
+      EXPECT_LE(again.efficiency[i], std::min(1.0, reached)) << again.row_bytes[i];
+    }
+    EXPECT_LT(again.efficiency.front(), again.efficiency.back());
   }
 }
 

@@ -41,6 +41,9 @@ inline void expect_same_run(const RunResult& a, const RunResult& b) {
     EXPECT_EQ(x.bound_by, y.bound_by) << x.name;
     EXPECT_EQ(x.bytes, y.bytes) << x.name;
     EXPECT_EQ(x.rdn_byte_hops, y.rdn_byte_hops) << x.name;
+    EXPECT_EQ(x.flits.sent, y.flits.sent) << x.name;
+    EXPECT_EQ(x.flits.delivered, y.flits.delivered) << x.name;
+    EXPECT_EQ(x.flits.hops, y.flits.hops) << x.name;
     ASSERT_EQ(x.units.size(), y.units.size());
     for (size_t u = 0; u < x.units.size(); ++u) expect_same_unit(x.units[u], y.units[u]);
   }

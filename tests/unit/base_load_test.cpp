@@ -49,11 +49,12 @@ TEST(LoadNode, RecordsEveryFileOnceWithItsHash) {
   ConfigContext context = context_with();
   ASSERT_TRUE(load_node(context, "sn40l-8").ok());
   ASSERT_TRUE(load_node(context, "sn40l-8").ok());
-  ASSERT_EQ(context.files.size(), 6U);  // and the service table and DRAM device of each tier
+  ASSERT_EQ(context.files.size(), 7U);  // and the service table and DRAM device of each tier, and the PMUs'
   EXPECT_EQ(context.files[0].path, "configs/nodes/sn40l-8.yaml");
   EXPECT_EQ(context.files[1].path, "configs/chips/sn40l.yaml");
   EXPECT_EQ(context.files[2].path, "configs/service/sn40l-hbm.yaml");
   EXPECT_EQ(context.files[5].path, "configs/dram/sn40l-ddr.yaml");
+  EXPECT_EQ(context.files[6].path, "configs/service/sn40l-pmu.yaml");
   EXPECT_EQ(context.files[1].sha256, *sha256_hex_of_file(context.config_dir + "/chips/sn40l.yaml"));
 }
 

@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <memory>
+
+#include "base/program/pmu_access.h"
 #include "base/program/program_text.h"
 #include "base/program/service.h"
 #include "base/program/topology.h"
@@ -256,11 +260,61 @@ TEST(Service, UnneededOperationsCostNothing) {
   EXPECT_EQ(needed_registers(u, {false, false}), (std::vector<bool>{false, false, false}));
 }
 
-TEST(Service, BuffersMoveBytesAtTheirPorts) {
+// A buffer whose body is these operations, one after the other.
+Unit buffer_of(std::initializer_list<TileOpKind> body) {
+  Unit unit;
+  unit.kind = UnitKind::kBuffer;
+  unit.inputs.resize(1);
+  for (const TileOpKind kind : body) {
+    TileOp& op = unit.body.emplace_back();
+    op.kind = kind;
+    op.operands[0] = static_cast<Register>(unit.body.size() - 1);
+  }
+  return unit;
+}
+
+TEST(PmuAccess, IsThatOfTheLastOperationThatRearranges) {
+  EXPECT_EQ(pmu_access(buffer_of({}), 0), PmuAccess::kStream);
+  EXPECT_EQ(pmu_access(buffer_of({TileOpKind::kSliceCols}), 1), PmuAccess::kStream);
+  const Unit turned = buffer_of({TileOpKind::kSliceCols, TileOpKind::kTranspose, TileOpKind::kReshape});
+  EXPECT_EQ(pmu_access(turned, 3), PmuAccess::kColumns);
+  EXPECT_EQ(pmu_access(turned, 1), PmuAccess::kStream);
+  EXPECT_EQ(pmu_access(buffer_of({TileOpKind::kGatherRows}), 1), PmuAccess::kGather);
+}
+
+TEST(PmuAccess, PortsMoveLines) {
   const PmuSpec pmu = testing::small_chip().pmu;
-  EXPECT_EQ(buffer_service(pmu, 4, 2560, 100), 10);
-  EXPECT_EQ(buffer_service(pmu, 4, 100, 2561), 11);
-  EXPECT_EQ(buffer_service(pmu, 0, 0, 0), 1);
+  ASSERT_EQ(pmu.port_bytes_per_cycle, 64);
+  const auto read = [&](PmuAccess access, int64_t pmus, int64_t rows, int64_t cols) {
+    return pmu_read_cycles(pmu, pmus, access, {rows, cols, 0, 0}, 2);
+  };
+  EXPECT_EQ(read(PmuAccess::kStream, 4, 1, 1280), 10);
+  EXPECT_EQ(read(PmuAccess::kStream, 4, 1, 1281), 11);
+  EXPECT_EQ(read(PmuAccess::kStream, 0, 0, 0), 0);
+  EXPECT_EQ(read(PmuAccess::kColumns, 1, 100, 32), 100);  // a column of 32 rows fills a vector
+  EXPECT_EQ(read(PmuAccess::kColumns, 1, 100, 4), 100);   // one of 4 takes one as well
+  EXPECT_EQ(read(PmuAccess::kColumns, 1, 100, 33), 200);
+  EXPECT_EQ(read(PmuAccess::kColumns, 8, 100, 4), 13);
+  EXPECT_EQ(read(PmuAccess::kGather, 1, 10, 100), 40);  // 200 B of a row are four vectors
+  EXPECT_EQ(read(PmuAccess::kGather, 1, 10, 24), 10);   // more than half a line: none shares a vector
+  EXPECT_EQ(read(PmuAccess::kGather, 1, 64, 1), 2);     // no table: the port's rate
+  EXPECT_EQ(pmu_write_cycles(pmu, 1, PmuAccess::kColumns, {4, 40, 0, 0}, 2), 8);  // rows padded to lines
+  EXPECT_EQ(pmu_write_cycles(pmu, 1, PmuAccess::kStream, {4, 40, 0, 0}, 2), 5);
+}
+
+TEST(PmuAccess, NarrowGathersTakeTheTable) {
+  PmuSpec pmu = testing::small_chip().pmu;
+  PmuService table;
+  table.row_bytes = {2, 8, 32};
+  table.efficiency = {0.125, 0.25, 0.5};
+  pmu.service = std::make_shared<const PmuService>(table);
+  const auto cycles = [&](int64_t rows, int64_t cols) {
+    return pmu_read_cycles(pmu, 1, PmuAccess::kGather, {rows, cols, 0, 0}, 2);
+  };
+  EXPECT_EQ(cycles(64, 1), 16);  // 128 B at 8 B a cycle
+  EXPECT_EQ(cycles(64, 2), static_cast<int64_t>(std::ceil(256 / (64 * 0.1875))));
+  EXPECT_EQ(cycles(64, 16), 64);
+  EXPECT_EQ(cycles(64, 32), 64);  // whole lines need no table
 }
 
 }  // namespace

@@ -173,10 +173,11 @@ TEST(Explain, NamesTheBoundTheBordersAndWhatWouldHelp) {
   ASSERT_TRUE(program.ok());
   ASSERT_EQ(explanation.sections.size(), program->sections.size());
   for (const SectionExplanation& s : explanation.sections) {
-    const int64_t most = std::max({s.stage_cycles, s.hbm_cycles, s.mesh_cycles});
-    const int64_t bound = s.bound_by == "compute" ? s.stage_cycles
-                          : s.bound_by == "hbm"   ? s.hbm_cycles
-                                                  : s.mesh_cycles;
+    const int64_t most = std::max({s.stage_cycles, s.read_cycles, s.hbm_cycles, s.mesh_cycles});
+    const int64_t bound = s.bound_by == "compute"     ? s.stage_cycles
+                          : s.bound_by == "pmu reads" ? s.read_cycles
+                          : s.bound_by == "hbm"       ? s.hbm_cycles
+                                                      : s.mesh_cycles;
     EXPECT_EQ(bound, most) << s.name;
     EXPECT_EQ(s.launch_cycles, 1000);
     EXPECT_LE(s.gemm_of_peak, 1);

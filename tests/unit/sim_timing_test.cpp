@@ -109,6 +109,11 @@ TEST(SimTiming, AHeldTokenIsReadAgainForEveryFiring) {
   const RunResult r = timed(held(40, 1), exact_node());
   EXPECT_EQ(r.sections[0].units[2].busy_cycles, 40 * 64);  // waiting for operands is not work
   EXPECT_GE(r.sections[0].units[2].starved_cycles, 40 * 64);
+  for (const Fidelity fidelity : {Fidelity::kEvent, Fidelity::kAnalytic}) {
+    const std::string name = r.sections[0].units[2].name;
+    EXPECT_EQ(timed(held(40, 1), exact_node(), fidelity).sections[0].bound_by, "PMU reads of " + name);
+    EXPECT_EQ(timed(held(40, 8), exact_node(), fidelity).sections[0].bound_by, "unit " + name);
+  }
   // The way of a token read again is on the wire again.
   const auto hops = [&](Program p) {
     for (Channel& channel : p.sections[0].channels) channel.latency_cycles = 4;
@@ -116,6 +121,35 @@ TEST(SimTiming, AHeldTokenIsReadAgainForEveryFiring) {
     return run.rdn_byte_hops[static_cast<size_t>(Cause::kWeights)];
   };
   EXPECT_EQ(hops(held(40, 1)) - hops(held(39, 1)), 8192 * (1 + 2));  // x again, half the way; a token of y
+}
+
+TEST(SimTiming, ATransposedTokenOfFewRowsIsReadInVectorsThatAreMostlyEmpty) {
+  // Tokens of `rows` x 512 FP32 turned in one PMU: a vector of 64 B a column, whether it has 16 rows or 4.
+  const auto turned = [](int64_t firings, int64_t rows) {
+    ProgramBuilder b;
+    const ArgumentId x = b.symbol("x", rows * firings, 512);
+    const ArgumentId y = b.symbol("y", 512 * firings, rows);
+    const ChannelId a = b.channel("a", rows, 512, 4, 0, DType::kFp32, 8);
+    const ChannelId t = b.channel("t", 512, rows, 2, 0, DType::kFp32, 0);
+    const ChannelId d = b.channel("d", 512, rows, 4, 0, DType::kFp32, 8);
+    b.load("load", x, rows, {a});
+    b.compute("turn", UnitKind::kBuffer, firings, {in(a)}, {op(TileOpKind::kTranspose, {0})}, {out({t}, 1)},
+              1);
+    b.compute("neg", UnitKind::kSimd, firings, {in(t)}, {op(TileOpKind::kNeg, {0})}, {out({d}, 1)}, 4);
+    b.store("store", y, 512, d);
+    Program p = b.finish();
+    for (Channel& channel : p.sections[0].channels) channel.links = 16;
+    return p;
+  };
+  for (const Fidelity fidelity : {Fidelity::kEvent, Fidelity::kAnalytic}) {
+    for (const int64_t rows : {4, 16}) {
+      const int64_t more = timed(turned(41, rows), exact_node(), fidelity).cycles -
+                           timed(turned(40, rows), exact_node(), fidelity).cycles;
+      EXPECT_EQ(more, 512) << rows;
+    }
+    const RunResult r = timed(turned(40, 4), exact_node(), fidelity);
+    EXPECT_EQ(r.sections[0].bound_by, "PMU reads of neg");
+  }
 }
 
 TEST(SimTiming, ThreeUnitPipelineRunsAtItsSlowestStage) {
