@@ -90,6 +90,8 @@ Result<ValueId> RandomCase::add(OpKind op) {
     case OpKind::kSub:
     case OpKind::kAdd:
       return node(op, {source(m, n), source(m, n)});
+    case OpKind::kSoftmax:
+      return node(op, {source(m, n)});
     case OpKind::kMul:
       return node(
           op, {source(m * tokens, n), source(random_.below(2) == 1 ? m : 1, random_.below(2) == 1 ? n : 1)});
