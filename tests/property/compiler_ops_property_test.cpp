@@ -98,6 +98,8 @@ Result<ValueId> RandomCase::add(OpKind op) {
                        {{"form", static_cast<int64_t>(ActivationForm::kSoftplus)}});
       return node(op, {source(m, n), *positive});
     }
+    case OpKind::kConcatCols:
+      return node(op, {source(m, n), source(m, k)});
     case OpKind::kMul:
       return node(
           op, {source(m * tokens, n), source(random_.below(2) == 1 ? m : 1, random_.below(2) == 1 ? n : 1)});
