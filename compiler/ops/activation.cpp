@@ -2,8 +2,10 @@
 // sources: Hendrycks and Gimpel (GELU and its tanh form), CLIP (quick form), Mamba (softplus).
 #include "compiler/ops/activation.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "compiler/ops/elementwise.h"
 #include "compiler/ops/op.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
@@ -38,6 +40,12 @@ float activate(ActivationForm form, float z) {
       return z / (1.0F + std::exp(-z));
     case ActivationForm::kSoftplus:
       return z > 20.0F ? z : std::log1p(std::exp(z));  // the difference is below FP32's resolution there
+    case ActivationForm::kRelu:
+      return std::max(z, 0.0F);
+    case ActivationForm::kTanh:
+      return std::tanh(z);
+    case ActivationForm::kSigmoid:
+      return 1.0F / (1.0F + std::exp(-z));
   }
   return z;
 }
@@ -62,6 +70,12 @@ Register lower_activation(UnitBuilder& u, ActivationForm form, Register z) {
       const Register log = u.op(TileOpKind::kLog, {u.scalar_op(TileOpKind::kAddScalar, e, 1.0)});
       return u.op(TileOpKind::kAdd, {u.scalar_op(TileOpKind::kMaxScalar, z, 0.0), log});
     }
+    case ActivationForm::kRelu:
+      return u.scalar_op(TileOpKind::kMaxScalar, z, 0.0);
+    case ActivationForm::kTanh:
+      return u.op(TileOpKind::kTanh, {z});
+    case ActivationForm::kSigmoid:
+      return u.op(TileOpKind::kSigmoid, {z});
   }
   return z;
 }
@@ -91,21 +105,17 @@ Tensor reference(const ReferenceContext& context) {
 }
 
 Status lower(Lowering& l, const Node& node) {
-  const Flow flow = l.flow(node.inputs[0]);
-  const Stream x = l.activation(node.inputs[0]);
-  const Value& result = l.value(node.outputs[0]);
-  UnitBuilder u = l.unit(UnitKind::kSimd, node);
-  u.fire(flow.tokens());
-  const Register y = lower_activation(u, form_of(node), u.take(x, kEach));
-  l.define(node.outputs[0], u.emit(y, flow.rows, result.shape.cols(), result.dtype), flow);
-  return {};
+  const ActivationForm form = form_of(node);
+  return lower_elementwise(l, node,
+                           [form](UnitBuilder& u, Register x) { return lower_activation(u, form, x); });
 }
 
 }  // namespace
 
 const OpRecord kActivationRecord = {
     .doc =
-        "x [m,n] -> [m,n]: gelu (form 0), its tanh form (1), z sigmoid(1.702 z) (2), silu (3), softplus (4)",
+        "x [m,n] -> [m,n]: gelu (form 0), its tanh form (1), z sigmoid(1.702 z) (2), silu (3), softplus (4), "
+        "relu (5), tanh (6), sigmoid (7)",
     .attributes = {"form"},
     .min_inputs = 1,
     .max_inputs = 1,

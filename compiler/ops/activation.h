@@ -15,8 +15,11 @@ enum class ActivationForm : int64_t {
   kGeluQuick,  // z sigmoid(1.702 z)
   kSilu,       // z sigmoid(z)
   kSoftplus,   // log(1 + e^z)
+  kRelu,       // max(z, 0)
+  kTanh,
+  kSigmoid,  // 1 / (1 + e^-z)
 };
-inline constexpr int64_t kActivationForms = 5;
+inline constexpr int64_t kActivationForms = 8;
 
 // The form's operations on a tile, for operators that have it inside.
 Register lower_activation(UnitBuilder& unit, ActivationForm form, Register z);

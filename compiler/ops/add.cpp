@@ -2,6 +2,7 @@
 // biases).
 #include "compiler/ops/op.h"
 
+#include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
 
@@ -34,19 +35,7 @@ Tensor reference(const ReferenceContext& context) {
 }
 
 Status lower(Lowering& l, const Node& node) {
-  const Flow flow = l.flow(node.inputs[0]);
-  const Stream a = l.activation(node.inputs[0]);
-  const Value& second = l.value(node.inputs[1]);
-  const bool constant = !second.producer && second.shape.rows() == 1;
-  const Stream b = constant ? l.whole(node.inputs[1]) : l.activation(node.inputs[1]);
-  UnitBuilder u = l.unit(UnitKind::kSimd, node);
-  u.fire(flow.tokens());
-  const Register ra = u.take(a, kEach);
-  const Register rb = u.take(b, constant ? first_of(flow.tokens()) : kEach);
-  const Value& result = l.value(node.outputs[0]);
-  l.define(node.outputs[0],
-           u.emit(u.op(TileOpKind::kAdd, {ra, rb}), flow.rows, result.shape.cols(), result.dtype), flow);
-  return {};
+  return lower_binary(l, node, TileOpKind::kAdd);
 }
 
 }  // namespace

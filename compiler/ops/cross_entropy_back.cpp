@@ -4,17 +4,15 @@
 #include "base/check.h"
 #include "compiler/ops/attention.h"
 #include "compiler/ops/operands.h"
+#include "compiler/ops/targets.h"
 #include "compiler/passes/lowering.h"
 
 namespace rdusim::compiler {
 namespace {
 
 Result<Shape> infer(const Graph& graph, const Node& node) {
+  RDU_CHECK_OK(expect_targets(graph, node));
   const Value& logits = operand(graph, node, 0);
-  const Value& targets = operand(graph, node, 1);
-  RDU_CHECK_OK(expect_rows(node, "targets", targets, logits.shape.rows()));
-  RDU_CHECK_OK(expect_cols(node, "targets", targets, 1));
-  if (targets.dtype != DType::kInt32) return operand_error(node, targets.name + " are not int32");
   return matrix(logits.shape.rows(), logits.shape.cols());
 }
 

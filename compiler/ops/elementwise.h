@@ -1,4 +1,4 @@
-// Lowering of an operator that does the same to each element of its one operand: one simd unit, a firing a
+// Lowering of an operator that does the same to each element of its operands: one simd unit, a firing a
 // token.
 #pragma once
 
@@ -24,6 +24,35 @@ Status lower_elementwise(Lowering& l, const Node& node, Body body) {
   const Register in = u.take(x, kEach);
   l.define(node.outputs[0], u.emit(body(u, in), flow.rows, result.shape.cols(), result.dtype), flow);
   return {};
+}
+
+// A row that is not computed is kept on chip for all tokens; any other second operand comes token by token.
+inline bool is_kept_row(const Value& second) {
+  return !second.producer && second.shape.rows() == 1;
+}
+
+// The same of two operands. `kept`: the second one is a single token that serves all firings. `body`
+// (UnitBuilder&, Register of the first, Register of the second) gives the register of the result.
+template <typename Body>
+Status lower_elementwise(Lowering& l, const Node& node, bool kept, Body body) {
+  const Flow flow = l.flow(node.inputs[0]);
+  const Stream a = l.activation(node.inputs[0]);
+  const Stream b = kept ? l.whole(node.inputs[1]) : l.activation(node.inputs[1]);
+  const Value& result = l.value(node.outputs[0]);
+  UnitBuilder u = l.unit(UnitKind::kSimd, node);
+  u.fire(flow.tokens());
+  const Register ra = u.take(a, kEach);
+  const Register rb = u.take(b, kept ? first_of(flow.tokens()) : kEach);
+  l.define(node.outputs[0], u.emit(body(u, ra, rb), flow.rows, result.shape.cols(), result.dtype), flow);
+  return {};
+}
+
+// One operation of two operands; the second may be a kept row.
+inline Status lower_binary(Lowering& l, const Node& node, TileOpKind kind) {
+  return lower_elementwise(l, node, is_kept_row(l.value(node.inputs[1])),
+                           [kind](UnitBuilder& u, Register a, Register b) {
+                             return u.op(kind, {a, b});
+                           });
 }
 
 }  // namespace rdusim::compiler

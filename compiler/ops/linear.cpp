@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "compiler/ops/operands.h"
+#include "compiler/ops/weight_stream.h"
 #include "compiler/passes/lowering.h"
 
 namespace rdusim::compiler {
@@ -47,14 +48,8 @@ Tensor reference(const ReferenceContext& context) {
 // One row block: weights are used as they arrive. Several: weights wait in PMUs, or stream again for each
 // block if they do not fit.
 Status lower_streaming(Lowering& l, const Node& node, const Flow& flow) {
-  const Value& w = l.value(node.inputs[1]);
-  const int64_t n = w.shape.rows();
-  MemoryStream range;
-  range.rows = n;
-  range.rows_per_token = l.stream_rows(node.inputs[1]);
-  range.cols = w.shape.cols();
-  range.repeats = flow.tokens();
-  const int64_t per_block = range.tokens_per_segment();
+  const int64_t n = l.value(node.inputs[1]).shape.rows();
+  const auto [range, per_block] = stream_of_weight(l, node.inputs[1], flow);
   const Stream x = l.activation(node.inputs[0]);
   const Stream weights = l.load(node.inputs[1], range, "");
   std::optional<Stream> bias;
@@ -94,8 +89,7 @@ Status lower_resident(Lowering& l, const Node& node, const Flow& flow) {
 
 Status lower(Lowering& l, const Node& node) {
   const Flow flow = l.flow(node.inputs[0]);
-  const bool streaming = flow.tokens() == 1 || !l.weights_resident();
-  return streaming ? lower_streaming(l, node, flow) : lower_resident(l, node, flow);
+  return weight_streams(l, flow) ? lower_streaming(l, node, flow) : lower_resident(l, node, flow);
 }
 
 }  // namespace

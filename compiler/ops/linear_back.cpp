@@ -2,6 +2,7 @@
 #include "compiler/ops/op.h"
 
 #include "compiler/ops/operands.h"
+#include "compiler/ops/weight_stream.h"
 #include "compiler/passes/lowering.h"
 
 namespace rdusim::compiler {
@@ -34,12 +35,7 @@ Tensor reference(const ReferenceContext& context) {
 // Rows of the weight that pass by are a part of the reduction: their products add up.
 Status lower_streaming(Lowering& l, const Node& node, const Flow& flow) {
   const Value& w = l.value(node.inputs[1]);
-  MemoryStream range;
-  range.rows = w.shape.rows();
-  range.rows_per_token = l.stream_rows(node.inputs[1]);
-  range.cols = w.shape.cols();
-  range.repeats = flow.tokens();
-  const int64_t per_block = range.tokens_per_segment();
+  const auto [range, per_block] = stream_of_weight(l, node.inputs[1], flow);
   const Stream dy = l.activation(node.inputs[0]);
   const Stream weights = l.load(node.inputs[1], range, ".back");
   UnitBuilder gemm = l.unit(UnitKind::kGemm, node);
@@ -69,8 +65,7 @@ Status lower_resident(Lowering& l, const Node& node, const Flow& flow) {
 
 Status lower(Lowering& l, const Node& node) {
   const Flow flow = l.flow(node.inputs[0]);
-  const bool streaming = flow.tokens() == 1 || !l.weights_resident();
-  return streaming ? lower_streaming(l, node, flow) : lower_resident(l, node, flow);
+  return weight_streams(l, flow) ? lower_streaming(l, node, flow) : lower_resident(l, node, flow);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
 
@@ -48,25 +49,19 @@ Status lower(Lowering& l, const Node& node) {
   const Value& second = l.value(node.inputs[1]);
   const int64_t rows = second.shape.rows();
   const int64_t all_rows = l.value(node.inputs[0]).shape.rows();
-  const bool constant = !second.producer && rows == 1;
+  const bool constant = is_kept_row(second);
   const bool table = !constant && rows != all_rows;
   if (table && (second.producer || rows * flow.sequences != all_rows)) {
     return Error{ErrorCode::kUnsupported, node.name,
                  fmt::format("multiplies {} rows by {} rows of {}", all_rows, rows, second.name),
                  "factors that repeat are a source with a sequence's rows"};
   }
-  const Stream a = l.activation(node.inputs[0]);
-  const bool kept = constant || table;
-  const Stream b = kept ? l.whole(node.inputs[1]) : l.activation(node.inputs[1]);
-  UnitBuilder u = l.unit(UnitKind::kSimd, node);
-  u.fire(flow.tokens());
-  const Register ra = u.take(a, kEach);
-  Register rb = u.take(b, kept ? first_of(flow.tokens()) : kEach);
-  if (table) rb = u.op(TileOpKind::kSliceRowsByFiring, {rb}, flow.rows, flow.blocks);
-  const Value& result = l.value(node.outputs[0]);
-  l.define(node.outputs[0],
-           u.emit(u.op(TileOpKind::kMul, {ra, rb}), flow.rows, result.shape.cols(), result.dtype), flow);
-  return {};
+  return lower_elementwise(
+      l, node, constant || table, [&flow, table](UnitBuilder& u, Register a, Register factors) {
+        const Register b =
+            table ? u.op(TileOpKind::kSliceRowsByFiring, {factors}, flow.rows, flow.blocks) : factors;
+        return u.op(TileOpKind::kMul, {a, b});
+      });
 }
 
 }  // namespace

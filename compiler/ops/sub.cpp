@@ -1,6 +1,7 @@
 // sub: elementwise difference.
 #include "compiler/ops/op.h"
 
+#include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
 
@@ -25,17 +26,7 @@ Tensor reference(const ReferenceContext& context) {
 }
 
 Status lower(Lowering& l, const Node& node) {
-  const Flow flow = l.flow(node.inputs[0]);
-  const Stream a = l.activation(node.inputs[0]);
-  const Stream b = l.activation(node.inputs[1]);
-  UnitBuilder u = l.unit(UnitKind::kSimd, node);
-  u.fire(flow.tokens());
-  const Register ra = u.take(a, kEach);
-  const Register rb = u.take(b, kEach);
-  const Value& result = l.value(node.outputs[0]);
-  l.define(node.outputs[0],
-           u.emit(u.op(TileOpKind::kSub, {ra, rb}), flow.rows, result.shape.cols(), result.dtype), flow);
-  return {};
+  return lower_binary(l, node, TileOpKind::kSub);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
 
@@ -32,18 +33,11 @@ Tensor reference(const ReferenceContext& context) {
 }
 
 Status lower(Lowering& l, const Node& node) {
-  const Flow flow = l.flow(node.inputs[0]);
-  const Stream gate = l.activation(node.inputs[0]);
-  const Stream up = l.activation(node.inputs[1]);
-  UnitBuilder u = l.unit(UnitKind::kSimd, node);
-  u.fire(flow.tokens());
-  const Register g = u.take(gate, kEach);
-  const Register r = u.take(up, kEach);
-  const Register silu = u.op(TileOpKind::kMul, {g, u.op(TileOpKind::kSigmoid, {g})});
-  const Value& result = l.value(node.outputs[0]);
-  l.define(node.outputs[0],
-           u.emit(u.op(TileOpKind::kMul, {silu, r}), flow.rows, result.shape.cols(), result.dtype), flow);
-  return {};
+  return lower_elementwise(l, node, is_kept_row(l.value(node.inputs[1])),
+                           [](UnitBuilder& u, Register gate, Register up) {
+                             const Register sigmoid = u.op(TileOpKind::kSigmoid, {gate});
+                             return u.op(TileOpKind::kMul, {u.op(TileOpKind::kMul, {gate, sigmoid}), up});
+                           });
 }
 
 }  // namespace

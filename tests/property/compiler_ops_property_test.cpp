@@ -90,6 +90,16 @@ Result<ValueId> RandomCase::add(OpKind op) {
     case OpKind::kSub:
     case OpKind::kAdd:
       return node(op, {source(m, n), source(m, n)});
+    case OpKind::kSoftmax:
+      return node(op, {source(m, n)});
+    case OpKind::kDiv: {  // by something that is never zero
+      const Result<ValueId> positive =
+          builder_.add(OpKind::kActivation, "positive", {source(m, n)},
+                       {{"form", static_cast<int64_t>(ActivationForm::kSoftplus)}});
+      return node(op, {source(m, n), *positive});
+    }
+    case OpKind::kConcatCols:
+      return node(op, {source(m, n), source(m, k)});
     case OpKind::kMul:
       return node(
           op, {source(m * tokens, n), source(random_.below(2) == 1 ? m : 1, random_.below(2) == 1 ? n : 1)});
