@@ -102,6 +102,10 @@ void add_compile_options(CLI::App& command, CompileChoice& choice) {
       ->check(CLI::IsMember({"none", "layer", "auto"}));
   command.add_flag("--loop", choice.loop, "one launch loops over equal layers (kernel looping)");
   command
+      .add_option("--key-block", choice.key_block,
+                  "keys that attention works on at once (default: all of them up to 16384, then by size)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+  command
       .add_option("--orchestration", choice.orchestration,
                   "who launches sections: software (the host) or hardware (the chip itself; default)")
       ->check(CLI::IsMember({"software", "hardware"}));
@@ -118,6 +122,7 @@ compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t so
   options.orchestration = software ? Orchestration::kSoftware : Orchestration::kHardware;
   options.launch_s = software ? stack.software_launch_s : stack.hardware_launch_s;
   options.loop = choice.loop;
+  options.key_block = choice.key_block;
   return options;
 }
 

@@ -53,6 +53,7 @@ struct CompileChoice {
   std::string fusion = "layer";
   std::string orchestration = "hardware";
   bool loop = false;
+  int64_t key_block = 0;
 };
 void add_compile_options(CLI::App& command, CompileChoice& choice);
 // `stack` prices the launches for --fusion auto.

@@ -23,7 +23,7 @@ Result<std::unique_ptr<runtime::ExecutionModel>> make_execution(Session& session
   if (!gpu) {
     RDU_ASSIGN(auto chosen, load_node_and_stack(session, {node, choice.stack}));
     return std::unique_ptr<runtime::ExecutionModel>(std::make_unique<ChipExecution>(
-        std::move(chosen.node), std::move(chosen.stack), Fidelity::kAnalytic, library,
+        std::move(chosen.node), std::move(chosen.stack), Fidelity::kEvent, library,
         [&progress](const std::string& what) { progress.note("simulating " + what); }));
   }
   RDU_ASSIGN(GpuNodeSpec spec, load_gpu_node(session.config, node));

@@ -38,7 +38,7 @@ struct LongContextPoint {
 };
 
 // Points in the order node, phase, model, tokens. Prompts run one sequence a pass, one pass after the other;
-// an answer begins after one token. RDU nodes at analytic fidelity.
+// an answer begins after one token. RDU nodes at event fidelity.
 Result<std::vector<LongContextPoint>> long_context_points(Session& session, const LongContextChoice& choice,
                                                           Progress& progress);
 // FLOPs of one sequence's prefill with logits of every position, by the operators' costs.

@@ -245,7 +245,8 @@ struct RowsSoFar {
   Stream passed;
 };
 RowsSoFar accumulate_rows(Lowering& l, const Node& node, const char* name, const Stream& rows,
-                          const std::optional<Stream>& cached, const Flow& flow, const AttentionShape& a) {
+                          const std::optional<Stream>& cached, const Flow& flow, const AttentionShape& a,
+                          int64_t gathered) {
   UnitBuilder u = l.unit(UnitKind::kBuffer, node, std::string(name) + "_so_far");
   u.fire(flow.tokens());
   const Register in = u.take(rows, kEach);
@@ -259,8 +260,9 @@ RowsSoFar accumulate_rows(Lowering& l, const Node& node, const char* name, const
   const int64_t keep = a.window > 0 ? a.window + flow.rows - 1 : 0;
   const int64_t all = flow.rows * flow.blocks + (cached ? cached->rows : 0);
   RowsSoFar out{};
-  out.all = u.emit(source, keep > 0 ? std::min(keep, all) : all, rows.cols, rows.dtype,
-                   {a.causal ? kEach : last_of(flow.blocks), Accumulate::kConcatRows, flow.blocks, keep});
+  out.all = u.emit(
+      source, keep > 0 ? std::min(keep, all) : all, rows.cols, rows.dtype,
+      {a.causal ? last_of(gathered) : last_of(flow.blocks), Accumulate::kConcatRows, flow.blocks, keep});
   out.all.capacity_tokens = 1;
   out.passed = cached ? u.emit(in, flow.rows, rows.cols, rows.dtype) : rows;
   return out;
@@ -300,13 +302,15 @@ Status add_cached(Lowering& l, const Node& node, const AttentionShape& a, const 
   Stream new_keys = k;
   Stream new_values = v;
   if (!decode) {
-    // Behind a window the cached rows go first into the rows so far, and leave them with the window.
-    const bool seeded = a.window > 0 && old > 0;
+    // Behind a window the cached rows go first into the rows so far, and leave them with the window; where
+    // keys come by blocks, so that cached and new ones are blocks of one sequence.
+    const bool seeded = (a.window > 0 || stages.key_block > 0) && old > 0;
     const auto seed = [&](std::optional<Stream>& cached) {
       return seeded ? std::exchange(cached, std::nullopt) : std::nullopt;
     };
-    const RowsSoFar keys = accumulate_rows(l, node, "k", k, seed(stages.old_keys), flow, a);
-    const RowsSoFar values = accumulate_rows(l, node, "v", v, seed(stages.old_values), flow, a);
+    const RowsSoFar keys = accumulate_rows(l, node, "k", k, seed(stages.old_keys), flow, a, stages.gathered);
+    const RowsSoFar values =
+        accumulate_rows(l, node, "v", v, seed(stages.old_values), flow, a, stages.gathered);
     stages.keys = keys.all;
     stages.values = values.all;
     new_keys = keys.passed;
@@ -319,10 +323,32 @@ Status add_cached(Lowering& l, const Node& node, const AttentionShape& a, const 
   return append_to_cache(l, node, kValueCache, new_values, flow, a);
 }
 
+// Keys of a block of the running softmax, 0 for whole rows of scores: those are kept where a window or a
+// short sequence bounds them, where no position is hidden (every row waits for all keys), and for a tree.
+// Several sequences behind caches of their own have no common count of rows.
+int64_t key_block_of(const Lowering& l, const Node& node, const AttentionShape& a, int64_t rows) {
+  if (a.query_tokens == 1 || !a.causal || a.window > 0 || is_tree(node)) return 0;
+  if (a.past_tokens > 0 && l.graph().batch > 1) return 0;
+  return l.key_block(a.positions(), rows * a.heads);
+}
+
+// Tokens of queries that meet a block of keys at once: as many as divide a sequence's evenly.
+int64_t gathered_tokens(const Lowering& l, const Flow& flow) {
+  int64_t best = 1;
+  for (int64_t n = 2; n <= flow.blocks && n * flow.rows <= l.query_block(); ++n) {
+    if (flow.blocks % n == 0) best = n;
+  }
+  return best;
+}
+
 Status lower(Lowering& l, const Node& node) {
   const AttentionShape a(node);
   RDU_CHECK_OK(check_supported(l, node, a));
   const Flow outer = l.flow(node.inputs[kQueries]);
+  const int64_t most = gathered_tokens(l, outer);
+  const int64_t key_block = key_block_of(l, node, a, most * outer.rows);
+  const int64_t gathered = key_block > 0 ? most : 1;
+  if (gathered > 1) l.wait_for(gathered);
   const bool decode = a.query_tokens == 1;
   const int64_t sequences = l.graph().batch;
   const Flow flow = decode ? Flow{1, 1, sequences} : outer;
@@ -339,6 +365,8 @@ Status lower(Lowering& l, const Node& node) {
   stages.keys = k;
   stages.values = v;
   stages.dtype = l.value(node.outputs[0]).dtype;
+  stages.key_block = key_block;
+  stages.gathered = gathered;
   RDU_CHECK_OK(add_cached(l, node, a, k, v, stages));
   if (const auto at = table_operand(node)) stages.table = l.whole(node.inputs[*at]);
   stages.tree = is_tree(node);

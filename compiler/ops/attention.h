@@ -1,5 +1,6 @@
 // What the files of the attention operators share: a node's dimensions and operands, and the stages that they
-// lower to. attention.cpp and cross_attention.cpp are the operators, attention_lower.cpp the stages.
+// lower to. attention.cpp and cross_attention.cpp are the operators, attention_lower.cpp the stages over
+// whole rows of scores, attention_blocks.cpp those over blocks of keys.
 #pragma once
 
 #include <algorithm>
@@ -66,6 +67,10 @@ struct AttentionStages {
       {};  // bias by distance [heads, positions], or the tree's mask [tokens, tokens]
   bool tree = false;
   DType dtype = DType::kBf16;
+  // Keys of a block of the running softmax; 0: whole rows of scores. Needs all keys in `keys`, no tree.
+  int64_t key_block = 0;
+  // Tokens of the queries, neighbours of one sequence, that meet a block of keys at once.
+  int64_t gathered = 1;
 
   // The result, cut as `flow`.
   Stream run();
@@ -78,6 +83,19 @@ struct AttentionStages {
   Stream scores_stage();
   Stream softmax_stage(const Stream& scores);
   Stream values_stage(const Stream& probabilities);
+
+  // By blocks of keys (attention_blocks.cpp).
+  [[nodiscard]] Flow block_flow() const;
+  struct BlockWeights {
+    Stream weights;  // e^(score - largest of the block)
+    Stream sums;     // of the weights, a column
+    Stream factors;  // what earlier blocks' sums, and this one's, are multiplied by: two columns
+  };
+  Stream run_blocks();
+  [[nodiscard]] int64_t key_blocks() const;
+  BlockWeights block_weights();
+  Stream block_factors(const Stream& largest);
+  Stream block_values(const BlockWeights& weights);
 };
 
 // Cached rows of every sequence, one token a sequence: positions [begin, begin + rows) of a ring of

@@ -50,6 +50,7 @@ bool AttentionStages::in_parts() const {
 }
 
 Stream AttentionStages::run() {
+  if (key_block > 0) return run_blocks();
   const Stream scores = scores_stage();
   return values_stage(softmax_stage(scores));
 }

@@ -1,6 +1,7 @@
 #include "compiler/passes/lowering.h"
 
 #include <algorithm>
+#include <bit>
 
 #include <fmt/format.h>
 
@@ -110,6 +111,13 @@ Flow Lowering::flow(ValueId id) const {
   const int64_t block = tiling_.plain_blocks[group_.section];
   if (block > 0 && rows > block) return {block, ceil_div(rows, block), 1};
   return {rows, 1, 1};
+}
+
+int64_t Lowering::key_block(int64_t positions, int64_t rows) const {
+  if (positions <= tiling_.whole_score_rows) return 0;
+  if (tiling_.key_block > 0) return tiling_.key_block;
+  const int64_t keys = tiling_.weight_block_bytes / (rows * dtype_bytes(DType::kBf16));
+  return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(1, keys))));
 }
 
 ArgumentId Lowering::argument(ValueId id) const {

@@ -98,6 +98,11 @@ class Lowering {
   Stream resident(ValueId id);
   // Whether this section's weights stay on chip over its row blocks.
   [[nodiscard]] bool weights_resident() const { return weights_resident_; }
+  // Keys of a block where attention of `rows` (row, head) pairs over so many positions goes by blocks, else
+  // 0.
+  [[nodiscard]] int64_t key_block(int64_t positions, int64_t rows) const;
+  // Rows of queries that a block of keys should meet at once.
+  [[nodiscard]] int64_t query_block() const { return tiling_.query_block; }
   [[nodiscard]] int64_t stream_rows(ValueId id) const { return rows_for(id, tiling_.stream_token_bytes); }
   // Writes tokens to rows of a symbol of the section (KV cache).
   void store(ValueId id, const Stream& stream, const MemoryStream& range, const std::string& suffix);

@@ -25,7 +25,9 @@ struct FiringKind {
 class SectionWork {
  public:
   explicit SectionWork(const Section& section)
-      : section_(section), tokens_(section.channels.size()), work_(section.units.size()) {}
+      : section_(section), tokens_(section.channels.size()), work_(section.units.size()) {
+    for (const Unit& unit : section.units) sliced_.push_back(sliced_inputs(unit));
+  }
 
   Status run() {
     for (size_t u = 0; u < section_.units.size(); ++u) {
@@ -161,12 +163,38 @@ class SectionWork {
     }
   }
 
+  // Inputs of which a firing reads one slice and nothing else: what lies beside it is no work.
+  static std::vector<bool> sliced_inputs(const Unit& unit) {
+    std::vector<int> uses(unit.inputs.size(), 0);
+    std::vector<bool> sliced(unit.inputs.size(), false);
+    for (const OutputPort& port : unit.outputs) {
+      if (port.source < uses.size()) ++uses[port.source];
+    }
+    for (const TileOp& op : unit.body) {
+      for (size_t k = 0; k < static_cast<size_t>(tile_op_record(op.kind).operands); ++k) {
+        const Register r = op.operands[k];
+        if (r >= uses.size()) continue;
+        ++uses[r];
+        sliced[r] = op.kind == TileOpKind::kSliceRowsByFiring;
+      }
+    }
+    for (size_t i = 0; i < uses.size(); ++i) sliced[i] = sliced[i] && uses[i] == 1;
+    return sliced;
+  }
+
+  [[nodiscard]] bool same_work(size_t u, const std::vector<Extent>& a, const std::vector<Extent>& b) const {
+    const std::vector<bool>& sliced = sliced_[u];
+    for (size_t r = 0; r < a.size(); ++r) {
+      if ((r >= sliced.size() || !sliced[r]) && !same_size(a[r], b[r])) return false;
+    }
+    return true;
+  }
+
   static bool same_size(const Extent& a, const Extent& b) { return a.rows == b.rows && a.cols == b.cols; }
 
   void count(size_t u, const std::vector<Extent>& registers, std::vector<bool> needed) {
     for (FiringKind& known : work_[u]) {
-      if (known.needed == needed && std::equal(known.registers.begin(), known.registers.end(),
-                                               registers.begin(), registers.end(), same_size)) {
+      if (known.needed == needed && same_work(u, known.registers, registers)) {
         ++known.count;
         return;
       }
@@ -177,6 +205,7 @@ class SectionWork {
   const Section& section_;
   std::vector<std::vector<Run>> tokens_;
   std::vector<std::vector<FiringKind>> work_;
+  std::vector<std::vector<bool>> sliced_;  // by unit, input
 };
 
 }  // namespace rdusim::compiler

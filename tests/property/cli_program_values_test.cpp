@@ -21,7 +21,8 @@ namespace rdusim::cli {
 namespace {
 
 struct Case {
-  int64_t heads, kv_heads, head_dim, width, mlp, layers, vocabulary, window, prompt, sockets, batch;
+  int64_t heads, kv_heads, head_dim, width, mlp, layers, vocabulary, window, prompt, sockets, batch,
+      key_block;
   compiler::Fusion fusion;
   bool loop;
 };
@@ -45,6 +46,7 @@ Case random_case(Random& random) {
   while (c.heads % c.sockets != 0) c.sockets /= 2;
   c.fusion = static_cast<compiler::Fusion>(pick(0, 2));
   c.loop = pick(0, 1) == 1;
+  c.key_block = pick(0, 2) > 0 ? pick(1, 70) : 0;
   return c;
 }
 
@@ -112,9 +114,9 @@ TEST_P(ProgramValues, EqualTheInterpreters) {
   const Case c = random_case(random);
   SCOPED_TRACE(
       fmt::format("heads {} kv {} dim {} width {} mlp {} layers {} vocab {} window {} prompt {} sockets {} "
-                  "batch {} fusion {} loop {}",
+                  "batch {} fusion {} loop {} key block {}",
                   c.heads, c.kv_heads, c.head_dim, c.width, c.mlp, c.layers, c.vocabulary, c.window, c.prompt,
-                  c.sockets, c.batch, compiler::fusion_name(c.fusion), c.loop));
+                  c.sockets, c.batch, compiler::fusion_name(c.fusion), c.loop, c.key_block));
   auto document = read_json_text(config_text(c), "config.json");
   ASSERT_TRUE(document.ok()) << document.error().to_string();
   auto model = models::make_model("random", *document);
@@ -138,6 +140,7 @@ TEST_P(ProgramValues, EqualTheInterpreters) {
   options.sockets = c.sockets;
   options.fusion = c.fusion;
   options.loop = c.loop;
+  options.key_block = c.key_block;
   ChipRunner chip(node, node.stacks[0], options, *file);
   models::TensorMap caches;
   compiler::KvStore kv;
