@@ -31,7 +31,8 @@ std::vector<LegendEntry> in_order(const std::vector<std::string>& names) {
 }
 
 void row_label(Svg& svg, double y, const std::string& label, double width = kLabelWidth) {
-  svg.text(width - 8, y, Anchor::kEnd, fitted(label, width - 14));
+  // Long names are made of capitals and underscores, which are wider than the estimate.
+  svg.text(width - 8, y, Anchor::kEnd, fitted(label, width > kLabelWidth ? 0.85 * width - 14 : width - 14));
 }
 
 // Top of the plot below a legend that begins in the first line.
@@ -84,7 +85,7 @@ std::string plain_bars(const std::string& title, const std::vector<PlainBar>& ba
   double left = kLabelWidth;
   for (const auto& bar : bars) {
     high = std::max(high, bar.value);
-    left = std::clamp(text_width(bar.label) + 16, left, kWidestLabel);
+    left = std::clamp(text_width(bar.label) / 0.85 + 18, left, kWidestLabel);
   }
   const double bottom = kTop + kPitch * static_cast<double>(bars.size());
   Svg svg(title, bottom + 22);

@@ -32,11 +32,14 @@ Result<PagePart> difference_part(const DocumentNode& root) {
   std::vector<PlainBar> bars;
   std::string why;
   for (const DocumentNode& item : reader.items(root, "explained")) {
-    const std::string word = parameter_word(reader.text(item, "parameter"));
+    const std::string parameter = reader.text(item, "parameter");
+    const std::string word = parameter_word(parameter);
     const double part_s = reader.number(item, "explained_s");
+    const auto value = [&](const char* key) {
+      return readable(parameter, fmt::format("{}", reader.number(item, key)));
+    };
     why += fmt::format("{}{} from {} to {} explains {} ({} of the change)", why.empty() ? "" : "; ", word,
-                       format_number(reader.number(item, "a")), format_number(reader.number(item, "b")),
-                       format_time(part_s), share(part_s));
+                       value("a"), value("b"), format_time(part_s), share(part_s));
     bars.push_back({word, std::abs(part_s), part_s < 0 ? size_t{4} : size_t{2}, share(part_s)});
   }
   bars.push_back({"left over", std::abs(left_s), 0, share(left_s)});
@@ -51,7 +54,8 @@ Result<PagePart> difference_part(const DocumentNode& root) {
     inputs.add({reader.text(item, "name"), reader.text_or_empty(item, "a"), reader.text_or_empty(item, "b")});
     changed += (changed.empty() ? "" : ", ") + inputs.rows.back().front();
   }
-  part.answers.push_back({"What went in?", changed.empty() ? "The same inputs." : changed + " differ."});
+  part.answers.push_back(
+      {"What went in?", changed.empty() ? "The same inputs." : "Different: " + changed + "."});
   PageSection section{"What explains it", {}};
   if (std::any_of(bars.begin(), bars.end(), [](const auto& bar) { return bar.value > 0; })) {
     section.figures.push_back(

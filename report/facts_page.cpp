@@ -1,6 +1,7 @@
 // The page of a result that has no page of its own: its numbers, and its lists as charts and tables.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "report/result_lists.h"
@@ -35,6 +36,15 @@ void collect(const DocumentNode& node, const std::string& prefix, int depth, Fac
   }
 }
 
+// What was measured comes before what was asked for: numbers with the unit of a result in their names.
+bool is_measured(const std::string& name) {
+  for (const char* unit :
+       {"_s", "_ns", "per_s", "percent", "cycles", "fraction_of_peak", "utilization", "ok"}) {
+    if (name.ends_with(unit)) return true;
+  }
+  return false;
+}
+
 // The command's first words, up to the first option.
 std::string title_of(const std::string& command) {
   const size_t option = command.find(" -");
@@ -50,9 +60,12 @@ Result<PagePart> facts_part(const DocumentNode& root) {
   Facts facts;
   collect(root, "", 0, facts);
   part.answers.push_back({"What was asked?", manifest.command});
+  auto named = facts.numbers;
+  std::stable_partition(named.begin(), named.end(),
+                        [](const auto& number) { return is_measured(number.first); });
   std::string said;
-  for (size_t i = 0; i < facts.numbers.size() && i < kNamed; ++i)
-    said += fmt::format("{}{} {}", i > 0 ? ", " : "", facts.numbers[i].first, facts.numbers[i].second);
+  for (size_t i = 0; i < named.size() && i < kNamed; ++i)
+    said += fmt::format("{}{} {}", i > 0 ? ", " : "", named[i].first, named[i].second);
   for (const auto& [name, list] : facts.lists)
     said += fmt::format("{}{}: {} rows", said.empty() ? "" : "; ", name, list->items.size());
   if (said.empty()) said = "nothing: the result is empty";

@@ -59,7 +59,8 @@ size_t flat_from(const StudyQuestion& q, const std::vector<Good>& points) {
 // "133 ms, 3 % worse than the best".
 std::string against_best(const StudyQuestion& q, double y, double best) {
   const double worse = worse_by(q, y, best);
-  if (worse <= 0) return q.y_format(y) + ", the best";
+  constexpr double kSeen = 0.0005;
+  if (worse < kSeen) return q.y_format(y) + ", the best";
   return fmt::format("{}, {} worse than the best", q.y_format(y), format_percent(worse));
 }
 
@@ -149,8 +150,9 @@ std::string at_text(const StudyQuestion& q, const Compared& c) {
 
 std::string ratio_text(const StudyQuestion& q, const StudySeries& series,
                        const std::vector<Compared>& compared) {
-  const auto [least, most] = std::minmax_element(
-      compared.begin(), compared.end(), [](const auto& a, const auto& b) { return a.times < b.times; });
+  const auto less = [](const Compared& a, const Compared& b) { return a.times < b.times; };
+  const auto least = std::min_element(compared.begin(), compared.end(), less);
+  const auto most = std::max_element(compared.begin(), compared.end(), less);  // the first of equal ones
   std::string text = fmt::format("{}: {} is {}", series.name, q.y_label, at_text(q, *least));
   if (most->times > least->times) text += " and " + at_text(q, *most);
   text += fmt::format(" that of {}.", q.series.front().name);

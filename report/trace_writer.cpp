@@ -90,14 +90,16 @@ void append_span(const TraceSpan& span, const Numbering::Place& place, const std
                  std::string& out) {
   const std::string where = fmt::format(R"("pid":{},"tid":{},"ts":)", place.process, place.thread);
   const std::string begin = microseconds(span.begin_ps);
-  out += fmt::format("{{\"ph\":\"B\",\"name\":{},{}{}{}}},\n", quoted(span.name), where, begin,
-                     details_json(span));
+  const std::string name = quoted(span.name);
+  out += fmt::format("{{\"ph\":\"B\",\"name\":{},{}{}{}}},\n", name, where, begin, details_json(span));
   for (const ArrowAt& arrow : arrows) {
     out += fmt::format(R"({{"ph":"{}","bp":"e","cat":"flow","name":"flow","id":{},{}{}}},)"
                        "\n",
                        arrow.phase, arrow.flow, where, begin);
   }
-  out += fmt::format("{{\"ph\":\"E\",{}{}}},\n", where, microseconds(span.begin_ps + span.duration_ps));
+  // The format does not ask for the name here, but some viewers close by it.
+  out += fmt::format("{{\"ph\":\"E\",\"name\":{},{}{}}},\n", name, where,
+                     microseconds(span.begin_ps + span.duration_ps));
 }
 
 // Spans that overlap on one track would be taken for one inside the other: they go to the first of "hbm",

@@ -37,7 +37,8 @@ std::string signed_percent(double percent) {
 
 std::vector<Row> read_rows(ResultReader& reader, const DocumentNode& root, Table& table) {
   std::vector<Row> rows;
-  table.header = {"group", "what", "published", "ours", "unit", "error", "allowed", "", "source", "command"};
+  table.header = {"group",     "what", "verdict", "error",  "allowed",
+                  "published", "ours", "unit",    "source", "command"};
   for (const DocumentNode& item : reader.items(root, "rows")) {
     Row row{reader.text(item, "group"),
             reader.text(item, "what"),
@@ -49,13 +50,14 @@ std::vector<Row> read_rows(ResultReader& reader, const DocumentNode& root, Table
     const DocumentNode* passed = item.find("passed");
     row.judged = passed != nullptr && passed->kind == DocumentNode::Kind::kBool;
     std::string published = fmt::format("{:.4g}", reader.number(item, "published"));
-    if (item.find("published_range") != nullptr) published = "in range, nearest " + published;
-    table.add({row.group, row.what, published, fmt::format("{:.4g}", reader.number(item, "simulated")),
-               row.unit, signed_percent(row.error_percent),
-               row.judged ? fmt::format("{:.3g} %", row.tolerance_percent) : "–",
+    if (item.find("published_range") != nullptr) published += " (of a range)";
+    table.add({row.group, row.what,
                !row.judged  ? "shown only"
                : row.passed ? "pass"
                             : "FALLS SHORT",
+               signed_percent(row.error_percent),
+               row.judged ? fmt::format("{:.3g} %", row.tolerance_percent) : "–", published,
+               fmt::format("{:.4g}", reader.number(item, "simulated")), row.unit,
                reader.text_or_empty(item, "source"), reader.text_or_empty(item, "command")});
     rows.push_back(std::move(row));
   }

@@ -95,8 +95,8 @@ std::string derivative_sentence(const std::vector<ParameterView>& parameters, do
   for (size_t i = 0; i < std::min<size_t>(3, parameters.size()); ++i) {
     const ParameterView& p = parameters[i];
     if (i > 0 && p.gain_s < 0.0005 * whole_s) break;
-    text += fmt::format("{}10 % {} {} {} {} ({})", i > 0 ? "; " : "", p.elasticity < 0 ? "more" : "less",
-                        parameter_word(p.name), i > 0 ? "" : "saves", format_time(p.gain_s),
+    text += fmt::format("{}10 % {} {} {}{} ({})", i > 0 ? "; " : "", p.elasticity < 0 ? "more" : "less",
+                        parameter_word(p.name), i > 0 ? "" : "saves ", format_time(p.gain_s),
                         share_text(p.gain_s, whole_s));
   }
   return text.empty() ? "" : text + ".";

@@ -8,7 +8,8 @@
 //   latencies   one cycle, since they are rounded to cycles
 //   clock       1/80: every latency of the node stays a whole number of cycles
 //   launch      3 %
-// Where a kink lies within the step (the slopes of both sides differ) the derivative is between the two.
+// Where a kink lies within the step (the slopes of both sides differ) the derivative must be the slope of one
+// side within the same 2 %; a few are between the two, where several kinks lie within the step.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -195,8 +196,9 @@ TEST(Derivatives, AgreeWithFiniteDifferences) {
       "above 0.05: %.1f %%\n",
       std::size(kWorkloads), tally.compared, tally.one_side, tally.between, 100 * tally.worst);
   EXPECT_GE(std::size(kWorkloads), 20U);
-  EXPECT_LE(tally.one_side, tally.compared / 3);
-  EXPECT_LE(tally.between, tally.compared / 3);
+  // As found, and a few: every kink more is an approximation that somebody should look at.
+  EXPECT_LE(tally.one_side, 22);
+  EXPECT_LE(tally.between, 4);
 }
 
 }  // namespace

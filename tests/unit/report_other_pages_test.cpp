@@ -118,7 +118,7 @@ TEST(DifferencePage, DividesTheChange) {
   json["inputs"] = {{{"name", "command"}, {"a", ""}, {"b", "--set x=1"}}};
   json["results"] = {{{"name", "latency_s"}, {"a", 1.6e-3}, {"b", 1.5e-3}}};
   expect_texts(page_of(json), {"latency goes from 1.60 ms to 1.50 ms (-100 µs, -6.2 %)", "HBM bandwidth from",
-                               "(90 % of the change)", "-10.0 µs is left", "command differ",
+                               "(90 % of the change)", "-10.0 µs is left", "Different: command.",
                                "Parts of the change", "Numbers that changed"});
 }
 

@@ -21,7 +21,8 @@ TEST(TraceWriter, SpansKeepPicosecondsAsMicroseconds) {
   EXPECT_NE(text.find("\"ph\":\"B\",\"name\":\"weights\",\"pid\":1,\"tid\":1,\"ts\":0.000000"),
             std::string::npos)
       << text;
-  EXPECT_NE(text.find("\"ph\":\"E\",\"pid\":1,\"tid\":1,\"ts\":12.345678"), std::string::npos);
+  EXPECT_NE(text.find("\"ph\":\"E\",\"name\":\"weights\",\"pid\":1,\"tid\":1,\"ts\":12.345678"),
+            std::string::npos);
   EXPECT_NE(text.find("\"ts\":1.000006"), std::string::npos);
 }
 
