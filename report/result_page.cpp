@@ -64,7 +64,7 @@ Result<PagePart> part_of_serving(const ResultFile& file, const ServingView& serv
 void append(Page& page, PagePart part, bool several) {
   const std::string name = part.title;
   for (auto& answer : part.answers) {
-    if (several) answer.question = fmt::format("{} {}", name, answer.question);
+    if (several) answer.question = fmt::format("{}: {}", name, answer.question);
     page.answers.push_back(std::move(answer));
   }
   for (auto& section : part.sections) {
