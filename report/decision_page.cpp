@@ -185,6 +185,10 @@ Result<PagePart> replay_part(const DocumentNode& root) {
   }
   part.summary = fmt::format("{} requests.", format_amount(requests));
   part.answers.push_back({"Which policy misses least?", answer.empty() ? "No replay." : answer + "."});
+  if (by_capacity.size() == 1) {  // nothing to draw over: a bar for each policy
+    table.header = {"policy", "miss_ratio"};
+    for (CsvRow& row : table.rows) row.cells.erase(row.cells.begin() + 1);
+  }
   PageSection section{"Misses", column_figures(table, 1)};
   if (list != nullptr && is_list_of_rows(*list))
     section.figures.push_back(rows_figure("Every replay.", list_table(*list), "replays.csv"));
