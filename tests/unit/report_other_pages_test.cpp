@@ -55,7 +55,7 @@ TEST(ValidationPage, SaysHowNearAndWhatFallsShort) {
                {"1 of 2 judged rows are within what is allowed", "far (-30.0 % of 10 % allowed)",
                 "early launch 1.5e-05 s; nothing else", "FALLS SHORT", "shown only", "Rows by group",
                 "Share of the allowed error that is used"});
-  json["rows"] = {row("near", 1, 10, true)};
+  json["rows"] = Json::array({row("near", 1, 10, true)});
   expect_texts(page_of(json), {"None falls short; the largest error of a judged row is +1.0 % of near"});
 }
 
@@ -134,7 +134,7 @@ TEST(PlanPage, SaysHowManyAndWhyNotFewer) {
   json["objective"] = "p95 ttft < 0.5 s";
   json["tried"] = {tried(1, 3.6, false), tried(2, 0.2, true)};
   json["nodes"] = 2;
-  json["resources"] = {tried(2, 0.1, true)};
+  json["resources"] = Json::array({tried(2, 0.1, true)});
   json["resources"][0]["resource"] = "HBM bandwidth";
   json["buy_next"] = "HBM bandwidth";
   expect_texts(page_of(json), {"2 meet p95 ttft < 0.5 s.", "1 node reach 3.60 s only.",
