@@ -158,6 +158,16 @@ Result<Program> ChipExecution::compile(const models::Model& model,
   return unfused.ok() ? std::move(unfused) : std::move(program);
 }
 
+Result<int64_t> ChipExecution::shortest_sequence(const std::string& model) {
+  if (bucket_.tokens == 0 || !bucket_.within_context || !context_of_) return bucket_.tokens;
+  if (const auto known = shortest_.find(model); known != shortest_.end()) return known->second;
+  RDU_ASSIGN(const int64_t context, context_of_(model));
+  int64_t shortest = bucket_.tokens;
+  if (context > 0)
+    shortest = std::min(shortest, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(context))));
+  return shortest_.emplace(model, shortest).first->second;
+}
+
 Result<Bytes> ChipExecution::graph_weights(const models::Model& model,
                                            const models::GraphRequest& request) const {
   RDU_ASSIGN(const Program program, compile(model, request));
@@ -214,8 +224,9 @@ Result<PassCost> ChipExecution::prefill(const std::string& name, int64_t batch, 
 Result<PassCost> ChipExecution::decode(const std::string& name, int64_t batch, int64_t context,
                                        int64_t steps) {
   PassCost sum;
+  RDU_ASSIGN(const int64_t bucket, shortest_sequence(name));
   for (int64_t step = 0; step < steps; ++step) {
-    const int64_t cached = cached_tokens_compiled(sequence_bucket_tokens_, context + step);
+    const int64_t cached = cached_tokens_compiled(bucket, context + step);
     RDU_ASSIGN(const PassCost one, cost(name, models::Phase::kDecode, batch, cached));
     sum += one;
   }

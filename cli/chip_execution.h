@@ -14,6 +14,7 @@
 
 #include "base/arch/chip.h"
 #include "base/arch/energy.h"
+#include "base/arch/serving_build.h"
 #include "base/result.h"
 #include "compiler/compile.h"
 #include "models/model.h"
@@ -58,9 +59,18 @@ class ChipExecution : public runtime::ExecutionModel {
   Result<runtime::PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> decode(const std::string& model, int64_t batch, int64_t context,
                                    int64_t steps) override;
-  // The shortest sequence that the service compiles decode for (base/arch/serving_build.h); 0: any.
-  void set_sequence_bucket(int64_t tokens) { sequence_bucket_tokens_ = tokens; }
-  [[nodiscard]] int64_t sequence_bucket() const { return sequence_bucket_tokens_; }
+  // The sequences that the service compiles decode for. `context_of`: of a model by name, 0 where none is
+  // known; asked where the bucket ends at the model's context.
+  using ContextOf = std::function<Result<int64_t>(const std::string& model)>;
+  void set_sequence_bucket(SequenceBucket bucket, ContextOf context_of) {
+    bucket_ = bucket;
+    context_of_ = std::move(context_of);
+  }
+  [[nodiscard]] SequenceBucket sequence_bucket() const { return bucket_; }
+  [[nodiscard]] const ContextOf& context_of() const { return context_of_; }
+  [[nodiscard]] const NodeSpec& node() const { return node_; }
+  [[nodiscard]] const StackSpec& stack() const { return stack_; }
+  [[nodiscard]] Fidelity fidelity() const { return fidelity_; }
   Result<runtime::PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<runtime::PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
                                                int64_t classes) override;
@@ -74,6 +84,8 @@ class ChipExecution : public runtime::ExecutionModel {
 
   // For as many of the node's sockets as the model's heads divide over: all, or half, a quarter, ...
   Result<Program> compile(const models::Model& model, const models::GraphRequest& request) const;
+  // The shortest sequence that decode of a model is compiled for; 0: any.
+  Result<int64_t> shortest_sequence(const std::string& model);
   Result<Bytes> graph_weights(const models::Model& model, const models::GraphRequest& request) const;
   Result<runtime::PassCost> simulate(const models::Model& model, const std::string& name,
                                      const models::GraphRequest& request) const;
@@ -83,7 +95,9 @@ class ChipExecution : public runtime::ExecutionModel {
   NodeSpec node_;
   StackSpec stack_;
   Fidelity fidelity_;
-  int64_t sequence_bucket_tokens_ = 0;
+  SequenceBucket bucket_;
+  ContextOf context_of_;
+  std::map<std::string, int64_t> shortest_;  // by model, where it depends on it
   ModelLibrary& library_;
   Note note_;
   Watch watch_;

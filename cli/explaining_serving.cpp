@@ -5,6 +5,7 @@
 
 #include "cli/explaining.h"
 #include "cli/pass_gradients.h"
+#include "cli/serving_derivatives.h"
 
 namespace rdusim::cli {
 
@@ -76,30 +77,26 @@ report::ServingCosts costs_of(const Serving& serving, const runtime::NodeResult&
   return costs;
 }
 
-Result<ServingExplanation> explain_node(Rerun& rerun, const Serving& serving, size_t n,
-                                        report::TimeModel& latency) {
+Result<ServingExplanation> explain_node(PreparedServing& prepared, size_t n, report::TimeModel& latency) {
+  const Serving& serving = prepared.serving;
   const runtime::NodeResult& result = serving.nodes[n];
   latency.time_s = result.latency.mean_s;
-  const std::string& name = n == 0 ? rerun.serving.node : rerun.serving.compare[n - 1];
-  RDU_ASSIGN(const bool gpu, is_gpu_node(rerun.session.config, name));
-  if (gpu) {
+  const auto* chip = dynamic_cast<const ChipExecution*>(prepared.nodes[n].executions.front().get());
+  if (chip == nullptr) {
     RDU_ASSIGN(auto explanation, report::explain_serving(result, {}));
     report::finish_serving_explanation(explanation, nullptr, nullptr);
     return explanation;
   }
-  const std::string stack = rerun.serving.stack.empty() ? serving.composition.stack : rerun.serving.stack;
-  RDU_ASSIGN(auto chosen, load_node_and_stack(rerun.session, {name, stack}));
-  const auto& groups =
-      rerun.serving.groups.empty() ? serving.composition.serving.groups : rerun.serving.groups;
-  if (!groups.empty() && groups.front() > 0) chosen.node.sockets = groups.front();
-  ModelLibrary library = model_library(rerun.session);
-  const Fidelity fidelity = rerun.serving.fidelity == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
-  GradientSource source(chosen.node, chosen.stack, fidelity, library);
+  GradientSource source(*chip, prepared.library);
   PassGradients passes(source, models_of(serving, result), memo_options(result));
   RDU_ASSIGN(auto explanation, report::explain_serving(result, costs_of(serving, result, source, passes)));
-  report::finish_serving_explanation(explanation, &chosen.node, &chosen.stack);
-  latency = {result.latency.mean_s, explanation.serial, explanation.gradient,
-             report::parameter_values(chosen.node, chosen.stack, false)};
+  if (!explanation.serial && explanation.requests > 0 && prepared.resumed.empty()) {
+    RDU_ASSIGN(const auto served, serve_again(prepared, n));
+    report::take_served_derivatives(served, explanation);
+  }
+  report::finish_serving_explanation(explanation, &chip->node(), &chip->stack());
+  latency = {result.latency.mean_s, explanation.scope == "busy_period" || explanation.scope == "served_again",
+             explanation.gradient, report::parameter_values(chip->node(), chip->stack(), false)};
   return explanation;
 }
 
@@ -107,13 +104,14 @@ Result<ServingExplanation> explain_node(Rerun& rerun, const Serving& serving, si
 
 Result<ExplainedServing> explain_serving_result(Rerun& rerun) {
   Progress progress("reading", rerun.session.quiet);
-  RDU_ASSIGN(const Serving serving,
-             serve_composition(rerun.session, rerun.composition, rerun.serving, progress));
+  RDU_ASSIGN(const auto prepared, prepare_serving(rerun.session, rerun.composition, rerun.serving, progress));
+  RDU_CHECK_OK(serve_prepared(*prepared, progress));
   RDU_CHECK_OK(check_same_inputs(rerun));
   ExplainedServing out;
-  for (size_t n = 0; n < serving.nodes.size(); ++n) {
+  for (size_t n = 0; n < prepared->serving.nodes.size(); ++n) {
+    progress.note("explaining " + prepared->nodes[n].name);
     report::TimeModel latency;
-    RDU_ASSIGN(auto explanation, explain_node(rerun, serving, n, latency));
+    RDU_ASSIGN(auto explanation, explain_node(*prepared, n, latency));
     out.nodes.push_back(std::move(explanation));
     if (n == 0) out.latency = latency;
   }

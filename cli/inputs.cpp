@@ -8,6 +8,7 @@
 
 #include "base/arch/dram_fields.h"
 #include "base/io/document.h"
+#include "models/context.h"
 
 namespace rdusim::cli {
 
@@ -132,6 +133,12 @@ Result<std::unique_ptr<models::Model>> load_chosen_model(Session& session, const
       std::filesystem::is_directory(name) ? name : session.config.config_dir + "/models/" + name;
   RDU_CHECK_OK(session.record_file(folder + "/config.json"));
   return model;
+}
+
+Result<int64_t> load_context_tokens(const Session& session, const std::string& model) {
+  RDU_ASSIGN(const std::string path, models::find_model_config(session.config.config_dir, model));
+  RDU_ASSIGN(const DocumentNode config, read_document(path));
+  return models::context_tokens(config);
 }
 
 Result<std::vector<std::string>> list_models(const std::string& config_dir) {

@@ -62,6 +62,8 @@ compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t so
 
 // A model by folder or by name; its config.json goes into the manifest.
 Result<std::unique_ptr<models::Model>> load_chosen_model(Session& session, const std::string& name);
+// The longest sequence that its configuration names, in tokens; 0: none.
+Result<int64_t> load_context_tokens(const Session& session, const std::string& model);
 // Names of the folders in configs/models/, sorted.
 Result<std::vector<std::string>> list_models(const std::string& config_dir);
 

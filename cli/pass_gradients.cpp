@@ -18,6 +18,7 @@ Result<PassGradient> GradientSource::pass(const Shape& shape, const Ask& ask) {
   double of_programs_s = 0;
   // A fresh one, so that every program of the pass is simulated and none remembered.
   ChipExecution chip(node_, stack_, fidelity_, library_, {});
+  chip.set_sequence_bucket(bucket_, context_of_);
   chip.set_watch([&](const Program& program, const NodeSpec& node) -> Status {
     RDU_ASSIGN(const CriticalPath path, sim::critical_path(program, node, stack_, fidelity_));
     pass.gradient += latency_gradient(path);
@@ -30,6 +31,35 @@ Result<PassGradient> GradientSource::pass(const Shape& shape, const Ask& ask) {
   at(pass.gradient, HardwareParameter::kStepTime) = stack_.step_s > 0 ? pass.time_s - of_programs_s : 0;
   known_.emplace(shape, pass);
   return pass;
+}
+
+Result<PassGradient> GradientSource::prefill(const std::string& model, int64_t batch, int64_t tokens) {
+  return pass({"prefill " + model, batch, tokens, 0, 0},
+              [&](runtime::ExecutionModel& chip) { return chip.prefill(model, batch, tokens); });
+}
+
+Result<PassGradient> GradientSource::decode(const std::string& model, int64_t batch, int64_t context,
+                                            int64_t steps) {
+  return pass({"decode " + model, batch, context, steps, 0},
+              [&](runtime::ExecutionModel& chip) { return chip.decode(model, batch, context, steps); });
+}
+
+Result<PassGradient> GradientSource::embed(const std::string& model, int64_t batch, int64_t tokens) {
+  return pass({"embed " + model, batch, tokens, 0, 0},
+              [&](runtime::ExecutionModel& chip) { return chip.embed(model, batch, tokens); });
+}
+
+Result<PassGradient> GradientSource::nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch,
+                                                        int64_t k, int64_t classes) {
+  return pass({"neighbours", vectors, dimensions, batch, k * (int64_t{1} << 20) + classes},
+              [&](runtime::ExecutionModel& chip) {
+                return chip.nearest_neighbours(vectors, dimensions, batch, k, classes);
+              });
+}
+
+bool GradientSource::depends_on(size_t parameter) const {
+  return std::any_of(known_.begin(), known_.end(),
+                     [&](const auto& known) { return known.second.gradient[parameter] != 0; });
 }
 
 namespace {
@@ -62,30 +92,24 @@ class ComponentExecution : public runtime::ExecutionModel {
   [[nodiscard]] runtime::NodeMemory memory() const override { return {}; }
   [[nodiscard]] Picoseconds request_overhead() const override { return {}; }
   Result<PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override {
-    return of({"prefill " + model, batch, tokens, 0, 0},
-              [&](runtime::ExecutionModel& chip) { return chip.prefill(model, batch, tokens); });
+    return of(source_.prefill(model, batch, tokens));
   }
   Result<PassCost> decode(const std::string& model, int64_t batch, int64_t context, int64_t steps) override {
-    return of({"decode " + model, batch, context, steps, 0},
-              [&](runtime::ExecutionModel& chip) { return chip.decode(model, batch, context, steps); });
+    return of(source_.decode(model, batch, context, steps));
   }
   Result<PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) override {
-    return of({"embed " + model, batch, tokens, 0, 0},
-              [&](runtime::ExecutionModel& chip) { return chip.embed(model, batch, tokens); });
+    return of(source_.embed(model, batch, tokens));
   }
   Result<PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
                                       int64_t classes) override {
-    return of({"neighbours", vectors, dimensions, batch, k * (int64_t{1} << 20) + classes},
-              [&](runtime::ExecutionModel& chip) {
-                return chip.nearest_neighbours(vectors, dimensions, batch, k, classes);
-              });
+    return of(source_.nearest_neighbours(vectors, dimensions, batch, k, classes));
   }
   Result<Bytes> weight_bytes(const std::string& /*model*/) override { return Bytes(0); }
   Result<Bytes> kv_bytes_per_token(const std::string& /*model*/) override { return Bytes(0); }
 
  private:
-  Result<PassCost> of(const GradientSource::Shape& shape, const GradientSource::Ask& ask) {
-    RDU_ASSIGN(const PassGradient pass, source_.pass(shape, ask));
+  Result<PassCost> of(Result<PassGradient> priced) {
+    RDU_ASSIGN(const PassGradient pass, std::move(priced));
     const double part = component_ == kHardwareParameters ? pass.time_s : std::abs(pass.gradient[component_]);
     PassCost cost;
     cost.time = picoseconds_from_seconds(part);

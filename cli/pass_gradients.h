@@ -17,23 +17,40 @@
 
 namespace rdusim::cli {
 
-// A node's passes at shapes that serving asks its ExecutionModel for.
+// A node's passes at shapes that serving asks its ExecutionModel for; the functions are that one's.
 class GradientSource {
  public:
-  GradientSource(NodeSpec node, StackSpec stack, Fidelity fidelity, ModelLibrary& library)
-      : node_(std::move(node)), stack_(std::move(stack)), fidelity_(fidelity), library_(library) {}
+  // Of the node that `execution` runs on, as its service was built.
+  GradientSource(const ChipExecution& execution, ModelLibrary& library)
+      : node_(execution.node()),
+        stack_(execution.stack()),
+        fidelity_(execution.fidelity()),
+        bucket_(execution.sequence_bucket()),
+        context_of_(execution.context_of()),
+        library_(library) {}
 
+  Result<report::PassGradient> prefill(const std::string& model, int64_t batch, int64_t tokens);
+  Result<report::PassGradient> decode(const std::string& model, int64_t batch, int64_t context,
+                                      int64_t steps);
+  Result<report::PassGradient> embed(const std::string& model, int64_t batch, int64_t tokens);
+  Result<report::PassGradient> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch,
+                                                  int64_t k, int64_t classes);
+  [[nodiscard]] const NodeSpec& node() const { return node_; }
+  [[nodiscard]] const StackSpec& stack() const { return stack_; }
+  // d time / d ln(parameter) of any pass so far is not 0.
+  [[nodiscard]] bool depends_on(size_t parameter) const;
+
+ private:
   // `ask` runs one pass on the model that it is given; its gradient is kept under `shape`.
   using Shape = std::tuple<std::string, int64_t, int64_t, int64_t, int64_t>;
   using Ask = std::function<Result<runtime::PassCost>(runtime::ExecutionModel&)>;
   Result<report::PassGradient> pass(const Shape& shape, const Ask& ask);
-  [[nodiscard]] const NodeSpec& node() const { return node_; }
-  [[nodiscard]] const StackSpec& stack() const { return stack_; }
 
- private:
   NodeSpec node_;
   StackSpec stack_;
   Fidelity fidelity_;
+  SequenceBucket bucket_;
+  ChipExecution::ContextOf context_of_;
   ModelLibrary& library_;
   std::map<Shape, report::PassGradient> known_;
 };

@@ -139,11 +139,12 @@ Result<std::unique_ptr<runtime::ExecutionModel>> chip_execution(Session& session
   if (!choice.energy.empty()) {
     RDU_ASSIGN(energy, load_energy(session.config, choice.energy));
   }
-  RDU_ASSIGN(const int64_t bucket, load_sequence_bucket(session.config, name, stack));
+  RDU_ASSIGN(const SequenceBucket bucket, load_sequence_bucket(session.config, name, stack));
   auto execution = std::make_unique<ChipExecution>(
       std::move(chosen.node), std::move(chosen.stack), fidelity, library,
       [&progress](const std::string& what) { progress.note("simulating " + what); }, std::move(energy));
-  execution->set_sequence_bucket(bucket);
+  execution->set_sequence_bucket(
+      bucket, [&session](const std::string& model) { return load_context_tokens(session, model); });
   return std::unique_ptr<runtime::ExecutionModel>(std::move(execution));
 }
 
@@ -255,16 +256,15 @@ Result<ServingNode> make_serving_node(Session& session, const std::string& name,
                "the groups together have at most the node's sockets"};
 }
 
-Result<Serving> serve_composition(Session& session, const std::string& composition,
-                                  const ServingChoice& choice, Progress& progress) {
-  Serving serving;
+Result<std::unique_ptr<PreparedServing>> prepare_serving(Session& session, const std::string& composition,
+                                                         const ServingChoice& choice, Progress& progress) {
+  auto prepared = std::make_unique<PreparedServing>(session);
+  Serving& serving = prepared->serving;
   RDU_ASSIGN(serving.composition, runtime::load_composition(session.config, composition));
   if (!choice.serving_file.empty()) {
     RDU_ASSIGN(const DocumentNode document, read_config(session.config, choice.serving_file));
     RDU_ASSIGN(serving.composition.serving, runtime::engine_fields().parse(document));
   }
-  ModelLibrary library = model_library(session);
-  std::vector<ServingNode> nodes;
   std::vector<std::string> names{choice.node};
   names.insert(names.end(), choice.compare.begin(), choice.compare.end());
   for (size_t n = 0; n < names.size(); ++n) {
@@ -274,8 +274,9 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
       return Error{ErrorCode::kInvalidInput, "--compare " + name, "the node is named twice",
                    "name each node once"};
     }
-    RDU_ASSIGN(auto node, make_serving_node(session, name, choice, serving.composition, library, progress));
-    nodes.push_back(std::move(node));
+    RDU_ASSIGN(auto node,
+               make_serving_node(session, name, choice, serving.composition, prepared->library, progress));
+    prepared->nodes.push_back(std::move(node));
   }
   RDU_CHECK_OK(check_overrides_used(session.config));
 
@@ -284,16 +285,22 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
   RDU_ASSIGN(serving.router, choose_router(session, serving, choice));
   RDU_CHECK_OK(assign(session, serving, choice, serving.router.get()));
 
-  RDU_ASSIGN(runtime::ServeOptions options, serve_options(serving.composition, choice));
+  runtime::ServeOptions& options = prepared->options;
+  RDU_ASSIGN(options, serve_options(serving.composition, choice));
   options.router = serving.router.get();
-  runtime::RequestPlans plans;
   if (!serving.composition.flows.empty()) {
-    RDU_ASSIGN(plans, runtime::plan_requests(serving.workload, serving.composition, session.seed));
-    options.plans = &plans;
+    RDU_ASSIGN(prepared->plans, runtime::plan_requests(serving.workload, serving.composition, session.seed));
+    options.plans = &prepared->plans;
   }
-  RDU_ASSIGN(const std::string resumed, set_checkpoint(session, choice, serving.composition, options));
-  options.checkpoint.resume = resumed;
-  for (const ServingNode& serving_node : nodes) {
+  RDU_ASSIGN(prepared->resumed, set_checkpoint(session, choice, serving.composition, options));
+  options.checkpoint.resume = prepared->resumed;
+  return prepared;
+}
+
+Status serve_prepared(PreparedServing& prepared, Progress& progress) {
+  Serving& serving = prepared.serving;
+  runtime::ServeOptions options = prepared.options;
+  for (const ServingNode& serving_node : prepared.nodes) {
     options.progress = [&](int64_t done, int64_t all) {
       progress.note(fmt::format("{}: {} of {} requests", serving_node.name, done, all));
     };
@@ -305,7 +312,14 @@ Result<Serving> serve_composition(Session& session, const std::string& compositi
     }
     serving.nodes.push_back(std::move(node));
   }
-  return serving;
+  return {};
+}
+
+Result<Serving> serve_composition(Session& session, const std::string& composition,
+                                  const ServingChoice& choice, Progress& progress) {
+  RDU_ASSIGN(const auto prepared, prepare_serving(session, composition, choice, progress));
+  RDU_CHECK_OK(serve_prepared(*prepared, progress));
+  return std::move(prepared->serving);
 }
 
 }  // namespace rdusim::cli

@@ -75,4 +75,22 @@ struct Serving {
 Result<Serving> serve_composition(Session& session, const std::string& composition,
                                   const ServingChoice& choice, Progress& progress);
 
+// All that serving needs, read and made, before the first request. `options` points into the rest.
+struct PreparedServing {
+  explicit PreparedServing(Session& session) : library(model_library(session)) {}
+  PreparedServing(const PreparedServing&) = delete;
+  PreparedServing& operator=(const PreparedServing&) = delete;
+
+  Serving serving;  // without results
+  ModelLibrary library;
+  std::vector<ServingNode> nodes;
+  runtime::RequestPlans plans;
+  std::string resumed;
+  runtime::ServeOptions options;
+};
+Result<std::unique_ptr<PreparedServing>> prepare_serving(Session& session, const std::string& composition,
+                                                         const ServingChoice& choice, Progress& progress);
+// Serves on every node; results go into prepared.serving.
+Status serve_prepared(PreparedServing& prepared, Progress& progress);
+
 }  // namespace rdusim::cli

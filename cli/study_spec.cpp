@@ -36,6 +36,8 @@ const Fields<StudyAxis>& axis_fields() {
           .text("option", &StudyAxis::option, "option of the command, such as --context")
           .optional()
           .reals("values", &StudyAxis::values, {1e-12, 1e18}, "", "ascending")
+          .real("now", &StudyAxis::now, {0, 1e18}, "", "the value that stands today; 0: not said")
+          .optional()
           .boolean("logarithmic", &StudyAxis::logarithmic, "scale of the axis")
           .optional()
           .check([](const StudyAxis& axis) -> std::string {
@@ -45,6 +47,9 @@ const Fields<StudyAxis>& axis_fields() {
             if (std::adjacent_find(axis.values.begin(), axis.values.end(), std::greater_equal<>()) !=
                 axis.values.end())
               return "values ascend";
+            if (axis.now != 0 &&
+                std::find(axis.values.begin(), axis.values.end(), axis.now) == axis.values.end())
+              return "now is one of the values";
             return "";
           });
   return fields;
@@ -210,6 +215,7 @@ report::StudyQuestion question_of(const StudyQuestionSpec& spec) {
   question.rule = rule_of(spec.answer);
   question.tolerance = spec.tolerance;
   question.limit = spec.limit;
+  question.now = spec.x.now;
   return question;
 }
 

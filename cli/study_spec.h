@@ -27,6 +27,7 @@ struct StudyAxis {
   std::string set;   // path of an override, or
   std::string option;
   std::vector<double> values;  // ascending
+  double now = 0;              // one of the values: the setting as it stands; 0: not said
   bool logarithmic = false;
 };
 // A number of the JSON result, or a sum of several, over another one, times a factor.

@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "models/config_reader.h"
+#include "models/context.h"
 #include "models/model.h"
 
 namespace rdusim::models {
@@ -34,17 +34,6 @@ std::vector<std::string> family_names() {
   return names;
 }
 
-std::vector<std::string> models_in(const std::filesystem::path& folder) {
-  std::vector<std::string> names;
-  std::error_code failure;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
-    if (std::filesystem::exists(entry.path() / "config.json", failure))
-      names.push_back(entry.path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Model>> make_model(const std::string& name, const DocumentNode& config) {
@@ -59,22 +48,10 @@ Result<std::unique_ptr<Model>> make_model(const std::string& name, const Documen
 }
 
 Result<std::unique_ptr<Model>> load_model(const std::string& config_dir, const std::string& name) {
-  const std::filesystem::path models = std::filesystem::path(config_dir) / "models";
-  std::error_code failure;
-  for (const std::filesystem::path& folder : {std::filesystem::path(name), models / name}) {
-    const std::filesystem::path file = folder / "config.json";
-    if (name.empty() || !std::filesystem::is_regular_file(file, failure)) continue;
-    RDU_ASSIGN(const DocumentNode config, read_document(file.string()));
-    const std::filesystem::path clean = std::filesystem::path(name).lexically_normal();
-    return make_model((clean.has_filename() ? clean : clean.parent_path()).filename().string(), config);
-  }
-  const std::vector<std::string> known = models_in(models);
-  const std::string suggestion = nearest(name, known);
-  return Error{
-      ErrorCode::kNotFound, fmt::format("model {}", name),
-      fmt::format("no such model: neither {} nor {} holds a config.json", name, (models / name).string()),
-      suggestion.empty() ? fmt::format("models: {}", fmt::join(known, ", "))
-                         : fmt::format("did you mean {}? models: {}", suggestion, fmt::join(known, ", "))};
+  RDU_ASSIGN(const std::string file, find_model_config(config_dir, name));
+  RDU_ASSIGN(const DocumentNode config, read_document(file));
+  const std::filesystem::path clean = std::filesystem::path(name).lexically_normal();
+  return make_model((clean.has_filename() ? clean : clean.parent_path()).filename().string(), config);
 }
 
 }  // namespace rdusim::models

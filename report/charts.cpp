@@ -30,8 +30,9 @@ std::vector<LegendEntry> in_order(const std::vector<std::string>& names) {
   return entries;
 }
 
-void row_label(Svg& svg, double y, const std::string& label) {
-  svg.text(kLabelWidth - 8, y, Anchor::kEnd, fitted(label, kLabelWidth - 14));
+void row_label(Svg& svg, double y, const std::string& label, double width = kLabelWidth) {
+  // Long names are made of capitals and underscores, which are wider than the estimate.
+  svg.text(width - 8, y, Anchor::kEnd, fitted(label, width > kLabelWidth ? 0.85 * width - 14 : width - 14));
 }
 
 // Top of the plot below a legend that begins in the first line.
@@ -79,20 +80,25 @@ std::string plain_bars(const std::string& title, const std::vector<PlainBar>& ba
   constexpr double kThickness = 15;
   constexpr double kTop = 10;
   constexpr double kNotes = 150;  // values and notes behind the bars
+  constexpr double kWidestLabel = 300;
   double high = 0;
-  for (const auto& bar : bars) high = std::max(high, bar.value);
+  double left = kLabelWidth;
+  for (const auto& bar : bars) {
+    high = std::max(high, bar.value);
+    left = std::clamp(text_width(bar.label) / 0.85 + 18, left, kWidestLabel);
+  }
   const double bottom = kTop + kPitch * static_cast<double>(bars.size());
   Svg svg(title, bottom + 22);
   if (high <= 0) return svg.finish();
-  const Scale scale = Scale::linear(high, kLabelWidth, Svg::kWidth - kNotes);
+  const Scale scale = Scale::linear(high, left, Svg::kWidth - kNotes);
   draw_x_axis(svg, scale, kTop, bottom, format, "");
   for (size_t b = 0; b < bars.size(); ++b) {
     const PlainBar& bar = bars[b];
     const double y = kTop + kPitch * static_cast<double>(b) + (kPitch - kThickness) / 2;
-    row_label(svg, y + kThickness * 0.8, bar.label);
-    const double x = bar.value > 0 ? scale.at(bar.value) : kLabelWidth;
+    row_label(svg, y + kThickness * 0.8, bar.label, left);
+    const double x = bar.value > 0 ? scale.at(bar.value) : left;
     const std::string value = bar.value > 0 ? format(bar.value) : "none";
-    svg.rect(kLabelWidth, y, x - kLabelWidth, kThickness, fill(bar.colour), bar.label + ": " + value);
+    svg.rect(left, y, x - left, kThickness, fill(bar.colour), bar.label + ": " + value);
     svg.text(x + 6, y + kThickness * 0.8, Anchor::kStart,
              fitted(bar.note.empty() ? value : value + ", " + bar.note, Svg::kWidth - x - 8), "over");
   }

@@ -81,8 +81,8 @@ std::vector<BoundRow> bound_rows(const Program& program, const CriticalPath& pat
   const auto sockets = static_cast<double>(result.sockets);
   std::vector<BoundRow> rows = {
       {"compute roof", static_cast<double>(program.flops) / (sockets * chip.peak_flops()), 0},
-      {"HBM roof", bytes_on(result, Wire::kHbm) / (sockets * chip.hbm.bandwidth_bytes_per_s), 0},
-      {"DDR roof", bytes_on(result, Wire::kDdr) / (sockets * chip.ddr.bandwidth_bytes_per_s), 0},
+      {"HBM roof", bytes_on(result, Wire::kHbm) / (sockets * chip.hbm.achieved_bytes_per_s()), 0},
+      {"DDR roof", bytes_on(result, Wire::kDdr) / (sockets * chip.ddr.achieved_bytes_per_s()), 0},
       {"link roof", bytes_on(result, Wire::kLink) / (sockets * node.link.bandwidth_bytes_per_s), 0}};
   std::stable_sort(rows.begin(), rows.end(),
                    [](const auto& a, const auto& b) { return a.time_s < b.time_s; });

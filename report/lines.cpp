@@ -74,7 +74,7 @@ void draw_marks(Svg& svg, const LineChart& chart, const Scale& x, double first_l
     svg.line(at, y + 4, at, bottom, "mark");
     const bool to_the_left = at > (kLeft + kRight) / 2;
     const double room = to_the_left ? at - 4 : Svg::kWidth - at;
-    svg.text(at, y, to_the_left ? Anchor::kEnd : Anchor::kStart, fitted(chart.marks[m].label, room));
+    svg.text(at, y, to_the_left ? Anchor::kEnd : Anchor::kStart, fitted(chart.marks[m].label, room), "over");
   }
 }
 

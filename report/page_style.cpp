@@ -42,7 +42,7 @@ svg .over{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoi
 .h6{fill:var(--h6)}.h7{fill:var(--h7)}.h8{fill:var(--h8)}.h9{fill:var(--h9)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:.2rem .7rem .2rem 0;text-align:left;border-bottom:1px solid var(--rule);white-space:nowrap}
-th{font-weight:600}.n{text-align:right}a{color:var(--c3)}a.save{font-size:.85rem}
+th{font-weight:600}.n{text-align:right}.t{white-space:normal;min-width:18rem;overflow-wrap:anywhere}a{color:var(--c3)}a.save{font-size:.85rem}
 footer{margin-top:2.5rem;color:var(--faint);font-size:.85rem}
 code{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:.9em;overflow-wrap:anywhere}
 )";

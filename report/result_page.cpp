@@ -2,28 +2,69 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <utility>
 
 namespace rdusim::report {
 namespace {
 
-enum class Kind { kRun, kServing, kExplanation, kSweep, kUnknown };
+// What tells results apart: members that only one command writes.
+struct OtherKind {
+  const char* member;
+  const char* and_member;
+  Result<PagePart> (*part)(const DocumentNode& root);
+};
+constexpr OtherKind kOtherKinds[] = {
+    {"kind", "bottleneck", explanation_part},
+    {"kind", "nodes", explanation_part},
+    {"kind", "change_s", difference_part},
+    {"rows", "fitted_parameters", validation_part},
+    {"points", "geometric_mean_error_percent", points_part},
+    {"points", "rms_left_out_percent", calibration_part},
+    {"workloads", "largest", crosscheck_part},
+    {"objective", "tried", plan_part},
+    {"replays", "replays", replay_part},
+};
 
-Kind kind_of(const ResultFile& file) {
-  if (file.is_table) return Kind::kSweep;
-  if (file.root.find("kind") != nullptr &&
-      (file.root.find("bottleneck") != nullptr || file.root.find("nodes") != nullptr))
-    return Kind::kExplanation;
-  if (file.root.find("nodes") != nullptr && file.root.find("composition") != nullptr) return Kind::kServing;
-  if (file.root.find("sections") != nullptr && file.root.find("program") != nullptr) return Kind::kRun;
-  return Kind::kUnknown;
+bool has(const ResultFile& file, const char* member) {
+  return file.root.find(member) != nullptr;
+}
+
+bool is_run(const ResultFile& file) {
+  return has(file, "sections") && has(file, "program") && has(file, "latency_s");
+}
+bool is_serving(const ResultFile& file) {
+  return has(file, "nodes") && has(file, "composition");
+}
+
+Result<PagePart> other_part(const ResultFile& file) {
+  for (const OtherKind& kind : kOtherKinds) {
+    if (has(file, kind.member) && has(file, kind.and_member)) return kind.part(file.root);
+  }
+  if (has(file, "manifest")) return facts_part(file.root);
+  return Error{ErrorCode::kInvalidInput, file.name, "no result of rdusim: it has no manifest",
+               "give what a command wrote with --json, or the CSV of a sweep"};
+}
+
+Result<PagePart> part_of_run(const ResultFile& file, const RunView& run) {
+  if (file.why == nullptr) return run_part(run, nullptr);
+  RDU_ASSIGN(const RunWhyView why, read_run_why(*file.why));
+  return run_part(run, &why);
+}
+
+Result<PagePart> part_of_serving(const ResultFile& file, const ServingView& serving) {
+  std::vector<NodeWhyView> why;
+  if (file.why != nullptr) {
+    RDU_ASSIGN(why, read_serving_why(*file.why));
+  }
+  return serving_part(serving, why);
 }
 
 // Headings and answers carry the part's name when there are several.
 void append(Page& page, PagePart part, bool several) {
   const std::string name = part.title;
   for (auto& answer : part.answers) {
-    if (several) answer.question = fmt::format("{} {}", name, answer.question);
+    if (several) answer.question = fmt::format("{}: {}", name, answer.question);
     page.answers.push_back(std::move(answer));
   }
   for (auto& section : part.sections) {
@@ -55,38 +96,60 @@ Result<ResultFile> read_result_file(const std::string& path) {
   return file;
 }
 
+namespace {
+
+// What one file adds to the page; runs and servings are kept for what stands beside each other.
+struct Collected {
+  std::vector<PagePart> parts;
+  std::vector<RunView> runs;
+  std::vector<NamedServing> servings;
+};
+
+Status collect(const ResultFile& file, Collected& all) {
+  if (file.is_table) {
+    all.parts.push_back(sweep_part(file.name, file.table));
+  } else if (is_serving(file)) {
+    RDU_ASSIGN(ServingView serving, read_serving(file.root));
+    RDU_ASSIGN(PagePart part, part_of_serving(file, serving));
+    all.parts.push_back(std::move(part));
+    all.servings.push_back({file.name, std::move(serving)});
+  } else if (is_run(file)) {
+    RDU_ASSIGN(RunView run, read_run(file.root));
+    RDU_ASSIGN(PagePart part, part_of_run(file, run));
+    all.parts.push_back(std::move(part));
+    all.runs.push_back(std::move(run));
+  } else {
+    RDU_ASSIGN(PagePart part, other_part(file));
+    all.parts.push_back(std::move(part));
+  }
+  return {};
+}
+
+// Parts of one title carry their file's name.
+void tell_apart(const std::vector<ResultFile>& files, std::vector<PagePart>& parts) {
+  std::map<std::string, int> titles;
+  for (const auto& part : parts) ++titles[part.title];
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (titles[parts[i].title] > 1) parts[i].title += fmt::format(" ({})", files[i].name);
+  }
+}
+
+}  // namespace
+
 Result<Page> result_page(const std::vector<ResultFile>& files) {
   Page page;
-  std::vector<RunView> runs;
-  std::vector<PagePart> parts;
-  for (const auto& file : files) {
-    switch (kind_of(file)) {
-      case Kind::kRun: {
-        RDU_ASSIGN(RunView run, read_run(file.root));
-        parts.push_back(run_part(run));
-        runs.push_back(std::move(run));
-        break;
-      }
-      case Kind::kServing: {
-        RDU_ASSIGN(const ServingView serving, read_serving(file.root));
-        parts.push_back(serving_part(serving));
-        break;
-      }
-      case Kind::kExplanation: {
-        RDU_ASSIGN(PagePart part, explanation_part(file.root));
-        parts.push_back(std::move(part));
-        break;
-      }
-      case Kind::kSweep:
-        parts.push_back(sweep_part(file.name, file.table));
-        break;
-      case Kind::kUnknown:
-        return Error{ErrorCode::kInvalidInput, file.name, "no result that a page is known for",
-                     "give what simulate, serve or explain wrote with --json, or the CSV of a sweep"};
-    }
+  Collected all;
+  for (const auto& file : files) RDU_CHECK_OK(collect(file, all));
+  tell_apart(files, all.parts);
+  if (all.runs.size() > 1) {
+    page.sections.push_back(compare_runs(all.runs));
+    page.answers.push_back({"Which is faster?", page.sections.back().figures.front().sentence});
   }
-  for (auto& part : parts) append(page, std::move(part), files.size() > 1);
-  if (runs.size() > 1) page.sections.insert(page.sections.begin(), compare_runs(runs));
+  if (all.servings.size() > 1) {
+    page.sections.push_back(compare_servings(all.servings));
+    page.answers.push_back({"Which serves faster?", page.sections.back().figures.front().sentence});
+  }
+  for (auto& part : all.parts) append(page, std::move(part), files.size() > 1);
   return page;
 }
 

@@ -93,6 +93,41 @@ struct RunView {
   std::optional<FloorplanView> floorplan;
 };
 
+// --- why (explain); times in seconds
+
+struct ParameterView {
+  std::string name;
+  std::string unit;
+  double value = 0;
+  double elasticity = 0;
+  double gain_s = 0;  // of 10 % in the better direction
+};
+struct PathStepView {
+  std::string section;
+  std::string unit;
+  std::string step;
+  std::string resource;
+  double time_s = 0;
+};
+struct RunWhyView {
+  std::string program;
+  std::string fidelity;
+  double latency_s = 0;
+  std::string bottleneck;
+  std::vector<NamedAmount> resources;  // of the critical path, longest first; their times add up to the run's
+  std::vector<PathStepView> path;
+  std::vector<ParameterView> parameters;  // largest gain first
+  std::vector<NamedAmount> bounds;        // the last is what is reached
+  std::vector<std::string> stalls;
+};
+struct NodeWhyView {
+  std::string node;
+  double mean_s = 0;
+  std::vector<NamedAmount> causes;  // of the mean latency
+  std::vector<ParameterView> parameters;
+  std::vector<std::string> sentences;
+};
+
 // --- requests on nodes (serve)
 
 struct SplitView {
@@ -191,6 +226,8 @@ struct ServingView {
 
 Result<RunView> read_run(const DocumentNode& root);
 Result<ServingView> read_serving(const DocumentNode& root);
+Result<RunWhyView> read_run_why(const DocumentNode& root);
+Result<std::vector<NodeWhyView>> read_serving_why(const DocumentNode& root);
 // Empty but for its kind when the file has none.
 Result<Manifest> read_manifest(const DocumentNode& root);
 // Of read_run.

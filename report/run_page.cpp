@@ -10,6 +10,7 @@
 #include "report/result_page.h"
 #include "report/roofline.h"
 #include "report/sankey.h"
+#include "report/why_figures.h"
 
 namespace rdusim::report {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 constexpr size_t kDrawnSections = 30;   // bars
 constexpr size_t kDrawnFloorplans = 6;  // those that take the most time
 constexpr const char* kLaunching = "launching sections";
-constexpr const char* kPcuRoof = "PCUs at their peak";
+constexpr const char* kPcuRoof = "compute roof";
 constexpr double kMore = 1.1;  // "10 % more" of a resource
 
 double total_bytes(const RunView& run, const std::string& wire) {
@@ -52,10 +53,23 @@ std::vector<NamedAmount> ladder(const RunView& run) {
     if (rate > 0 && run.sockets > 0 && amount > 0) rungs.push_back({name, amount / (rate * run.sockets)});
   };
   add(kPcuRoof, run.flops_per_s * run.latency_s, hardware.flops_per_s);
-  add("HBM at its peak", total_bytes(run, "hbm"), hardware.hbm_bytes_per_s);
-  add("DDR at its peak", total_bytes(run, "ddr"), hardware.ddr_bytes_per_s);
-  add("link at its peak", total_bytes(run, "link"), hardware.link_bytes_per_s);
+  add("HBM roof", total_bytes(run, "hbm"), hardware.hbm_bytes_per_s);
+  add("DDR roof", total_bytes(run, "ddr"), hardware.ddr_bytes_per_s);
+  add("link roof", total_bytes(run, "link"), hardware.link_bytes_per_s);
+  std::stable_sort(rungs.begin(), rungs.end(),
+                   [](const auto& a, const auto& b) { return a.amount < b.amount; });
   return rungs;
+}
+
+// "HBM is in use for 73 % of the time"; of the rung that is the highest, or empty.
+std::string busy_sentence(const RunView& run) {
+  const auto rungs = ladder(run);
+  if (rungs.empty()) return "";
+  const std::string word =
+      rungs.back().name == kPcuRoof ? "PCUs" : rungs.back().name.substr(0, rungs.back().name.find(' '));
+  return fmt::format("Busy share: at its peak, {} alone would take {}, {} of the run.", word,
+                     format_time(rungs.back().amount),
+                     format_percent(run.latency_s > 0 ? rungs.back().amount / run.latency_s : 0));
 }
 
 std::string share_text(double part, double whole) {
@@ -73,6 +87,15 @@ std::vector<const SectionView*> by_time(const RunView& run) {
   std::stable_sort(sections.begin(), sections.end(),
                    [](const auto* a, const auto* b) { return a->time_s > b->time_s; });
   return sections;
+}
+
+// What sim/accounting.cpp finds saturated while the section runs.
+std::string saturation_text(const SectionView& section) {
+  if (section.bound_by == "latency") return "nothing in it is saturated";
+  if (section.bound_by.starts_with("unit "))
+    return "its busiest stage, " + section.bound_by.substr(5) + ", works more than half of that";
+  const std::string memory = bound_name(section.bound_by);
+  return memory.substr(0, memory.find(' ')) + " is saturated while it runs";
 }
 
 // Upper bounds of what a remedy saves, largest first: a faster memory or link saves no more than it was in
@@ -95,58 +118,63 @@ std::vector<NamedAmount> savings_of(const RunView& run) {
   return savings;
 }
 
-std::vector<Answer> run_answers(const RunView& run) {
-  std::vector<Answer> answers;
-  answers.push_back(
-      {"How long?",
-       fmt::format("{} for {} ({}): {} tokens/s, {}/s.", format_time(run.latency_s), run.program,
-                   size_text(run), format_number(run.tokens_per_s), format_flops(run.flops_per_s))});
-  const auto parts = time_by_bound(run);
-  if (parts.empty()) return answers;
-  std::string why;
-  for (size_t i = 0; i < parts.size() && i < 3; ++i) {
-    why += fmt::format("{}{} {} {}", i > 0 ? "; " : "", parts[i].name, i > 0 ? "for" : "sets the time for",
-                       share_text(parts[i].amount, run.latency_s));
+// Why, without an explanation: what is busy, which says nothing of what waits for what.
+std::string why_text(const RunView& run) {
+  std::string why = busy_sentence(run);
+  double launching_s = 0;
+  for (const auto& section : run.sections) launching_s += section.launch_s;
+  const auto sections = by_time(run);
+  if (!sections.empty()) {
+    why += fmt::format("{}Section {} takes {} of the time ({}); launches take {}.", why.empty() ? "" : " ",
+                       sections.front()->name, share_text(sections.front()->time_s, run.latency_s),
+                       saturation_text(*sections.front()), share_text(launching_s, run.latency_s));
   }
-  why += ".";
-  const SectionView& longest = *by_time(run).front();
-  if (run.hardware && run.hardware->hbm_bytes_per_s > 0) {
-    why += fmt::format(" Section {}, {} of the time, keeps HBM at {} of its rate.", longest.name,
-                       share_text(longest.time_s, run.latency_s),
-                       format_percent(longest.hbm_bytes_per_s / run.hardware->hbm_bytes_per_s));
-  }
-  const auto rungs = ladder(run);
-  const auto highest = std::max_element(rungs.begin(), rungs.end(),
-                                        [](const auto& a, const auto& b) { return a.amount < b.amount; });
-  if (highest != rungs.end() && highest->amount > 0) {
-    why += fmt::format(" No schedule on this hardware ends before {} ({}): the run takes {} that.",
-                       format_time(highest->amount), highest->name,
-                       format_ratio(run.latency_s / highest->amount));
-  }
-  answers.push_back({"Why?", why});
+  return why;
+}
+
+std::string bound_text(const RunView& run) {
   std::string help;
   const auto savings = savings_of(run);
   for (size_t i = 0; i < savings.size() && i < 3; ++i) {
     help += fmt::format("{}{} at most {} off ({})", i > 0 ? "; " : "", savings[i].name,
                         share_text(savings[i].amount, run.latency_s), format_time(savings[i].amount));
   }
+  return help.empty() ? ""
+                      : help + ". (Upper bounds: what is saved may be less; rdusim explain has derivatives.)";
+}
+
+std::vector<Answer> run_answers(const RunView& run, const RunWhyView* explained) {
+  std::vector<Answer> answers;
+  answers.push_back(
+      {"How long?",
+       fmt::format("{} for {} ({}): {} tokens/s, {}/s.", format_time(run.latency_s), run.program,
+                   size_text(run), format_number(run.tokens_per_s), format_flops(run.flops_per_s))});
+  if (explained == nullptr) {
+    if (const std::string why = why_text(run); !why.empty()) answers.push_back({"Why?", why});
+    if (const std::string help = bound_text(run); !help.empty())
+      answers.push_back({"What would help?", help});
+    return answers;
+  }
+  answers.push_back({"Why?", path_sentence(*explained) + " " + busy_sentence(run)});
+  const std::string help = derivative_sentence(explained->parameters, explained->latency_s);
   if (!help.empty())
-    answers.push_back({"What would help?", help + ". (Upper bounds: what is saved may be less.)"});
+    answers.push_back({"What would help?", help + " (Derivatives: true for small changes.)"});
   return answers;
 }
 
 Figure ladder_figure(const RunView& run) {
-  auto rungs = ladder(run);
+  const auto rungs = ladder(run);
   std::vector<PlainBar> bars;
   for (const auto& rung : rungs)
     bars.push_back({rung.name, rung.amount, 6, share_text(rung.amount, run.latency_s) + " of the run"});
-  bars.push_back({"this run", run.latency_s, 2, ""});
-  const auto highest = std::max_element(rungs.begin(), rungs.end(),
-                                        [](const auto& a, const auto& b) { return a.amount < b.amount; });
-  return {fmt::format("The ladder of bounds: what each resource alone would take. The highest, {}, is {} of "
-                      "the run's {}.",
-                      highest->name, share_text(highest->amount, run.latency_s), format_time(run.latency_s)),
-          plain_bars("Bounds of the run", bars, format_time)};
+  bars.push_back({"reached", run.latency_s, 2, ""});
+  return {
+      fmt::format("Busy share, the ladder of bounds: what each resource would take alone, at its peak (of "
+                  "memories, less refresh). The highest, {}, is {} of the run's {}: no schedule on this "
+                  "hardware is more than {} as fast. Shares of several resources overlap.",
+                  rungs.back().name, share_text(rungs.back().amount, run.latency_s),
+                  format_time(run.latency_s), format_ratio(run.latency_s / rungs.back().amount)),
+      plain_bars("Bounds of the run", bars, format_time)};
 }
 
 Figure sections_figure(const RunView& run) {
@@ -158,24 +186,14 @@ Figure sections_figure(const RunView& run) {
     drawn += sections[i]->time_s;
   }
   const SectionView& first = *sections.front();
-  std::string sentence = fmt::format("{} takes {} of the time; {} bounds it.", first.name,
-                                     share_text(first.time_s, run.latency_s), bound_name(first.bound_by));
+  std::string sentence = fmt::format("{} takes {} of the time ({}).", first.name,
+                                     share_text(first.time_s, run.latency_s), saturation_text(first));
   if (sections.size() > kDrawnSections) {
     sentence += fmt::format(" The longest {} of {} sections are drawn: {} of the time.", kDrawnSections,
                             sections.size(), share_text(drawn, run.latency_s));
   }
   return {sentence,
           stacked_bars("Time by section", {"running", "being launched"}, bars, format_time, {3, 5})};
-}
-
-Figure bound_figure(const RunView& run) {
-  std::vector<PlainBar> bars;
-  const auto parts = time_by_bound(run);
-  for (const auto& part : parts)
-    bars.push_back({part.name, part.amount, 3, share_text(part.amount, run.latency_s)});
-  return {fmt::format("By what sets the pace, {} comes first with {}.", parts.front().name,
-                      share_text(parts.front().amount, run.latency_s)),
-          plain_bars("Time by what bounds it", bars, format_time)};
 }
 
 Figure unit_cycles_figure(const RunView& run) {
@@ -279,8 +297,11 @@ Figure sections_table(const RunView& run) {
                format_amount(section->pmus)});
   }
   return table_figure(
-      fmt::format("All {} sections, longest first; HBM is the rate of one socket while the section runs.",
-                  run.sections.size()),
+      fmt::format(
+          "All {} sections, longest first. Bound by: the memory or link that is busy for more than 90 % of a "
+          "section's run, else the stage that works more than half of it, else latency. HBM: the rate of one "
+          "socket meanwhile.",
+          run.sections.size()),
       table, "sections.csv");
 }
 
@@ -321,45 +342,55 @@ std::string bound_name(const std::string& bound_by) {
   return bound_by;
 }
 
-PagePart run_part(const RunView& run) {
+PagePart run_part(const RunView& run, const RunWhyView* why) {
   PagePart part;
   part.title = run.program;
-  part.answers = run_answers(run);
+  part.answers = run_answers(run, why);
   part.summary = fmt::format("One {} on {}, at {} fidelity.", size_text(run),
                              run.hardware ? run.hardware->node : std::string("a node"), run.fidelity);
   PageSection time{"Where the time goes", {}};
+  if (why != nullptr) time.figures = critical_path_figures(*why);
   if (run.hardware && !ladder(run).empty()) time.figures.push_back(ladder_figure(run));
   if (!run.sections.empty()) {
-    if (!time_by_bound(run).empty()) time.figures.push_back(bound_figure(run));
     time.figures.push_back(sections_figure(run));
     if (run.hardware) time.figures.push_back(roofline_figure(run));
   }
   if (!run.unit_cycles.empty()) time.figures.push_back(unit_cycles_figure(run));
   part.sections.push_back(std::move(time));
+  if (why != nullptr) {
+    part.sections.push_back({"What it hangs on", parameter_figures(why->parameters, why->latency_s, "run")});
+  }
   PageSection memory{"Memory", {}};
   if (!run.bytes.empty()) memory.figures.push_back(traffic_figure(run));
   if (run.hardware) memory.figures.push_back(memory_figure(run));
   part.sections.push_back(std::move(memory));
   if (run.floorplan) part.sections.push_back(floorplan_section(run));
   if (!run.sections.empty()) part.sections.push_back({"Sections", {sections_table(run)}});
+  if (why != nullptr) {
+    PageSection path{"The critical path", {path_table(*why)}};
+    for (auto& figure : stall_figures(*why)) path.figures.push_back(std::move(figure));
+    part.sections.push_back(std::move(path));
+  }
   return part;
 }
 
 PageSection compare_runs(const std::vector<RunView>& runs) {
   std::vector<PlainBar> bars;
-  Table table{{"program", "node", "fidelity", "latency", "tokens/s", "first bound"}, {}};
+  Table table{{"program", "node", "fidelity", "latency", "tokens/s", "highest roof", "busy share"}, {}};
   for (const auto& run : runs) {
-    const auto parts = time_by_bound(run);
-    const std::string bound = parts.empty() ? "–" : parts.front().name;
-    bars.push_back({run.program, run.latency_s, 3, bound});
+    const auto rungs = ladder(run);
+    const std::string roof = rungs.empty() ? "–" : rungs.back().name;
+    const std::string busy = rungs.empty() ? "–" : share_text(rungs.back().amount, run.latency_s);
+    bars.push_back({run.program, run.latency_s, 3, rungs.empty() ? "" : fmt::format("{} {}", roof, busy)});
     table.add({run.program, run.hardware ? run.hardware->node : "–", run.fidelity, format_time(run.latency_s),
-               format_number(run.tokens_per_s), bound});
+               format_number(run.tokens_per_s), roof, busy});
   }
   const auto [least, most] = std::minmax_element(
       runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.latency_s < b.latency_s; });
   const std::string sentence =
-      fmt::format("The fastest, {}, takes {}; the slowest, {}, {}.", least->program,
-                  format_time(least->latency_s), most->program, format_time(most->latency_s));
+      fmt::format("The fastest, {}, takes {}; the slowest, {}, {}: {} as long.", least->program,
+                  format_time(least->latency_s), most->program, format_time(most->latency_s),
+                  format_ratio(least->latency_s > 0 ? most->latency_s / least->latency_s : 0));
   return {"The runs beside each other",
           {{sentence, plain_bars("Latency of the runs", bars, format_time)},
            table_figure("The same as numbers.", table, "runs.csv")}};

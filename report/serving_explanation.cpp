@@ -239,6 +239,18 @@ Status fill_gradient(const runtime::NodeResult& result, const ServingCosts& cost
 
 }  // namespace
 
+void take_served_derivatives(const ServedDerivatives& served, ServingExplanation& e) {
+  double largest = 0;
+  for (size_t p = 0; p < kHardwareParameters; ++p) {
+    e.gradient[p] = (served.above[p] + served.below[p]) / 2;
+    if (std::abs(e.gradient[p]) <= largest) continue;
+    largest = std::abs(e.gradient[p]);
+    e.unlike_sides = std::abs(served.above[p] - served.below[p]) / largest;
+  }
+  e.scope = "served_again";
+  e.served_step = served.step;
+}
+
 Result<ServingExplanation> explain_serving(const runtime::NodeResult& result, const ServingCosts& costs) {
   ServingExplanation e;
   e.node = result.node;

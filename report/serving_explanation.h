@@ -43,6 +43,13 @@ struct ServingCosts {
   bool fixed_arrivals = true;  // false: requests arrive when others end
 };
 
+// d mean / d ln(parameter) by serving again, in seconds: from a small increase, and from a small decrease.
+struct ServedDerivatives {
+  double step = 0;  // relative
+  Gradient above{};
+  Gradient below{};
+};
+
 struct ServingExplanation {
   std::string node;
   int64_t requests = 0;  // finished
@@ -55,13 +62,17 @@ struct ServingExplanation {
   std::string not_serial;           // why not
   CauseSeconds mean_waiting_for{};  // what the node did while the mean request queued; sum: its queueing
   CauseSeconds tail_waiting_for{};
-  std::string scope;    // of the derivatives: "busy_period", "own_passes", "none"
-  Gradient gradient{};  // of the mean latency
+  std::string scope;        // of the derivatives: "busy_period", "served_again", "own_passes", "none"
+  double served_step = 0;   // of the former: the relative step
+  double unlike_sides = 0;  // and of the largest derivative, how far its two sides are apart, of it
+  Gradient gradient{};      // of the mean latency
   std::vector<ParameterRow> parameters;
   std::vector<std::string> sentences;
 };
 
 Result<ServingExplanation> explain_serving(const runtime::NodeResult& result, const ServingCosts& costs);
+// Takes the derivatives of a serve that was done again in place of those that it has.
+void take_served_derivatives(const ServedDerivatives& served, ServingExplanation& explanation);
 // After the gradient: its rows and sentences. Without `node`: no derivatives are known.
 void finish_serving_explanation(ServingExplanation& explanation, const NodeSpec* node,
                                 const StackSpec* stack);

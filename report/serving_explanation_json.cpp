@@ -75,6 +75,17 @@ void finish_serving_explanation(ServingExplanation& e, const NodeSpec* node, con
   e.parameters = parameter_rows(e.gradient, e.mean_s, *node, *stack, false);
   e.sentences.push_back(parameter_sentence(e.parameters, "mean latency"));
   if (e.serial) return;
+  if (e.scope == "served_again") {
+    std::string text = fmt::format(
+        "These derivatives are of serving again with each parameter {} more and less, so that queueing is in "
+        "them ({})",
+        format_percent(e.served_step), e.not_serial);
+    if (e.unlike_sides > 0.1)
+      text += fmt::format("; more and less of the first differ by {}: requests change turns there",
+                          format_percent(e.unlike_sides));
+    e.sentences.push_back(text + ".");
+    return;
+  }
   e.sentences.push_back(fmt::format(
       "These derivatives are of each request's own passes and copies, with its queueing as it is: {}.",
       e.not_serial));

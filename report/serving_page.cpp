@@ -8,6 +8,7 @@
 #include "report/format.h"
 #include "report/result_page.h"
 #include "report/serving_figures.h"
+#include "report/why_figures.h"
 
 namespace rdusim::report {
 namespace {
@@ -60,7 +61,7 @@ std::string how_long(const ServingView& serving) {
   return text + ".";
 }
 
-std::string why(const NodeView& node) {
+std::string why_text(const NodeView& node) {
   const auto parts = work_parts(node);
   const double whole = node.per_request().working_s();
   std::string text =
@@ -81,7 +82,13 @@ std::string why(const NodeView& node) {
   return text + ".";
 }
 
-std::string what_would_help(const NodeView& node) {
+// The first that explains this node.
+const NodeWhyView* why_of(const std::vector<NodeWhyView>& why, const NodeView& node) {
+  const auto at = std::find_if(why.begin(), why.end(), [&](const auto& w) { return w.node == node.name; });
+  return at == why.end() || at->parameters.empty() ? nullptr : &*at;
+}
+
+std::string what_would_help(const NodeView& node, const NodeWhyView* explained) {
   const auto parts = work_parts(node);
   const SplitView each = node.per_request();
   const double whole = each.working_s();
@@ -96,7 +103,10 @@ std::string what_would_help(const NodeView& node) {
         "that runs requests together, help them more than a faster pass",
         format_percent(waiting), share_text(node.node_time.working_s(), node.makespan_s));
   }
-  return text + ".";
+  text += ".";
+  if (explained != nullptr)
+    text += " Of the mean latency, " + derivative_sentence(explained->parameters, explained->mean_s);
+  return text;
 }
 
 Figure work_figure(const ServingView& serving) {
@@ -232,7 +242,7 @@ Figure expert_table(const NodeView& node) {
 
 }  // namespace
 
-PagePart serving_part(const ServingView& serving) {
+PagePart serving_part(const ServingView& serving, const std::vector<NodeWhyView>& why) {
   PagePart part;
   part.title = "Serving " + serving.composition;
   const auto first =
@@ -245,8 +255,8 @@ PagePart serving_part(const ServingView& serving) {
   }
   part.summary = fmt::format("{} requests, {} node{}.", format_amount(first->requests), serving.nodes.size(),
                              serving.nodes.size() == 1 ? "" : "s");
-  part.answers.push_back({"Why?", why(*first)});
-  part.answers.push_back({"What would help?", what_would_help(*first)});
+  part.answers.push_back({"Why?", why_text(*first)});
+  part.answers.push_back({"What would help?", what_would_help(*first, why_of(why, *first))});
 
   PageSection work{"Where the time goes", {work_figure(serving)}};
   if (serving.nodes.size() > 1 && serving.nodes.front().served)
@@ -265,6 +275,12 @@ PagePart serving_part(const ServingView& serving) {
   waiting.figures.push_back(latency_table(serving));
   part.sections.push_back(std::move(waiting));
 
+  for (const auto& node : serving.nodes) {
+    const NodeWhyView* explained = why_of(why, node);
+    if (explained == nullptr) continue;
+    part.sections.push_back({"What " + node.name + " hangs on",
+                             parameter_figures(explained->parameters, explained->mean_s, "mean latency")});
+  }
   PageSection switching{"Experts in and out of HBM", {}};
   if (any(serving, &NodeView::switching_values_s)) {
     switching.figures.push_back(distribution_figure(
@@ -288,6 +304,50 @@ PagePart serving_part(const ServingView& serving) {
   }
   if (!first->experts.empty()) part.sections.push_back({"Experts", {expert_table(*first)}});
   return part;
+}
+
+PageSection compare_servings(const std::vector<NamedServing>& servings) {
+  std::vector<StackedBar> bars;
+  Table table{{"result", "composition", "node", "requests", "work of a request", "latency mean", "p95",
+               "tokens/s", "switches"},
+              {}};
+  const NodeView* least = nullptr;
+  const NodeView* most = nullptr;
+  std::string least_name;
+  std::string most_name;
+  for (const auto& [name, serving] : servings) {
+    for (const auto& node : serving.nodes) {
+      if (!node.served) {
+        table.add({name, serving.composition, node.name, format_amount(node.requests), "does not run"});
+        continue;
+      }
+      bars.push_back(bar_of(fmt::format("{}, {}", name, node.name), node.split));
+      table.add({name, serving.composition, node.name, format_amount(node.requests),
+                 format_time(node.per_request().working_s()), format_time(node.latency.mean_s),
+                 format_time(node.latency.p95_s), format_number(node.output_tokens_per_s),
+                 format_amount(node.switches)});
+      if (least == nullptr || node.latency.mean_s < least->latency.mean_s) {
+        least = &node;
+        least_name = bars.back().label;
+      }
+      if (most == nullptr || node.latency.mean_s > most->latency.mean_s) {
+        most = &node;
+        most_name = bars.back().label;
+      }
+    }
+  }
+  PageSection section{"The results beside each other", {}};
+  if (least != nullptr) {
+    section.figures.push_back(
+        {fmt::format(
+             "The least mean latency, {}, is that of {}; the most, {}, that of {}: {} as long.",
+             format_time(least->latency.mean_s), least_name, format_time(most->latency.mean_s), most_name,
+             format_ratio(least->latency.mean_s > 0 ? most->latency.mean_s / least->latency.mean_s : 0)),
+         stacked_bars("Mean latency of a request, by result", part_names(), bars, format_time)});
+  }
+  section.figures.push_back(table_figure(fmt::format("The nodes of {} results as numbers.", servings.size()),
+                                         table, "results.csv"));
+  return section;
 }
 
 }  // namespace rdusim::report

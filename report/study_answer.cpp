@@ -28,10 +28,6 @@ double worse_by(const StudyQuestion& q, double y, double reference) {
   return q.lower_is_better ? y / reference - 1 : reference / y - 1;
 }
 
-std::string signed_percent(double share) {
-  return fmt::format("{}{}", share < 0 ? "-" : "+", format_percent(share < 0 ? -share : share));
-}
-
 // First failure beyond the points that run.
 std::string failures(const StudyQuestion& q, const StudySeries& series) {
   for (const auto& point : series.points) {
@@ -44,26 +40,47 @@ std::string prefix(const StudyQuestion& q, const StudySeries& series) {
   return q.series.size() > 1 ? series.name + ": " : "";
 }
 
+Good best_of(const StudyQuestion& q, const std::vector<Good>& points) {
+  Good best = points.front();
+  for (const Good& point : points) {
+    if (q.lower_is_better ? point.y < best.y : point.y > best.y) best = point;
+  }
+  return best;
+}
+
 // Smallest point from which on all are within the tolerance of the best.
 size_t flat_from(const StudyQuestion& q, const std::vector<Good>& points) {
-  double best = points.front().y;
-  for (const auto& point : points)
-    best = q.lower_is_better ? std::min(best, point.y) : std::max(best, point.y);
+  const double best = best_of(q, points).y;
   size_t from = points.size() - 1;
   while (from > 0 && worse_by(q, points[from - 1].y, best) <= q.tolerance) --from;
   return from;
 }
 
+// "133 ms, 3 % worse than the best".
+std::string against_best(const StudyQuestion& q, double y, double best) {
+  const double worse = worse_by(q, y, best);
+  constexpr double kSeen = 0.0005;
+  if (worse < kSeen) return q.y_format(y) + ", the best";
+  return fmt::format("{}, {} worse than the best", q.y_format(y), format_percent(worse));
+}
+
 std::string within_text(const StudyQuestion& q, const std::vector<Good>& points, size_t from) {
-  std::string text = fmt::format("{}: from there on {} is within {} of the best that was tried ({} at {})",
-                                 q.x_format(points[from].x), q.y_label, format_percent(q.tolerance),
-                                 q.y_format(points[from].y), q.x_format(points[from].x));
-  if (from == 0) return text + ". That is the least that was tried.";
-  text += fmt::format("; the step below, {}, costs {}", q.x_format(points[from - 1].x),
-                      signed_percent(worse_by(q, points[from - 1].y, points[from].y)));
-  if (from + 1 == points.size()) return text + ". That is the most that was tried: more may help further.";
-  return text + fmt::format(", the most that was tried, {}, changes {}.", q.x_format(points.back().x),
-                            signed_percent(worse_by(q, points.back().y, points[from].y)));
+  const Good best = best_of(q, points);
+  std::string text =
+      fmt::format("{} ({}): from there on {} is within {} of the best that was tried, {} at {}.",
+                  q.x_format(points[from].x), q.y_format(points[from].y), q.y_label,
+                  format_percent(q.tolerance), q.y_format(best.y), q.x_format(best.x));
+  if (from == 0) {
+    text += " That is the least that was tried.";
+  } else {
+    text += fmt::format(" The step below, {}, gives {}.", q.x_format(points[from - 1].x),
+                        against_best(q, points[from - 1].y, best.y));
+    if (from + 1 == points.size()) text += " That is the most that was tried: more may help further.";
+  }
+  const auto now = std::find_if(points.begin(), points.end(), [&](const Good& p) { return p.x == q.now; });
+  if (now != points.end())
+    text += fmt::format(" As it stands, {}: {}.", q.x_format(now->x), against_best(q, now->y, best.y));
+  return text;
 }
 
 StudyAnswer within(const StudyQuestion& q) {
@@ -118,35 +135,48 @@ StudyAnswer runs(const StudyQuestion& q) {
   return answer;
 }
 
+// A setting at which both lines run, and the second over the first there.
+struct Compared {
+  double x = 0;
+  double first = 0;
+  double other = 0;
+  double times = 0;
+};
+
+std::string at_text(const StudyQuestion& q, const Compared& c) {
+  return fmt::format("{} at {} ({} against {})", format_ratio(c.times), q.x_format(c.x), q.y_format(c.other),
+                     q.y_format(c.first));
+}
+
+std::string ratio_text(const StudyQuestion& q, const StudySeries& series,
+                       const std::vector<Compared>& compared) {
+  const auto less = [](const Compared& a, const Compared& b) { return a.times < b.times; };
+  const auto least = std::min_element(compared.begin(), compared.end(), less);
+  const auto most = std::max_element(compared.begin(), compared.end(), less);  // the first of equal ones
+  std::string text = fmt::format("{}: {} is {}", series.name, q.y_label, at_text(q, *least));
+  if (most->times > least->times) text += " and " + at_text(q, *most);
+  text += fmt::format(" that of {}.", q.series.front().name);
+  for (size_t i = 1; i < compared.size(); ++i) {
+    if ((compared[i - 1].times < 1) == (compared[i].times < 1)) continue;
+    return text + fmt::format(" They cross between {} and {}.", q.x_format(compared[i - 1].x),
+                              q.x_format(compared[i].x));
+  }
+  return text;
+}
+
 StudyAnswer ratio(const StudyQuestion& q) {
   StudyAnswer answer;
   const auto first = good_points(q.series.front());
   for (size_t s = 1; s < q.series.size(); ++s) {
-    double least = 0;
-    double most = 0;
-    double least_x = 0;
-    double most_x = 0;
+    std::vector<Compared> compared;
     for (const auto& point : good_points(q.series[s])) {
       const auto own =
           std::find_if(first.begin(), first.end(), [&](const Good& g) { return g.x == point.x; });
-      if (own == first.end() || own->y <= 0) continue;
-      const double times = point.y / own->y;
-      if (least == 0 || times < least) {
-        least = times;
-        least_x = point.x;
-      }
-      if (times > most) {
-        most = times;
-        most_x = point.x;
-      }
+      if (own != first.end() && own->y > 0) compared.push_back({point.x, own->y, point.y, point.y / own->y});
     }
-    const auto& name = q.series[s].name;
-    if (most == 0)
-      answer.text += fmt::format("{} runs at no setting that {} runs at.", name, q.series.front().name);
-    else
-      answer.text += fmt::format("{}: {} is between {} (at {}) and {} (at {}) that of {}.", name, q.y_label,
-                                 format_ratio(least), q.x_format(least_x), format_ratio(most),
-                                 q.x_format(most_x), q.series.front().name);
+    answer.text += compared.empty() ? fmt::format("{} runs at no setting that {} runs at.", q.series[s].name,
+                                                  q.series.front().name)
+                                    : ratio_text(q, q.series[s], compared);
     answer.text += failures(q, q.series[s]) + " ";
   }
   return answer;

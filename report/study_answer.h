@@ -39,6 +39,7 @@ struct StudyQuestion {
   AnswerRule rule = AnswerRule::kNone;
   double tolerance = 0.05;  // kWithin
   double limit = 0;         // kMeets
+  double now = 0;           // the setting as it stands, marked on the chart; 0: none
   std::vector<StudySeries> series;
 };
 

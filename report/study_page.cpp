@@ -27,7 +27,12 @@ Figure chart_of(const StudyQuestion& question, const StudyAnswer& answer) {
     }
     chart.series.push_back(std::move(line));
   }
-  for (const auto& [x, word] : answer.marks) chart.marks.push_back({x, word});
+  for (const auto& [x, word] : answer.marks) {
+    const bool one_answer = question.rule == AnswerRule::kWithin || question.rule == AnswerRule::kMeets;
+    chart.marks.push_back({x, one_answer ? "answer: " + word : word});
+  }
+  if (question.now > 0)
+    chart.marks.push_back({question.now, "as it stands: " + question.x_format(question.now)});
   return {fmt::format("{} {}", answer.text, rule_text(question)), line_chart(chart)};
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "report/charts.h"
 #include "report/format.h"
 #include "report/lines.h"
 #include "report/result_page.h"
@@ -129,7 +130,41 @@ std::optional<Figure> column_figure(const CsvTable& table, size_t axes, size_t x
   return Figure{sentence, line_chart(chart)};
 }
 
+// Nothing to draw over: a bar for each row, named by the columns before the numbers.
+std::optional<Figure> row_figure(const CsvTable& table, size_t axes, size_t y) {
+  constexpr size_t kMostBars = 40;
+  std::vector<PlainBar> bars;
+  const FormatNumber format = format_of(table.header[y]);
+  size_t rows = 0;
+  for (const auto& row : table.rows) {
+    const auto value = number_of(row.cells[y]);
+    if (!value || *value < 0) return {};
+    std::string name;
+    for (size_t a = 0; a < axes; ++a) name += (a > 0 ? ", " : "") + row.cells[a];
+    if (++rows <= kMostBars) bars.push_back({name, *value, 3, ""});
+  }
+  const auto [least, most] = std::minmax_element(
+      bars.begin(), bars.end(), [](const auto& a, const auto& b) { return a.value < b.value; });
+  if (bars.size() < 2 || most->value <= 0) return {};
+  std::string sentence = fmt::format("{} is between {} ({}) and {} ({}).", table.header[y],
+                                     format(least->value), least->label, format(most->value), most->label);
+  if (rows > kMostBars)
+    sentence += fmt::format(" The first {} of {} rows are drawn; the table has all.", kMostBars, rows);
+  return Figure{sentence, plain_bars(table.header[y], bars, format)};
+}
+
 }  // namespace
+
+std::vector<Figure> column_figures(const CsvTable& table, size_t most) {
+  std::vector<Figure> figures;
+  const size_t axes = axes_of(table);
+  const auto x = x_axis(table, axes);
+  for (size_t y = axes; y < table.header.size() && figures.size() < most; ++y) {
+    auto figure = x ? column_figure(table, axes, *x, y) : row_figure(table, axes, y);
+    if (figure) figures.push_back(std::move(*figure));
+  }
+  return figures;
+}
 
 PagePart sweep_part(const std::string& name, const CsvTable& table) {
   PagePart part;
@@ -144,13 +179,7 @@ PagePart sweep_part(const std::string& name, const CsvTable& table) {
   std::string over;
   for (size_t a = 0; a < axes; ++a) over += fmt::format("{}{}", over.empty() ? "" : ", ", table.header[a]);
   part.summary = fmt::format("{} points over {}; {} failed.", table.rows.size(), over, failed);
-  PageSection charts{"What it says", {}};
-  if (const auto x = x_axis(table, axes)) {
-    for (size_t y = axes; y < table.header.size(); ++y) {
-      if (auto figure = column_figure(table, axes, *x, y)) charts.figures.push_back(std::move(*figure));
-    }
-  }
-  part.sections.push_back(std::move(charts));
+  part.sections.push_back({"What it says", column_figures(table, table.header.size())});
   Table rows{table.header, {}};
   for (const auto& row : table.rows) rows.add(row.cells);
   part.sections.push_back(

@@ -14,8 +14,11 @@ size_t width_of(std::string_view text) {
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+constexpr size_t kLongText = 40;  // code points: no number, and on a page it wraps
+
 bool looks_numeric(std::string_view text) {
   if (text.empty() || text == "–") return true;
+  if (width_of(text) > kLongText) return false;
   const size_t at = text[0] == '-' || text[0] == '+' ? 1 : 0;
   return at < text.size() && text[at] >= '0' && text[at] <= '9';
 }
@@ -50,8 +53,9 @@ void append_html_row(std::string& html, const std::vector<std::string>& cells, s
                      const std::vector<bool>& numeric) {
   html += "<tr>";
   for (size_t c = 0; c < numeric.size(); ++c) {
-    html += fmt::format("<{}{}>{}</{}>", tag, numeric[c] ? " class=\"n\"" : "",
-                        c < cells.size() ? escape_html(cells[c]) : "", tag);
+    const std::string cell = c < cells.size() ? cells[c] : std::string();
+    const char* css = numeric[c] ? " class=\"n\"" : width_of(cell) > kLongText ? " class=\"t\"" : "";
+    html += fmt::format("<{}{}>{}</{}>", tag, css, escape_html(cell), tag);
   }
   html += "</tr>\n";
 }

@@ -50,52 +50,86 @@ class Numbering {
   std::map<std::pair<std::string, std::string>, size_t> tracks_;
 };
 
-// Where an arrow touches a span: at the span's begin, which the viewer takes as inside of it.
-struct FlowPoint {
-  int64_t at_ps = 0;
-  Numbering::Place place;
+// An arrow at a span: its number, and whether it starts, passes or ends there.
+struct ArrowAt {
+  uint64_t flow = 0;
+  char phase = 't';
 };
 
-void append_arrows(std::map<uint64_t, std::vector<FlowPoint>>& flows, std::string& out) {
-  for (auto& [number, points] : flows) {
-    if (points.size() < 2) continue;
-    std::stable_sort(points.begin(), points.end(),
-                     [](const auto& a, const auto& b) { return a.at_ps < b.at_ps; });
-    for (size_t i = 0; i < points.size(); ++i) {
-      const char* phase = i == 0 ? "s" : i + 1 < points.size() ? "t" : "f";
-      out += fmt::format(
-          R"({{"ph":"{}","bp":"e","cat":"flow","name":"flow","id":{},"pid":{},"tid":{},"ts":{}}},)"
-          "\n",
-          phase, number, points[i].place.process, points[i].place.thread, microseconds(points[i].at_ps));
-    }
+// Of each span, its arrows; an arrow passes its spans in order of their begin. One that touches a single span
+// is none.
+std::vector<std::vector<ArrowAt>> arrows_of(const std::vector<TraceSpan>& spans) {
+  std::map<uint64_t, std::vector<size_t>> flows;
+  for (size_t i = 0; i < spans.size(); ++i) {
+    for (const uint64_t flow : spans[i].flows) flows[flow].push_back(i);
+  }
+  std::vector<std::vector<ArrowAt>> arrows(spans.size());
+  for (auto& [flow, places] : flows) {
+    if (places.size() < 2) continue;
+    std::stable_sort(places.begin(), places.end(),
+                     [&](size_t a, size_t b) { return spans[a].begin_ps < spans[b].begin_ps; });
+    for (size_t i = 0; i < places.size(); ++i)
+      arrows[places[i]].push_back({flow, i == 0 ? 's' : i + 1 < places.size() ? 't' : 'f'});
+  }
+  return arrows;
+}
+
+std::string details_json(const TraceSpan& span) {
+  if (span.details.empty()) return "";
+  std::string out = ",\"args\":{";
+  for (size_t i = 0; i < span.details.size(); ++i) {
+    out += fmt::format("{}{}:{}", i > 0 ? "," : "", quoted(span.details[i].first),
+                       quoted(span.details[i].second));
+  }
+  return out + "}";
+}
+
+// Begin, the arrows at it, end. Two events, and no duration: a viewer that adds begin and duration in
+// floating point, or cuts both to nanoseconds, gets another end than the begin of the span behind it.
+void append_span(const TraceSpan& span, const Numbering::Place& place, const std::vector<ArrowAt>& arrows,
+                 std::string& out) {
+  const std::string where = fmt::format(R"("pid":{},"tid":{},"ts":)", place.process, place.thread);
+  const std::string begin = microseconds(span.begin_ps);
+  const std::string name = quoted(span.name);
+  out += fmt::format("{{\"ph\":\"B\",\"name\":{},{}{}{}}},\n", name, where, begin, details_json(span));
+  for (const ArrowAt& arrow : arrows) {
+    out += fmt::format(R"({{"ph":"{}","bp":"e","cat":"flow","name":"flow","id":{},{}{}}},)"
+                       "\n",
+                       arrow.phase, arrow.flow, where, begin);
+  }
+  // The format does not ask for the name here, but some viewers close by it.
+  out += fmt::format("{{\"ph\":\"E\",\"name\":{},{}{}}},\n", name, where,
+                     microseconds(span.begin_ps + span.duration_ps));
+}
+
+// Spans that overlap on one track would be taken for one inside the other: they go to the first of "hbm",
+// "hbm 2", "hbm 3" ... that is free.
+void spread_overlaps(std::vector<TraceSpan>& spans) {
+  std::map<std::pair<std::string, std::string>, std::vector<int64_t>> lanes;  // the end of each
+  for (TraceSpan& span : spans) {
+    std::vector<int64_t>& ends = lanes[{span.group, span.track}];
+    const auto free =
+        std::find_if(ends.begin(), ends.end(), [&](int64_t end) { return end <= span.begin_ps; });
+    const auto lane = static_cast<size_t>(free - ends.begin());
+    if (free == ends.end()) ends.push_back(0);
+    ends[lane] = span.begin_ps + span.duration_ps;
+    if (lane > 0) span.track += fmt::format(" {}", lane + 1);
   }
 }
 
 }  // namespace
 
-std::string trace_text(const Timeline& timeline) {
+std::string trace_text(Timeline timeline) {
+  spread_overlaps(timeline.spans);
+  const auto arrows = arrows_of(timeline.spans);
   std::string out = "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"sampling\":" +
                     quoted(timeline.sampling.empty() ? "every span" : timeline.sampling) +
                     "},\"traceEvents\":[\n";
   Numbering numbering;
-  std::map<uint64_t, std::vector<FlowPoint>> flows;
-  for (const auto& span : timeline.spans) {
-    const auto place = numbering.place(span, out);
-    for (const uint64_t flow : span.flows) flows[flow].push_back({span.begin_ps, place});
-    out +=
-        fmt::format(R"({{"ph":"X","name":{},"pid":{},"tid":{},"ts":{},"dur":{})", quoted(span.name),
-                    place.process, place.thread, microseconds(span.begin_ps), microseconds(span.duration_ps));
-    if (!span.details.empty()) {
-      out += ",\"args\":{";
-      for (size_t i = 0; i < span.details.size(); ++i) {
-        out += fmt::format("{}{}:{}", i > 0 ? "," : "", quoted(span.details[i].first),
-                           quoted(span.details[i].second));
-      }
-      out += "}";
-    }
-    out += "},\n";
+  for (size_t i = 0; i < timeline.spans.size(); ++i) {
+    const auto place = numbering.place(timeline.spans[i], out);
+    append_span(timeline.spans[i], place, arrows[i], out);
   }
-  append_arrows(flows, out);
   if (out.ends_with(",\n")) out.erase(out.size() - 2, 1);
   return out + "]}\n";
 }

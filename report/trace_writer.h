@@ -1,5 +1,5 @@
 // A timeline in the Trace Event format (JSON), which Perfetto and chrome://tracing open: one process a group
-// ("socket 0", "requests"), one thread a track, complete events with begin and duration. Spans that belong to
+// ("socket 0", "requests"), one thread a track, begin and end events. Spans that belong to
 // one cause (a request, a launch) are joined by arrows (flow events), in order of their begin.
 #pragma once
 
@@ -27,8 +27,9 @@ struct Timeline {
 };
 
 // Groups and tracks are numbered in the order of their first span; spans keep their order, so equal input
-// gives equal bytes; arrows follow the spans. Times are written in microseconds with six decimals:
-// picoseconds are kept.
-std::string trace_text(const Timeline& timeline);
+// gives equal bytes. A span is a begin and an end event, its arrows between the two, so that each lies in its
+// span whatever a viewer's resolution. Spans of a track are given in the order of their begin; those that
+// overlap go to further tracks ("hbm 2"). Times are in microseconds with six decimals: picoseconds are kept.
+std::string trace_text(Timeline timeline);
 
 }  // namespace rdusim::report

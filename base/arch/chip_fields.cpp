@@ -183,6 +183,9 @@ const Fields<StackFile>& stack_fields() {
                    "tokens",
                    "shortest sequence that decode is compiled for, then doubling; 0: as long as is cached")
           .optional()
+          .boolean("sequence_bucket_within_context", &StackFile::sequence_bucket_within_context,
+                   "a model of a shorter context is compiled for that, not for the bucket")
+          .optional()
           .check(check_bucket);
   return fields;
 }

@@ -12,7 +12,8 @@ namespace rdusim {
 
 // A software stack as its file has it: what a run pays, and what a service compiles for.
 struct StackFile : StackSpec {
-  int64_t sequence_bucket_tokens = 0;  // base/arch/serving_build.h
+  int64_t sequence_bucket_tokens = 0;           // base/arch/serving_build.h
+  bool sequence_bucket_within_context = false;  // the same
 };
 
 // What stands in configs/nodes/*.yaml of kind rdu_node; load_node puts the chip beside it.

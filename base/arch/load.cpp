@@ -11,6 +11,7 @@
 #include "base/arch/chip_fields.h"
 #include "base/arch/memory_service_fields.h"
 #include "base/arch/pmu_service_fields.h"
+#include "base/arch/serving_build.h"
 #include "base/io/document_scalars.h"
 #include "base/io/file.h"
 
@@ -164,14 +165,15 @@ Result<NodeSpec> load_node(ConfigContext& context, const std::string& name) {
                   file.link, std::move(stacks), file.default_stack};
 }
 
-Result<int64_t> load_sequence_bucket(ConfigContext& context, const std::string& node,
-                                     const std::string& stack) {
+Result<SequenceBucket> load_sequence_bucket(ConfigContext& context, const std::string& node,
+                                            const std::string& stack) {
   RDU_ASSIGN(const std::string path, find_config(context, std::string(kNodeFolder), node));
   RDU_ASSIGN(const NodeFile file, read_node_file(context, path));
   const std::string wanted = stack.empty() ? file.default_stack : stack;
   std::vector<std::string> names;
   for (const StackFile& known : file.stacks) {
-    if (known.name == wanted) return known.sequence_bucket_tokens;
+    if (known.name == wanted)
+      return SequenceBucket{known.sequence_bucket_tokens, known.sequence_bucket_within_context};
     names.push_back(known.name);
   }
   return Error{ErrorCode::kNotFound, path, "no stack called " + backquoted(wanted),

@@ -10,9 +10,15 @@
 
 namespace rdusim {
 
-// Shortest sequence that decode is compiled for, in tokens: a power of two; longer sequences take the next
-// one. 0: decode reads what is cached. `stack` is one of the node's; empty: its default.
-Result<int64_t> load_sequence_bucket(ConfigContext& context, const std::string& node,
-                                     const std::string& stack);
+struct SequenceBucket {
+  // Shortest sequence that decode is compiled for: a power of two; longer sequences take the next one. 0:
+  // decode reads what is cached.
+  int64_t tokens = 0;
+  bool within_context = false;  // of a model of a shorter context, that context is the shortest sequence
+};
+
+// `stack` is one of the node's; empty: its default.
+Result<SequenceBucket> load_sequence_bucket(ConfigContext& context, const std::string& node,
+                                            const std::string& stack);
 
 }  // namespace rdusim

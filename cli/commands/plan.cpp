@@ -45,13 +45,14 @@ constexpr Resource kResources[] = {
 // Serves shares on one kind of node.
 class Server {
  public:
-  Server(NodeSpec node, StackSpec stack, int64_t sequence_bucket, ModelLibrary& library,
+  Server(NodeSpec node, StackSpec stack, SequenceBucket bucket, const Session& session, ModelLibrary& library,
          const runtime::Composition& composition, const runtime::RequestPlans* plans, Progress& progress)
       : execution_(std::move(node), std::move(stack), Fidelity::kAnalytic, library,
                    [&progress](const std::string& what) { progress.note("simulating " + what); }),
         composition_(composition),
         plans_(plans) {
-    execution_.set_sequence_bucket(sequence_bucket);
+    execution_.set_sequence_bucket(
+        bucket, [&session](const std::string& model) { return load_context_tokens(session, model); });
   }
 
   Result<std::vector<runtime::RequestRecord>> operator()(const runtime::Share& share) {
@@ -133,7 +134,7 @@ Result<int> run(Session& session, const Options& options) {
   NodeChoice choice = options.node;
   if (choice.stack.empty()) choice.stack = composition.stack;
   RDU_ASSIGN(const ChosenNode chosen, load_chosen_node(session, choice));
-  RDU_ASSIGN(const int64_t bucket, load_sequence_bucket(session.config, choice.node, choice.stack));
+  RDU_ASSIGN(const SequenceBucket bucket, load_sequence_bucket(session.config, choice.node, choice.stack));
   RDU_ASSIGN(const auto workload, load(session, composition, options));
   ModelLibrary library = model_library(session);
   Progress progress("planning", session.quiet);
@@ -142,7 +143,7 @@ Result<int> run(Session& session, const Options& options) {
     RDU_ASSIGN(flows, runtime::plan_requests(workload, composition, session.seed));
   }
   const runtime::RequestPlans* plans = flows ? &*flows : nullptr;
-  Server server(chosen.node, chosen.stack, bucket, library, composition, plans, progress);
+  Server server(chosen.node, chosen.stack, bucket, session, library, composition, plans, progress);
   RDU_ASSIGN(const auto plan,
              runtime::plan_capacity(workload, objective, options.most_nodes, std::ref(server)));
 
@@ -170,7 +171,7 @@ Result<int> run(Session& session, const Options& options) {
   for (const Resource& resource : kResources) {
     NodeSpec node = chosen.node;
     resource.twice(node);
-    Server richer(node, chosen.stack, bucket, library, composition, plans, progress);
+    Server richer(node, chosen.stack, bucket, session, library, composition, plans, progress);
     RDU_ASSIGN(const auto point, runtime::try_nodes(workload, objective, base.nodes, std::ref(richer)));
     resources.add(point_cells(resource.name, point));
     json["resources"].push_back(point_json(point));

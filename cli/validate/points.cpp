@@ -96,7 +96,7 @@ Status read_point(const Columns& columns, const CsvRow& row, PointResult& point)
 // Steps in sequence buckets repeat few programs; others are priced at powers of two, with lines between.
 Result<runtime::PassCost> decode_cost(ChipExecution& execution, const std::string& model,
                                       const PointResult& point) {
-  if (execution.sequence_bucket() > 0)
+  if (execution.sequence_bucket().tokens > 0)
     return execution.decode(model, point.batch, point.tokens, point.tokens);
   runtime::MemoisedExecution memo(execution, {model}, {});
   return memo.decode(0, point.batch, point.tokens, point.tokens);
@@ -124,12 +124,14 @@ class Nodes {
     if (execution) return execution.get();
     const char* name = sockets <= kDefaultSockets ? "sn40l-8" : "sn40l-16";
     RDU_ASSIGN(auto chosen, load_node_and_stack(context_.session, {name, context_.stack}));
-    RDU_ASSIGN(const int64_t bucket, load_sequence_bucket(context_.session.config, name, context_.stack));
+    RDU_ASSIGN(const SequenceBucket bucket,
+               load_sequence_bucket(context_.session.config, name, context_.stack));
     chosen.node.sockets = sockets;
     execution = std::make_unique<ChipExecution>(
         std::move(chosen.node), std::move(chosen.stack), Fidelity::kEvent, library_,
         [this](const std::string& what) { context_.progress.note("simulating " + what); });
-    execution->set_sequence_bucket(bucket);
+    execution->set_sequence_bucket(
+        bucket, [this](const std::string& model) { return load_context_tokens(context_.session, model); });
     return execution.get();
   }
 

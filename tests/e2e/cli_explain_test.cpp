@@ -2,12 +2,19 @@
 // resource is starved in turn.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
+#include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/arch/load.h"
 #include "cli/inputs.h"
+#include "cli/progress.h"
 #include "cli/rerun.h"
+#include "cli/serving.h"
+#include "cli/serving_derivatives.h"
+#include "cli/session.h"
 #include "compiler/compile.h"
 #include "models/model.h"
 #include "report/explanation.h"
@@ -167,6 +174,80 @@ TEST(ExplainSlow, DerivativesOfServingAgreeWithFiniteDifferences) {
     ++compared;
   }
   EXPECT_EQ(compared, 3);
+}
+
+// Of a node that does one thing after another both ways must agree: the chain of passes and copies behind
+// each request, and the serve done again with what each pass costs then.
+TEST(ExplainSlow, ServingAgainAgreesWithTheChain) {
+  const Scratch scratch;
+  const std::string requests = "synthetic:together,n=12";
+  ASSERT_EQ(
+      scratch.run("serve samba-coe-v0.3 --popularity uniform --json r.json -q --requests " + requests).code,
+      0);
+  const json node = json::parse(scratch.run("explain r.json --json - -q").out)["nodes"]["sn40l-8"];
+  EXPECT_EQ(node["derivatives_of"], "busy_period");
+
+  cli::Session session;
+  session.executable = RDUSIM_BINARY;
+  session.quiet = true;
+  ASSERT_TRUE(session.open().ok());
+  cli::ServingChoice choice;
+  choice.requests = requests;
+  choice.popularity = "uniform";
+  cli::Progress progress("test", true);
+  auto prepared = cli::prepare_serving(session, "samba-coe-v0.3", choice, progress);
+  ASSERT_TRUE(prepared.ok()) << prepared.error().to_string();
+  ASSERT_TRUE(cli::serve_prepared(**prepared, progress).ok());
+  const auto served = cli::serve_again(**prepared, 0);
+  ASSERT_TRUE(served.ok()) << served.error().to_string();
+  const auto mean_s = node["mean_s"].get<double>();
+  int compared = 0;
+  for (const auto& row : node["parameters"]) {
+    const auto elasticity = row["elasticity"].get<double>();
+    if (std::abs(elasticity) < 0.01) continue;
+    for (size_t p = 0; p < kHardwareParameters; ++p) {
+      if (hardware_parameter_record(static_cast<HardwareParameter>(p)).name != row["name"]) continue;
+      // 1 / bandwidth over a step of 1 % curves by 0.01 %.
+      EXPECT_NEAR((served->above[p] + served->below[p]) / 2 / mean_s, elasticity, 0.01 * std::abs(elasticity))
+          << row["name"];
+      ++compared;
+    }
+  }
+  EXPECT_GE(compared, 4);
+}
+
+// A scheduler that runs requests together while experts are copied: the derivatives hold the queueing. Copies
+// do not touch programs, so by their bandwidth the same two serves must come out to the picosecond; other
+// parameters compile anew, where explain holds the programs.
+TEST(ExplainSlow, DerivativesOfAnOverlappingServeHoldItsQueueing) {
+  const Scratch scratch;
+  const std::string serve =
+      "serve llama2-7b-x150 --requests synthetic:poisson,rate=12,n=80 --popularity zipf:0.9 --scheduler "
+      "continuous --with layerwise";
+  ASSERT_EQ(scratch.run(serve + " --json r.json -q").code, 0);
+  const CommandRun run = scratch.run("explain r.json --json - -q");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const json node = json::parse(run.out)["nodes"]["sn40l-8"];
+  EXPECT_EQ(node["derivatives_of"], "served_again") << node.dump();
+  EXPECT_NE(node["sentences"].back().get<std::string>().find("queueing is in them"), std::string::npos);
+  const auto mean = [&](const std::string& set) {
+    const CommandRun other = scratch.run(serve + " --set " + set + " --json - -q");
+    EXPECT_EQ(other.code, 0) << other.err;
+    return json::parse(other.out)["nodes"]["sn40l-8"]["latency"]["mean_s"].get<double>();
+  };
+  int compared = 0;
+  for (const auto& row : node["parameters"]) {
+    const auto name = row["name"].get<std::string>();
+    if (name != "chip.dma.bandwidth_bytes_per_s" && name != "chip.hbm.bandwidth_bytes_per_s") continue;
+    const auto value = row["value"].get<double>();
+    const double up = mean(fmt::format("{}={}", name, value * 1.01));
+    const double down = mean(fmt::format("{}={}", name, value * 0.99));
+    const double difference = (up - down) / 0.02 / node["mean_s"].get<double>();
+    const double tolerance = name.starts_with("chip.dma") ? 1e-6 : 0.1;
+    EXPECT_NEAR(row["elasticity"].get<double>(), difference, tolerance * std::abs(difference) + 1e-6) << name;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 2);
 }
 
 TEST(Explain, RefusesWhatItCannotMakeAgain) {

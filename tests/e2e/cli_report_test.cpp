@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
+#include <utility>
 
 #include "tests/e2e/cli_run.h"
+#include "tests/support/trace_check.h"
 
 namespace rdusim {
 namespace {
@@ -31,12 +34,60 @@ TEST(CliReport, ARunAndASweepBecomePages) {
   EXPECT_NE(test::read_all(scratch.path("two.html")).find("latency_s over x"), std::string::npos);
 }
 
+// Whatever a command writes with --json, report shows.
+TEST(CliReport, EveryCommandsResultBecomesAPage) {
+  const Scratch scratch;
+  const std::string configs = std::string(RDUSIM_SOURCE_DIR) + "/configs";
+  ASSERT_EQ(scratch.run("simulate llama-2-7b --context 64 --json a.json -q").code, 0);
+  const std::string other = "simulate llama-2-7b --context 64 --set chip.hbm.bandwidth_bytes_per_s=2e12";
+  ASSERT_EQ(scratch.run(other + " --json b.json -q").code, 0);
+  const std::pair<std::string, std::string> commands[] = {
+      {"explain a.json", "The critical path spends"},
+      {"diff a.json b.json", "goes from"},
+      {"validate --group chip", "judged rows are within"},
+      {"probe link --bytes 65536", "bandwidth_bytes_per_s"},
+      {"models show llama-2-7b", "total_parameters"},
+      {"doctor", "checks"},
+      {"cache replay --policy lru,arc --capacity-bytes 243000000000 --trace " + configs +
+           "/reference/cache/traces/mixed060.csv.gz",
+       "misses"},
+      {"plan --composition llama2-7b-x150 --requests synthetic:poisson,n=20,rate=2 --popularity uniform "
+       "--objective \"p95 ttft < 5 s\"",
+       "meet"}};
+  for (const auto& [command, answer] : commands) {
+    SCOPED_TRACE(command);
+    const CommandRun made = scratch.run(command + " --json result.json -q");
+    ASSERT_EQ(made.code, 0) << made.err;
+    const CommandRun page = scratch.run("report result.json -o page.html");
+    ASSERT_EQ(page.code, 0) << page.err;
+    EXPECT_NE(page.out.find(answer), std::string::npos) << page.out;
+    EXPECT_LT(std::filesystem::file_size(scratch.path("page.html")), 3'000'000U);
+  }
+}
+
+TEST(CliReport, ARunIsMadeAgainForItsCriticalPathUnlessAskedNotTo) {
+  const Scratch scratch;
+  ASSERT_EQ(scratch.run("simulate llama-2-7b --context 64 --json run.json -q").code, 0);
+  EXPECT_NE(scratch.run("report run.json -o run.html").out.find("The critical path spends"),
+            std::string::npos);
+  const CommandRun plain = scratch.run("report run.json -o run.html --as-it-is");
+  EXPECT_EQ(plain.out.find("The critical path spends"), std::string::npos) << plain.out;
+  EXPECT_NE(plain.out.find("Busy share"), std::string::npos) << plain.out;
+  // One that cannot be made again still has its page, and the reason is said.
+  std::string text = test::read_all(scratch.path("run.json"));
+  text.replace(text.find("llama-2-7b --context"), 10, "llama-9-9b");
+  scratch.write("gone.json", text);
+  const CommandRun gone = scratch.run("report gone.json -o run.html");
+  EXPECT_EQ(gone.code, 0) << gone.err;
+  EXPECT_NE(gone.err.find("so the page has no critical path"), std::string::npos) << gone.err;
+}
+
 TEST(CliReport, AFileThatIsNoResultIsBadInput) {
   const Scratch scratch;
   scratch.write("other.json", "{\"a\": 1}");
   const CommandRun other = scratch.run("report other.json -o page.html");
   EXPECT_EQ(other.code, 2);
-  EXPECT_NE(other.err.find("no result that a page is known for"), std::string::npos) << other.err;
+  EXPECT_NE(other.err.find("it has no manifest"), std::string::npos) << other.err;
   EXPECT_EQ(scratch.run("report none.json").code, 2);
   EXPECT_FALSE(std::filesystem::exists(scratch.path("page.html")));
 }
@@ -93,7 +144,23 @@ TEST(CliReport, ATraceJoinsSectionsToTheirMemoryChannels) {
   }
   EXPECT_GT(begins, 0);
   EXPECT_EQ(begins, ends);
+  EXPECT_EQ(test::trace_problems(json), std::vector<std::string>());
   EXPECT_FALSE(json.at("otherData").at("sampling").get<std::string>().empty());
+}
+
+TEST(CliReport, ATraceOfServingKeepsTheFormatsRules) {
+  const Scratch scratch;
+  for (const std::string scheduler : {"sequential", "continuous"}) {
+    SCOPED_TRACE(scheduler);
+    const CommandRun run = scratch.run(
+        "serve llama2-7b-x150 --requests synthetic:poisson,rate=5,n=60 --popularity zipf:0.9 -q --trace "
+        "t.json "
+        "--scheduler " +
+        scheduler);
+    ASSERT_EQ(run.code, 0) << run.err;
+    const auto json = nlohmann::json::parse(test::read_all(scratch.path("t.json")));
+    EXPECT_EQ(test::trace_problems(json), std::vector<std::string>());
+  }
 }
 
 TEST(CliStudy, QuestionsAreAnsweredAndKept) {

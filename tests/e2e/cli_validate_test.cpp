@@ -137,6 +137,26 @@ TEST(CliValidate, ABucketMakesStepsAsLongAsItsSequence) {
             std::string::npos);
 }
 
+// Llama-2's context is 4096 tokens, Llama-3's 8192: only the first decodes faster where buckets end there.
+TEST(CliValidate, ABucketMayEndAtTheModelsContext) {
+  const Scratch scratch;
+  scratch.write("p.csv",
+                "model,input_and_output_tokens,batch,latency_s\n"
+                "llama-2-7b,128,16,1\nllama-3-8b,128,16,1\n");
+  const auto seconds = [&](const std::string& within) {
+    const auto run = scratch.run(
+        "validate --points p.csv --json - -q --set node.stacks.2024-late.sequence_bucket_within_context=" +
+        within);
+    EXPECT_EQ(run.code, 0) << run.err;
+    const auto points = run.json()["points"];
+    return std::pair(points[0]["simulated_s"].get<double>(), points[1]["simulated_s"].get<double>());
+  };
+  const auto [long_2, long_3] = seconds("false");
+  const auto [short_2, short_3] = seconds("true");
+  EXPECT_LT(short_2, 0.7 * long_2);
+  EXPECT_EQ(short_3, long_3);
+}
+
 TEST(CliValidate, FittedParametersAreListedAndFew) {
   const CommandRun run = Scratch().run("validate --group chip --json - -q");
   ASSERT_EQ(run.code, 0) << run.err;

@@ -8,7 +8,8 @@
 //   latencies   one cycle, since they are rounded to cycles
 //   clock       1/80: every latency of the node stays a whole number of cycles
 //   launch      3 %
-// Where a kink lies within the step (the slopes of both sides differ) the derivative is between the two.
+// Where a kink lies within the step (the slopes of both sides differ) the derivative must be the slope of one
+// side within the same 2 %; a few are between the two, where several kinks lie within the step.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -131,8 +132,9 @@ std::string name_of(const Workload& w) {
 
 struct Tally {
   int compared = 0;
-  int kinks = 0;
-  double worst = 0;  // relative, of those that matter
+  int one_side = 0;  // of a kink: the derivative is the slope of one side
+  int between = 0;   // of several kinks, or a curve: it is between the slopes of both
+  double worst = 0;  // relative, of all others that matter
 };
 
 // `kRounding`: of an elasticity, a tenth of a percent of the latency: what rounding every transfer of a few
@@ -146,11 +148,11 @@ void compare(const std::string& what, double elasticity, double left, double rig
   const double size = std::max(std::abs(difference), std::abs(elasticity));
   const double tolerance = 0.02 * size + kRounding;
   if (std::abs(left - right) > tolerance) {
-    // A kink within the step, or the curve of 1 / clock over its 1/80: each side has a slope of its own, and
-    // the derivative is between them.
-    ++tally.kinks;
+    const bool side = std::abs(elasticity - left) <= tolerance || std::abs(elasticity - right) <= tolerance;
+    ++(side ? tally.one_side : tally.between);
     EXPECT_GE(elasticity, std::min(left, right) - tolerance);
     EXPECT_LE(elasticity, std::max(left, right) + tolerance);
+    if (!side) std::printf("  between: %s %.4f in %.4f %.4f\n", what.c_str(), elasticity, left, right);
     return;
   }
   EXPECT_NEAR(elasticity, difference, tolerance);
@@ -189,11 +191,14 @@ TEST(Derivatives, AgreeWithFiniteDifferences) {
   Tally tally;
   for (const Workload& w : kWorkloads) check(w, *node, tally);
   std::printf(
-      "%zu workloads, %d derivatives: %d between unlike sides; worst of the others that are above 0.05: %.1f "
-      "%%\n",
-      std::size(kWorkloads), tally.compared, tally.kinks, 100 * tally.worst);
+      "%zu workloads, %d derivatives: %d at a kink, of one side, %d between both; worst of the others that "
+      "are "
+      "above 0.05: %.1f %%\n",
+      std::size(kWorkloads), tally.compared, tally.one_side, tally.between, 100 * tally.worst);
   EXPECT_GE(std::size(kWorkloads), 20U);
-  EXPECT_LE(tally.kinks, tally.compared / 3);
+  // As found, and a few: every kink more is an approximation that somebody should look at.
+  EXPECT_LE(tally.one_side, 22);
+  EXPECT_LE(tally.between, 4);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <ostream>
 
 #include "base/program/program_text.h"
 #include "base/random.h"
@@ -53,6 +54,10 @@ struct Case {
   int64_t window;
   uint64_t seed;
 };
+// How test names and failures show it.
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.fixture << " window " << c.window << " seed " << c.seed;
+}
 
 class LongContext : public ::testing::TestWithParam<Case> {
  protected:

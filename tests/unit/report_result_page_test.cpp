@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
 
 namespace rdusim::report {
@@ -81,22 +82,82 @@ TEST(RunPage, AnswersHowLongWhyAndWhatWouldHelp) {
   ASSERT_TRUE(page.ok()) << page.error().to_string();
   ASSERT_EQ(page->answers.size(), 3U);
   EXPECT_NE(page->answers[0].text.find("1.00 s for llama.decode"), std::string::npos);
-  // 0.8 s less 32 launches of 1/1600 s each is bound by HBM.
-  EXPECT_NE(page->answers[1].text.find("HBM bandwidth sets the time for 78 %"), std::string::npos)
+  // 9 TB on eight sockets of 1.8 TB/s; 32 launches of 1/1600 s of each of the two sections.
+  EXPECT_NE(
+      page->answers[1].text.find("Busy share: at its peak, HBM alone would take 625 ms, 62 % of the run."),
+      std::string::npos)
       << page->answers[1].text;
-  // 9 TB on eight sockets of 1.8 TB/s.
-  EXPECT_NE(page->answers[1].text.find("before 625 ms (HBM at its peak): the run takes 1.60×"),
+  EXPECT_NE(page->answers[1].text.find(
+                "Section layer takes 80 % of the time (HBM is saturated while it runs); launches take 4 %."),
             std::string::npos)
       << page->answers[1].text;
   EXPECT_NE(page->answers[2].text.find("10 % more HBM bandwidth takes at most 6 % off"), std::string::npos)
       << page->answers[2].text;
 }
 
+Json small_why() {
+  Json e;
+  e["kind"] = "simulate";
+  e["program"] = "llama.decode";
+  e["fidelity"] = "event";
+  e["latency_s"] = 1.0;
+  e["bottleneck"] = "hbm";
+  e["sentences"] = {"One.", "Two."};
+  e["stalls"] = {"198 PCUs of wo.gemm wait 93 % of the runs of section layer for weights"};
+  e["resources"] = {{{"resource", "hbm"}, {"cycles", 3}, {"time_s", 0.5}, {"share", 0.5}},
+                    {{"resource", "pmu"}, {"cycles", 2}, {"time_s", 0.5001}, {"share", 0.5}},
+                    {{"resource", "pcu"}, {"cycles", -1}, {"time_s", -1e-4}, {"share", -1e-4}}};
+  e["path"] = {{{"section", "layer"},
+                {"unit", "wo"},
+                {"step", "hbm_transfer"},
+                {"resource", "hbm"},
+                {"cycles", 3},
+                {"time_s", 0.5},
+                {"share", 0.5}}};
+  e["parameters"] = {{{"name", "stack launch time"},
+                      {"unit", "s"},
+                      {"value", 1e-5},
+                      {"elasticity", 0.1},
+                      {"derivative_s_per_unit", 1},
+                      {"gain_of_10_percent_s", 1e-2}},
+                     {{"name", "chip.hbm.bandwidth_bytes_per_s"},
+                      {"unit", "B/s"},
+                      {"value", 1.8e12},
+                      {"elasticity", -0.5},
+                      {"derivative_s_per_unit", 1},
+                      {"gain_of_10_percent_s", 5e-2}}};
+  e["bounds"] = {{{"name", "HBM roof"}, {"time_s", 0.625}, {"share_of_reached", 0.625}},
+                 {{"name", "reached"}, {"time_s", 1.0}, {"share_of_reached", 1.0}}};
+  return e;
+}
+
+// Two shares stand on the page of a run that is explained, each under its name.
+TEST(RunPage, TellsTheCriticalPathFromTheBusyShare) {
+  auto file = result_of_text("result.json", json_text(small_run()));
+  const auto why = result_of_text("why.json", json_text(small_why()));
+  file->why = std::make_shared<const DocumentNode>(why->root);
+  const auto page = result_page({*file});
+  ASSERT_TRUE(page.ok()) << page.error().to_string();
+  EXPECT_EQ(
+      page->answers[1].text,
+      "The critical path spends 50 % of the time on HBM, 50 % on reads of operands from PMUs; its longest "
+      "step is hbm_transfer of wo in section layer (50 %). Busy share: at its peak, HBM alone would take "
+      "625 ms, 62 % of the run.");
+  EXPECT_NE(page->answers[2].text.find("10 % more HBM bandwidth saves 50.0 ms (5 %); 10 % less launch time"),
+            std::string::npos)
+      << page->answers[2].text;
+  const auto html = page_html(*page, Manifest{});
+  for (const char* text :
+       {"Share of the critical path", "These shares add up to the run", "Busy share, the ladder of bounds",
+        "Shares of several resources overlap", "Critical path by resource", "Bounds of the run"})
+    EXPECT_NE(html.find(text), std::string::npos) << text;
+}
+
 TEST(RunPage, HasEveryFigure) {
   const auto html = html_of(small_run());
-  for (const char* figure : {"Bounds of the run", "Time by what bounds it", "Time by section",
-                             "Roofline of the sections", "What the units do", "Bytes by memory and cause",
-                             "Floorplan of section layer", "save as CSV", "wo.gemm: 50 % busy"}) {
+  for (const char* figure :
+       {"Bounds of the run", "Time by section", "Roofline of the sections", "What the units do",
+        "Bytes by memory and cause", "Floorplan of section layer", "save as CSV", "wo.gemm: 50 % busy"}) {
     EXPECT_NE(html.find(figure), std::string::npos) << figure;
   }
 }
@@ -116,8 +177,13 @@ TEST(RunPage, SeveralRunsStandBesideEachOther) {
   const auto b = result_of_text("b.json", json_text(slow));
   const auto page = result_page({*a, *b});
   ASSERT_TRUE(page.ok());
-  EXPECT_NE(page->sections.front().figures.front().sentence.find("the slowest, slow, 3.00 s"),
+  EXPECT_NE(page->sections.front().figures.front().sentence.find("the slowest, slow, 3.00 s: 3.00× as long"),
             std::string::npos);
+  EXPECT_EQ(page->answers.front().question, "Which is faster?");
+  // Of one title each: the files' names tell them apart.
+  const auto same = result_page({*a, *a});
+  EXPECT_NE(same->answers.back().question.find("llama.decode (a.json)"), std::string::npos)
+      << same->answers.back().question;
 }
 
 TEST(ResultPage, NamesOfAFileAreTextWhateverTheySay) {
@@ -157,7 +223,7 @@ TEST(ResultPage, ABrokenFileIsAnErrorWithItsPlace) {
   run = small_run();
   run["floorplan"]["sections"][0]["links"]["east"][0] = "x.";
   EXPECT_NE(error_of(run).find("a link's load is"), std::string::npos);
-  EXPECT_NE(error_of(Json{{"rows", 1}}).find("no result that a page is known for"), std::string::npos);
+  EXPECT_NE(error_of(Json{{"rows", 1}}).find("it has no manifest"), std::string::npos);
 }
 
 TEST(ResultPage, NumbersBeyondAllBoundsAreDrawnOrLeftOut) {
@@ -174,46 +240,17 @@ TEST(ResultPage, NumbersBeyondAllBoundsAreDrawnOrLeftOut) {
 }
 
 TEST(ExplanationPage, AnswersComeFromThePathAndItsDerivatives) {
-  Json e;
-  e["kind"] = "simulate";
-  e["program"] = "llama.decode";
-  e["fidelity"] = "event";
-  e["latency_s"] = 2e-3;
-  e["bottleneck"] = "HBM";
-  e["sentences"] = {"HBM takes 75 % of the path.", "Second."};
-  e["stalls"] = {"wo.gemm waits for weights"};
-  e["resources"] = {{{"resource", "HBM"}, {"cycles", 3}, {"time_s", 1.5e-3}, {"share", 0.75}},
-                    {{"resource", "launch"}, {"cycles", 1}, {"time_s", 5e-4}, {"share", 0.25}}};
-  e["path"] = {{{"section", "layer"},
-                {"unit", "wo"},
-                {"step", "stream"},
-                {"resource", "HBM"},
-                {"cycles", 3},
-                {"time_s", 1.5e-3},
-                {"share", 0.75}}};
-  e["parameters"] = {{{"name", "hop"},
-                      {"unit", ""},
-                      {"value", 1},
-                      {"elasticity", 0.1},
-                      {"derivative_s_per_unit", 1},
-                      {"gain_of_10_percent_s", 1e-5}},
-                     {{"name", "hbm bandwidth"},
-                      {"unit", "B/s"},
-                      {"value", 1.8e12},
-                      {"elasticity", -0.7},
-                      {"derivative_s_per_unit", 1},
-                      {"gain_of_10_percent_s", 1.4e-4}}};
-  e["bounds"] = {{{"name", "compute"}, {"time_s", 1e-5}, {"share_of_reached", 0.005}}};
-  const auto page = page_of(e);
+  const auto page = page_of(small_why());
   ASSERT_TRUE(page.ok()) << page.error().to_string();
-  EXPECT_EQ(page->answers[1].text, "HBM takes 75 % of the path. Second.");
+  EXPECT_NE(page->answers[1].text.find("The critical path spends 50 % of the time on HBM"), std::string::npos)
+      << page->answers[1].text;
   EXPECT_NE(page->answers[2].text.find(
-                "10 % better hbm bandwidth saves 140 µs (7 %); 10 % better hop saves 10.0 µs"),
+                "10 % more HBM bandwidth saves 50.0 ms (5 %); 10 % less launch time 10.0 ms (1 %)."),
             std::string::npos)
       << page->answers[2].text;
   const auto html = page_html(*page, Manifest{});
-  for (const char* figure : {"Critical path by resource", "What 10 % more saves",
-                             "Bounds and what is reached", "wo.gemm waits for weights"})
+  for (const char* figure : {"Critical path by resource", "What 10 % saves", "Bounds and what is reached",
+                             "198 PCUs of wo.gemm", "class=\"t\""})
     EXPECT_NE(html.find(figure), std::string::npos) << figure;
 }
 

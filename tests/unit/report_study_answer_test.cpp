@@ -28,8 +28,20 @@ TEST(StudyAnswer, WithinIsWhereTheCurveBecomesFlat) {
   const auto answer = answer_of(question(AnswerRule::kWithin, {line("a", {10, 4, 2.08, 2.02, 2})}));
   ASSERT_EQ(answer.marks.size(), 1U);
   EXPECT_EQ(answer.marks[0].first, 3);  // 2.08 is 4 % more than 2; 4 is 100 % more
-  EXPECT_NE(answer.text.find("the step below, 2.00, costs +92 %"), std::string::npos) << answer.text;
-  EXPECT_NE(answer.text.find("5.00, changes -4 %"), std::string::npos) << answer.text;
+  EXPECT_NE(answer.text.find("The step below, 2.00, gives 4.00, 100 % worse than the best."),
+            std::string::npos)
+      << answer.text;
+  EXPECT_NE(answer.text.find("within 5 % of the best that was tried, 2.00 at 5.00."), std::string::npos)
+      << answer.text;
+}
+
+TEST(StudyAnswer, WithinJudgesTheSettingAsItStands) {
+  auto q = question(AnswerRule::kWithin, {line("a", {10, 4, 2.08, 2.02, 2})});
+  q.now = 2;
+  EXPECT_NE(answer_of(q).text.find("As it stands, 2.00: 4.00, 100 % worse than the best."), std::string::npos)
+      << answer_of(q).text;
+  q.now = 5;
+  EXPECT_NE(answer_of(q).text.find("As it stands, 5.00: 2.00, the best."), std::string::npos);
 }
 
 TEST(StudyAnswer, WithinIsNotFooledByADipBeforeARise) {
@@ -74,8 +86,16 @@ TEST(StudyAnswer, RatioComparesWhereBothRun) {
   StudySeries b = line("b", {20, 30, 90});
   b.points[2].y.reset();
   const auto answer = answer_of(question(AnswerRule::kRatio, {line("a", {10, 10, 10}), b}));
-  EXPECT_NE(answer.text.find("between 2.00× (at 1.00) and 3.00× (at 2.00) that of a"), std::string::npos)
+  EXPECT_NE(
+      answer.text.find("2.00× at 1.00 (20.0 against 10.0) and 3.00× at 2.00 (30.0 against 10.0) that of a."),
+      std::string::npos)
       << answer.text;
+}
+
+TEST(StudyAnswer, RatioSaysWhereLinesCross) {
+  const auto answer =
+      answer_of(question(AnswerRule::kRatio, {line("a", {10, 10, 10}), line("b", {5, 8, 20})}));
+  EXPECT_NE(answer.text.find("They cross between 2.00 and 3.00."), std::string::npos) << answer.text;
 }
 
 TEST(StudyAnswer, NothingRunsIsSaid) {
