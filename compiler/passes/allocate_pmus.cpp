@@ -19,6 +19,7 @@ constexpr int64_t kFifoBytes = 16 * 64;
 // fast, since other flows take a part of the links.
 constexpr int64_t kAtPace = 1000;
 constexpr int64_t kAtTwicePace = 500;
+constexpr int64_t kAtFourTimesPace = 250;
 
 // Tokens that memory streams into each channel whose consumer works on them as they come; 0 for other
 // channels. A buffer keeps what it gets, so nothing is gained by running ahead of it.
@@ -313,6 +314,7 @@ Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const C
   used += operands.widen(kAtTwicePace, chip.pmu.count - used);
   balance(section, chip, views, used);
   run_ahead(section, chip, used);
+  used += operands.widen(getenv("MAPW") ? atoi(getenv("MAPW")) : kAtFourTimesPace, chip.pmu.count - used);
   spread(section, chip, used);
   return std::max(slowest_cycles, operands.cycles());
 }

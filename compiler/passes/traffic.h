@@ -34,7 +34,8 @@ struct SectionTraffic {
   std::vector<int64_t> unit_macs;    // multiply-accumulates of each in a launch
   int64_t stage_cycles = 0;          // until the slowest stage is done
   int64_t stream_cycles = 0;         // HBM's, for all loads and stores
-  int64_t mesh_cycles = 0;           // the fullest link's; route fills it
+  // The fullest link's, or of the stage whose operands' way is slowest; route fills it.
+  int64_t mesh_cycles = 0;
   [[nodiscard]] int64_t cycles() const { return std::max({stage_cycles, stream_cycles, int64_t{1}}); }
 };
 
