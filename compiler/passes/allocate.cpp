@@ -3,6 +3,9 @@
 // PCUs: the slowest stage sets the rate, so the smallest time T is sought for which every compute stage can
 // do its firings within T and the PCUs they need add up to what the chip has (bisection; a stage's time falls
 // with its PCUs). A stage whose firings grow may end somewhat later than the others.
+//
+// PMUs: a few ways to spread operands are placed and routed, and the soonest is taken (routed_cost.h), so
+// that a small change of the chip does not decide between two that differ much.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -13,6 +16,7 @@
 #include "base/program/service.h"
 #include "compiler/passes/allocate_pmus.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/routed_cost.h"
 #include "compiler/passes/section_work.h"
 
 namespace rdusim::compiler {
@@ -177,16 +181,60 @@ Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const C
   return allocation.assign(best);
 }
 
+// Spreads that are tried: the pace that operands are first read at, and what PMUs that are left bring them
+// to. More ports read faster, but lie farther away; and a PMU more or less changes which ways meet.
+constexpr std::array<PmuSpread, 5> kSpreads = {{{1000, 0}, {1000, 250}, {900, 0}, {1100, 0}, {900, 250}}};
+
+// No other is tried when the ways over the mesh make a launch no longer than this many thousandths.
+constexpr int64_t kWellSpread = 1020;
+
+// One spread of a section over PMUs.
+struct Spread {
+  Section section;
+  SectionTraffic traffic;
+};
+
+Result<Spread> spread_over(const Section& section, const SectionWork& work, const ChipSpec& chip,
+                           int64_t slowest_cycles, const PmuSpread& choice) {
+  Spread spread{section, {}};
+  RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(spread.section, work, chip, slowest_cycles, choice));
+  spread.traffic = section_traffic(spread.section, work, chip);
+  spread.traffic.stage_cycles = read_cycles;
+  return spread;
+}
+
+// The spread with which a launch is done first, its ways over the mesh included.
+Result<Spread> best_spread(const Section& section, const SectionWork& work, const ChipSpec& chip,
+                           int64_t slowest_cycles) {
+  std::vector<Spread> tried;
+  size_t best = 0;
+  int64_t soonest = 0;
+  for (const PmuSpread& choice : kSpreads) {
+    RDU_ASSIGN(Spread spread, spread_over(section, work, chip, slowest_cycles, choice));
+    const bool known = std::any_of(tried.begin(), tried.end(),
+                                   [&](const Spread& other) { return other.section == spread.section; });
+    if (known) continue;
+    RDU_ASSIGN(const int64_t cycles, routed_cycles(spread.section, spread.traffic, chip));
+    if (tried.empty() || cycles < soonest) soonest = cycles, best = tried.size();
+    tried.push_back(std::move(spread));
+    if (soonest <= tried[best].traffic.cycles() * kWellSpread / 1000) break;
+  }
+  return std::move(tried[best]);
+}
+
 }  // namespace
 
 Status allocate(Compilation& compilation) {
+  const ChipSpec& chip = *compilation.chip;
   for (Section& section : compilation.program.sections) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
-    RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, *compilation.chip));
-    RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(section, work, *compilation.chip, slowest_cycles));
-    compilation.traffic.push_back(section_traffic(section, work, *compilation.chip));
-    compilation.traffic.back().stage_cycles = read_cycles;
+    RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, chip));
+    RDU_ASSIGN(Spread spread, compilation.only_prices
+                                  ? spread_over(section, work, chip, slowest_cycles, kSpreads[0])
+                                  : best_spread(section, work, chip, slowest_cycles));
+    section = std::move(spread.section);
+    compilation.traffic.push_back(std::move(spread.traffic));
   }
   return {};
 }

@@ -25,7 +25,7 @@ namespace {
 // Strip heights that are tried, rows.
 constexpr std::array<int64_t, 5> kHeights = {4, 6, 8, 10, 14};
 // assumed: swaps tried for each used tile; more make a longer compile and hardly shorter wires.
-const int64_t kSwapsPerTile = getenv("MAPSW") ? atoi(getenv("MAPSW")) : 6;
+constexpr int64_t kSwapsPerTile = 6;
 
 struct Wire {
   size_t block = 0;  // at the other end
@@ -223,8 +223,7 @@ class Placement {
   }
 
   void swap_tiles() {
-    Random random(static_cast<uint64_t>(blocks_.size()) +
-                  (getenv("MAPSEED") ? 1000 * atoi(getenv("MAPSEED")) : 0));
+    Random random(static_cast<uint64_t>(blocks_.size()));
     std::array<std::vector<TileId>, 2> pool;
     for (size_t t = 0; t < owner_.size(); ++t) {
       const auto kind = static_cast<size_t>(fabric_.kind(TileId(t)));

@@ -31,7 +31,7 @@ namespace {
 
 // Rounds in which ways are chosen anew, of operands that take more than this part of the time they may take.
 constexpr int kRounds = 2;
-const double kHasty = getenv("MAPH") ? atof(getenv("MAPH")) : 0.7;
+constexpr double kHasty = 0.7;
 
 class SectionRouter {
  public:
@@ -56,8 +56,7 @@ class SectionRouter {
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return widest(a) > widest(b); });
     for (const size_t c : order) route_channel(c);
     find_time();
-    if (!getenv("MAPNR"))
-      for (int round = 0; round < kRounds; ++round) reroute(order);
+    for (int round = 0; round < kRounds; ++round) reroute(order);
     find_time();
     for (size_t c = 0; c < section_.channels.size(); ++c) {
       Channel& channel = section_.channels[c];
@@ -218,7 +217,7 @@ class SectionRouter {
   // With its trunk along the source's row, if that is free enough; else along the one of a few rows that
   // leaves the slowest link most.
   Route multicast(TileId from, std::span<const TileId> to, bool stream) {
-    const double kFreeEnough = getenv("MAPTR") ? atof(getenv("MAPTR")) : 0.7;
+    constexpr double kFreeEnough = 0.7;
     rows_.clear();
     for (const TileId t : to) rows_.push_back(fabric_.row(t));
     std::sort(rows_.begin(), rows_.end());

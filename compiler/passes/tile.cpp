@@ -55,7 +55,6 @@ Status tile(Compilation& compilation) {
   Tiling& tiling = compilation.tiling;
   const int64_t rows_a_lane = graph.query_tokens >= kLongPrompt ? 2 : 1;
   tiling.row_block = std::min(chip.pcu.lanes * rows_a_lane, graph.query_tokens);
-  if (const char* e = getenv("MAPRB")) tiling.row_block = std::min<int64_t>(atoi(e), graph.query_tokens);
   tiling.stream_token_bytes = kStreamTokenBytes;
   tiling.resident_token_bytes = kResidentTokenBytes;
   const double budget = kResidentShare * static_cast<double>(chip.pmu.count * chip.pmu.capacity_bytes);
