@@ -55,7 +55,8 @@ void count_units(const Section& section, const SectionTraffic& traffic, const Pc
     macs += traffic.unit_macs[u];
   }
   for (const Channel& channel : section.channels) out.pmus += channel.pmus;
-  out.gemm_of_peak = ratio(macs, out.gemm_pcus * pcu.lanes * pcu.stages * traffic.cycles());
+  out.gemm_of_peak =
+      ratio(macs, out.gemm_pcus * pcu.lanes * pcu.stages * std::max(traffic.cycles(), traffic.mesh_cycles));
 }
 
 SectionExplanation explain_section(const Compilation& compilation, size_t s) {

@@ -20,18 +20,35 @@ int64_t tree_levels(int64_t n, int64_t fan_in) {
   return levels;
 }
 
+// Parts that K is cut into, so that the last round of tiles leaves few PCUs idle; more than these gain
+// little.
+constexpr int64_t kMostParts = 8;
+
+// Parts of K, the fewest with which `pcus` PCUs are done first: as many as there are PCUs for each tile, or
+// so many that the last round of tiles leaves few PCUs idle, each still longer than its results take to
+// leave.
+int64_t reduction_parts(int64_t tiles, int64_t k, int64_t results, int64_t pcus) {
+  const auto steps = [&](int64_t parts) { return ceil_div(tiles * parts, pcus) * ceil_div(k, parts); };
+  int64_t best = std::clamp<int64_t>(pcus / tiles, 1, k);
+  const int64_t most = std::min(kMostParts, k / results);
+  for (int64_t parts = 1; parts <= most; ++parts) {
+    if (steps(parts) < steps(best) || (steps(parts) == steps(best) && parts < best)) best = parts;
+  }
+  return best;
+}
+
 Pass array_pass(const PcuSpec& pcu, int64_t groups, int64_t m, int64_t n, int64_t k, int64_t pcus) {
   const int64_t straight = ceil_div(m, pcu.stages) * ceil_div(n, pcu.lanes);
   const int64_t swapped = ceil_div(n, pcu.stages) * ceil_div(m, pcu.lanes);
   const int64_t tiles = groups * std::min(straight, swapped);
-  const int64_t split = std::min(k, std::max<int64_t>(1, pcus / tiles));
   Pass pass;
   pass.systolic = true;
-  pass.block_steps = ceil_div(k, split);
-  pass.steps = ceil_div(tiles, pcus) * pass.block_steps;
   pass.block_results = std::min(straight <= swapped ? m : n, pcu.stages);
   pass.min_block_cycles = pass.block_results;
-  pass.latency_cycles = pcu.pipeline_latency_cycles * (1 + tree_levels(split, 2)) + pass.block_results - 1;
+  const int64_t parts = reduction_parts(tiles, k, pass.block_results, pcus);
+  pass.block_steps = ceil_div(k, parts);
+  pass.steps = ceil_div(tiles * parts, pcus) * pass.block_steps;
+  pass.latency_cycles = pcu.pipeline_latency_cycles * (1 + tree_levels(parts, 2)) + pass.block_results - 1;
   return pass;
 }
 

@@ -20,7 +20,9 @@
 // Vectors of a simd pass: packed without gaps when every element is treated alike; one row a vector (or one
 // column, whichever needs fewer) when rows matter. So rows shorter than the lanes leave lanes empty.
 // The PCUs of a unit share a pass's vectors evenly; a reduced row that lies on several is joined in one more
-// trip through a PCU. PCUs beyond one a systolic tile split K and their partial sums are added pairwise.
+// trip through a PCU. Where tiles do not divide evenly over the PCUs, K is cut into parts
+// that do, one after the other, and the partial sums of a tile are added pairwise (the idea of Stream-K,
+// Osama et al., PPoPP 2023, with equal parts, so that all PCUs stay in step).
 //
 // APPROX: a unit's PCUs change from pass to pass at no cost; a static configuration needs a PCU a pass.
 // Registers are counted as 16-bit lanes whatever their format. Operands reach a PCU at a vector a cycle and

@@ -2,8 +2,13 @@
 //
 // PCUs: the slowest stage sets the rate, so the smallest time T is sought for which every compute stage can
 // do its firings within T and the PCUs they need add up to what the chip has (bisection; a stage's time falls
-// with its PCUs).
+// with its PCUs). A stage whose firings grow may end somewhat later than the others.
+//
+// PMUs: a few ways to spread operands are placed and routed, and the soonest is taken (routed_cost.h), so
+// that a small change of the chip does not decide between two that differ much.
 #include <algorithm>
+#include <array>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -11,131 +16,151 @@
 #include "base/program/service.h"
 #include "compiler/passes/allocate_pmus.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/routed_cost.h"
 #include "compiler/passes/section_work.h"
 
 namespace rdusim::compiler {
 namespace {
 
-// What a stage has to do in a launch.
-struct Stage {
-  const std::vector<FiringKind>* work = nullptr;
-  int64_t port_bytes =
-      0;  // through its busiest port, operands for each firing again; each PCU adds one RDN link to it
-};
+// How much longer than its tokens come a stage may work whose firings grow (attention over a sequence), in
+// thousandths: 1000 asks for PCUs enough that even the longest firing keeps the pace. A quarter more is what
+// a stage whose firings grow evenly takes if it is sized for the sum of its work. The best of them is taken.
+constexpr std::array<int64_t, 5> kFinish = {1000, 1050, 1100, 1150, 1250};
+constexpr int64_t kAnyFinish = 1 << 20;
+// Each PCU adds an RDN link to its stage. Stages are sized as if other flows took half of it.
+constexpr int64_t kLinkSlack = 2;
 
-Stage stage_of(const Section& section, const SectionWork& work, size_t u) {
-  Stage stage{&work.work(u), 0};
-  const Unit& unit = section.units[u];
-  for (size_t i = 0; i < unit.inputs.size(); ++i)
-    stage.port_bytes = std::max(stage.port_bytes, work.operand_bytes(u, i));
-  for (const OutputPort& port : unit.outputs) {
-    if (port.channels.empty()) continue;
-    const size_t channel = port.channels[0].value;
-    const int64_t token = work.largest(channel).elements() * dtype_bytes(section.channels[channel].dtype);
-    stage.port_bytes = std::max(stage.port_bytes, token * active_firings(port.phases, unit.firings));
-  }
-  return stage;
-}
-
-// How a stage whose firings differ (attention over a growing sequence) is sized: for the sum of its work, or
-// so that even its longest firing keeps the pace.
-enum class Sizing : uint8_t { kSum, kLongest };
-
-int64_t stage_cycles(const Stage& stage, Unit& unit, const ChipSpec& chip, int64_t pcus, Sizing sizing) {
-  unit.pcus = pcus;
-  int64_t sum = 0;
-  int64_t longest = 0;
-  for (const FiringKind& w : *stage.work) {
-    const int64_t service = compute_service(unit, chip.pcu, w.needed, w.registers);
-    sum += w.count * service;
-    longest = std::max(longest, service);
-  }
-  const int64_t work = sizing == Sizing::kSum ? sum : longest * unit.firings;
-  return std::max(work, ceil_div(stage.port_bytes, chip.rdn.link_bytes_per_cycle * pcus));
-}
-
-// Fewest PCUs that do a stage within `cycles`; `limit` + 1 if more than limit.
-int64_t pcus_within(const Stage& stage, Unit& unit, const ChipSpec& chip, int64_t cycles, int64_t limit,
-                    Sizing sizing) {
-  if (stage_cycles(stage, unit, chip, limit, sizing) > cycles) return limit + 1;
-  int64_t low = 1;
-  int64_t high = limit;
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    if (stage_cycles(stage, unit, chip, middle, sizing) <= cycles) {
-      high = middle;
-    } else {
-      low = middle + 1;
+// What a stage has to do in a launch, by the number of PCUs that it gets.
+class Stage {
+ public:
+  Stage(Section& section, const SectionWork& work, const ChipSpec& chip, size_t u)
+      : unit_(section.units[u]),
+        kinds_(work.work(u)),
+        chip_(chip),
+        costs_(static_cast<size_t>(chip.pcu.count) + 1) {
+    for (size_t i = 0; i < unit_.inputs.size(); ++i)
+      port_bytes_ = std::max(port_bytes_, work.operand_bytes(u, i));
+    for (const OutputPort& port : unit_.outputs) {
+      if (port.channels.empty()) continue;
+      const size_t channel = port.channels[0].value;
+      const int64_t token = work.largest(channel).elements() * dtype_bytes(section.channels[channel].dtype);
+      port_bytes_ = std::max(port_bytes_, token * active_firings(port.phases, unit_.firings));
     }
   }
-  return low;
-}
 
-// When a stage with the PCUs it has is done, if its tokens come evenly over `cycles`: the last moment at
-// which it has work waiting starts with some firing, and what remains from there is done without a pause.
-int64_t finish_cycles(const Stage& stage, const Unit& unit, const ChipSpec& chip, int64_t cycles) {
-  int64_t remaining = 0;
-  int64_t firing = unit.firings;
-  int64_t finish = cycles;
-  for (auto w = stage.work->rbegin(); w != stage.work->rend(); ++w) {
-    remaining += w->count * compute_service(unit, chip.pcu, w->needed, w->registers);
-    firing -= w->count;
-    finish = std::max(finish, cycles * firing / unit.firings + remaining);
+  // Fewest PCUs with which it does its work in `cycles`, and is done at `finish` if its tokens come evenly
+  // over `cycles`; `limit` + 1 if more than limit.
+  int64_t pcus_within(int64_t cycles, int64_t finish, int64_t limit) {
+    if (!within(limit, cycles, finish)) return limit + 1;
+    int64_t low = 1;
+    int64_t high = limit;
+    while (low < high) {
+      const int64_t middle = (low + high) / 2;
+      if (within(middle, cycles, finish)) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
   }
-  return finish;
-}
+
+  // When it is done with `pcus` PCUs if its tokens come evenly over `cycles`: the last moment at which it has
+  // work waiting starts with some firing, and what remains from there is done without a pause.
+  int64_t finish_cycles(int64_t pcus, int64_t cycles) {
+    const Cost& cost = cost_of(pcus);
+    int64_t remaining = 0;
+    int64_t firing = unit_.firings;
+    int64_t finish = std::max(cycles, cost.ports);
+    for (size_t k = kinds_.size(); k-- > 0;) {
+      remaining += kinds_[k].count * cost.services[k];
+      firing -= kinds_[k].count;
+      finish = std::max(finish, cycles * firing / unit_.firings + remaining);
+    }
+    return finish;
+  }
+
+  void give(int64_t pcus) { unit_.pcus = pcus; }
+
+ private:
+  struct Cost {
+    std::vector<int64_t> services;  // of each kind of firing
+    int64_t sum = 0;
+    int64_t ports = 0;  // cycles of its busiest port, operands for each firing again
+  };
+
+  const Cost& cost_of(int64_t pcus) {
+    Cost& cost = costs_[static_cast<size_t>(pcus)];
+    if (!cost.services.empty()) return cost;
+    const int64_t before = std::exchange(unit_.pcus, pcus);
+    cost.ports = kLinkSlack * ceil_div(port_bytes_, chip_.rdn.link_bytes_per_cycle * pcus);
+    for (const FiringKind& kind : kinds_) {
+      cost.services.push_back(compute_service(unit_, chip_.pcu, kind.needed, kind.registers));
+      cost.sum += kind.count * cost.services.back();
+    }
+    unit_.pcus = before;
+    return cost;
+  }
+
+  bool within(int64_t pcus, int64_t cycles, int64_t finish) {
+    const Cost& cost = cost_of(pcus);
+    if (std::max(cost.sum, cost.ports) > cycles) return false;
+    return kinds_.size() == 1 || finish_cycles(pcus, cycles) <= finish;
+  }
+
+  Unit& unit_;
+  const std::vector<FiringKind>& kinds_;
+  const ChipSpec& chip_;
+  int64_t port_bytes_ = 0;
+  std::vector<Cost> costs_;  // by PCUs, as far as asked for
+};
 
 class PcuAllocation {
  public:
-  PcuAllocation(Section& section, const SectionWork& work, const ChipSpec& chip)
-      : section_(section), chip_(chip), work_(section.units.size()) {
+  PcuAllocation(Section& section, const SectionWork& work, const ChipSpec& chip) : pcus_(chip.pcu.count) {
     for (size_t u = 0; u < section.units.size(); ++u) {
       const UnitKind kind = section.units[u].kind;
-      if (kind != UnitKind::kGemm && kind != UnitKind::kSimd) continue;
-      stages_.push_back(u);
-      work_[u] = stage_of(section, work, u);
+      if (kind == UnitKind::kGemm || kind == UnitKind::kSimd) stages_.emplace_back(section, work, chip, u);
     }
   }
 
   [[nodiscard]] size_t stages() const { return stages_.size(); }
 
   // Gives every stage its PCUs and returns when the slowest is done, in cycles of a launch.
-  int64_t assign(Sizing sizing) {
+  int64_t assign(int64_t finish_permille) {
     int64_t low = 1;
     int64_t high = 1;
-    while (needed(high, sizing) > chip_.pcu.count) high *= 2;
+    while (needed(high, finish_permille) > pcus_) high *= 2;
     while (low < high) {
       const int64_t middle = low + (high - low) / 2;
-      if (needed(middle, sizing) <= chip_.pcu.count) {
+      if (needed(middle, finish_permille) <= pcus_) {
         high = middle;
       } else {
         low = middle + 1;
       }
     }
     int64_t finish = low;
-    for (const size_t u : stages_) {
-      Unit& unit = section_.units[u];
-      unit.pcus = pcus_within(work_[u], unit, chip_, low, chip_.pcu.count, sizing);
-      finish = std::max(finish, finish_cycles(work_[u], unit, chip_, low));
+    for (Stage& stage : stages_) {
+      const int64_t pcus = stage.pcus_within(low, low * finish_permille / 1000, pcus_);
+      stage.give(pcus);
+      finish = std::max(finish, stage.finish_cycles(pcus, low));
     }
     return finish;
   }
 
  private:
   // PCUs that all stages together need to be done within `cycles`; stops counting past the chip's.
-  int64_t needed(int64_t cycles, Sizing sizing) {
+  int64_t needed(int64_t cycles, int64_t finish_permille) {
     int64_t total = 0;
-    for (const size_t u : stages_) {
-      total += pcus_within(work_[u], section_.units[u], chip_, cycles, chip_.pcu.count, sizing);
-      if (total > chip_.pcu.count) break;
+    for (Stage& stage : stages_) {
+      total += stage.pcus_within(cycles, cycles * finish_permille / 1000, pcus_);
+      if (total > pcus_) break;
     }
     return total;
   }
 
-  Section& section_;
-  const ChipSpec& chip_;
-  std::vector<size_t> stages_;
-  std::vector<Stage> work_;  // by unit
+  int64_t pcus_;
+  std::vector<Stage> stages_;
 };
 
 // Returns when the slowest stage is done, in cycles of a launch.
@@ -147,24 +172,71 @@ Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const C
                  fmt::format("{} compute stages on {} PCUs", allocation.stages(), chip.pcu.count),
                  "use a smaller fusion"};
   }
-  const int64_t by_longest = allocation.assign(Sizing::kLongest);
-  const int64_t by_sum = allocation.assign(Sizing::kSum);
-  return by_sum <= by_longest ? by_sum : allocation.assign(Sizing::kLongest);
+  int64_t best = kAnyFinish;
+  int64_t soonest = allocation.assign(kAnyFinish);
+  for (const int64_t finish : kFinish) {
+    const int64_t done = allocation.assign(finish);
+    if (done < soonest) soonest = done, best = finish;
+  }
+  return allocation.assign(best);
+}
+
+// Spreads that are tried: the pace that operands are first read at, and what PMUs that are left bring them
+// to. More ports read faster, but lie farther away; and a PMU more or less changes which ways meet.
+constexpr std::array<PmuSpread, 5> kSpreads = {{{1000, 0}, {1000, 250}, {900, 0}, {1100, 0}, {900, 250}}};
+
+// No other is tried when the ways over the mesh make a launch no longer than this many thousandths.
+constexpr int64_t kWellSpread = 1020;
+
+// One spread of a section over PMUs.
+struct Spread {
+  Section section;
+  SectionTraffic traffic;
+};
+
+Result<Spread> spread_over(const Section& section, const SectionWork& work, const ChipSpec& chip,
+                           int64_t slowest_cycles, const PmuSpread& choice) {
+  Spread spread{section, {}};
+  RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(spread.section, work, chip, slowest_cycles, choice));
+  spread.traffic = section_traffic(spread.section, work, chip);
+  spread.traffic.work_cycles = slowest_cycles;
+  spread.traffic.read_cycles = read_cycles;
+  spread.traffic.stage_cycles = std::max(slowest_cycles, read_cycles);
+  return spread;
+}
+
+// The spread with which a launch is done first, its ways over the mesh included.
+Result<Spread> best_spread(const Section& section, const SectionWork& work, const ChipSpec& chip,
+                           int64_t slowest_cycles) {
+  std::vector<Spread> tried;
+  size_t best = 0;
+  int64_t soonest = 0;
+  for (const PmuSpread& choice : kSpreads) {
+    RDU_ASSIGN(Spread spread, spread_over(section, work, chip, slowest_cycles, choice));
+    const bool known = std::any_of(tried.begin(), tried.end(),
+                                   [&](const Spread& other) { return other.section == spread.section; });
+    if (known) continue;
+    RDU_ASSIGN(const int64_t cycles, routed_cycles(spread.section, spread.traffic, chip));
+    if (tried.empty() || cycles < soonest) soonest = cycles, best = tried.size();
+    tried.push_back(std::move(spread));
+    if (soonest <= tried[best].traffic.cycles() * kWellSpread / 1000) break;
+  }
+  return std::move(tried[best]);
 }
 
 }  // namespace
 
 Status allocate(Compilation& compilation) {
+  const ChipSpec& chip = *compilation.chip;
   for (Section& section : compilation.program.sections) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
-    RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, *compilation.chip));
-    RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(section, work, *compilation.chip, slowest_cycles));
-    compilation.traffic.push_back(section_traffic(section, work, *compilation.chip));
-    SectionTraffic& traffic = compilation.traffic.back();
-    traffic.work_cycles = slowest_cycles;
-    traffic.read_cycles = read_cycles;
-    traffic.stage_cycles = std::max(slowest_cycles, read_cycles);
+    RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, chip));
+    RDU_ASSIGN(Spread spread, compilation.only_prices
+                                  ? spread_over(section, work, chip, slowest_cycles, kSpreads[0])
+                                  : best_spread(section, work, chip, slowest_cycles));
+    section = std::move(spread.section);
+    compilation.traffic.push_back(std::move(spread.traffic));
   }
   return {};
 }

@@ -15,9 +15,8 @@ namespace {
 // PMU.
 constexpr int64_t kFifoBytes = 16 * 64;
 
-// Reading operands: first as fast as the stages go, alike for all; with the PMUs that are left then, twice as
-// fast, since other flows take a part of the links.
-constexpr int64_t kAtPace = 1000;
+// Once links are known, operands are read at twice the pace of their stages where PMUs are left, since other
+// flows take a part of the links.
 constexpr int64_t kAtTwicePace = 500;
 
 // Tokens that memory streams into each channel whose consumer works on them as they come; 0 for other
@@ -285,7 +284,7 @@ void assign_links(Section& section, const ChipSpec& chip) {
 }  // namespace
 
 Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip,
-                              int64_t slowest_cycles) {
+                              int64_t slowest_cycles, const PmuSpread& spread_operands) {
   const std::vector<bool> views = fed_by_buffer(section);
   int64_t used = allocate_buffers(section, work, chip, slowest_cycles);
   for (size_t c = 0; c < section.channels.size(); ++c) {
@@ -306,13 +305,16 @@ Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const C
   }
   OperandWidths operands(section, work, chip, section_cycles(section, chip, slowest_cycles));
   const int64_t left = chip.pmu.count - used;
-  used += operands.widen(kAtPace, left - std::min(streams_wish(section, chip), left / 2));
+  used +=
+      operands.widen(spread_operands.first_permille, left - std::min(streams_wish(section, chip), left / 2));
   widen_buffers(section, chip, used);
   assign_links(section, chip);
   widen(section, work, chip, slowest_cycles, used);
   used += operands.widen(kAtTwicePace, chip.pmu.count - used);
   balance(section, chip, views, used);
   run_ahead(section, chip, used);
+  if (spread_operands.last_permille > 0)
+    used += operands.widen(spread_operands.last_permille, chip.pmu.count - used);
   spread(section, chip, used);
   return operands.cycles();
 }

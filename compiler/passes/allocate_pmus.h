@@ -13,9 +13,16 @@
 
 namespace rdusim::compiler {
 
+// How operands are spread, in thousandths of what their stages' pace leaves for reading them: at first, and
+// with the PMUs that nothing else wants; 0: those stay unused.
+struct PmuSpread {
+  int64_t first_permille = 1000;
+  int64_t last_permille = 0;
+};
+
 // `slowest_cycles`: until the slowest stage is done, as far as its work goes. Returns the same with reading
 // its operands. Fails with kCapacity.
 Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const ChipSpec& chip,
-                              int64_t slowest_cycles);
+                              int64_t slowest_cycles, const PmuSpread& spread);
 
 }  // namespace rdusim::compiler

@@ -6,6 +6,8 @@
 #include <limits>
 #include <map>
 
+#include "compiler/passes/routed_cost.h"
+
 namespace rdusim::compiler {
 namespace {
 
@@ -15,6 +17,7 @@ class Splitter {
  public:
   explicit Splitter(const Compilation& compilation) : last_(last_readers(compilation.graph)) {
     trial_.chip = compilation.chip;
+    trial_.only_prices = true;
     trial_.options = compilation.options;
     trial_.graph = compilation.graph;
     launch_cycles_ = static_cast<int64_t>(compilation.options.launch_s * compilation.chip->clock_hz);
@@ -27,6 +30,8 @@ class Splitter {
     auto known = borders_.find(signature);
     if (known == borders_.end()) {
       RDU_ASSIGN(Borders borders, find_borders(group));
+      RDU_ASSIGN(const bool worth, worth_splitting(group, borders));
+      if (!worth) borders.assign(1, {group.nodes.size(), "in pieces it would take longer"});
       known = borders_.emplace(signature, std::move(borders)).first;
     }
     std::vector<Group> pieces;
@@ -77,6 +82,29 @@ class Splitter {
     const SectionTraffic& traffic = trial_.traffic[0];
     const int64_t fill = fill_cycles(trial_.program.sections[0], traffic, *trial_.chip);
     return Price{traffic.cycles() + fill + launch_cycles_, {}};
+  }
+
+  // What the piece costs with its ways over the mesh, which the search for borders leaves out.
+  Result<int64_t> price_with_ways(const Group& group, size_t begin, size_t end) {
+    RDU_ASSIGN(const Price estimate, price(group, begin, end));
+    if (estimate.cycles >= kNever) return kNever;
+    const SectionTraffic& traffic = trial_.traffic[0];
+    RDU_ASSIGN(const int64_t routed, routed_cycles(trial_.program.sections[0], traffic, *trial_.chip));
+    return estimate.cycles + routed - traffic.cycles();
+  }
+
+  // Whether the pieces together are done before the whole group would be.
+  Result<bool> worth_splitting(const Group& group, const Borders& borders) {
+    if (borders.size() == 1) return true;
+    RDU_ASSIGN(const int64_t whole, price_with_ways(group, 0, group.nodes.size()));
+    int64_t pieces = 0;
+    size_t begin = 0;
+    for (const auto& [end, reason] : borders) {
+      RDU_ASSIGN(const int64_t piece, price_with_ways(group, begin, end));
+      pieces += piece;
+      begin = end;
+    }
+    return pieces < whole;
   }
 
   Result<Borders> find_borders(const Group& group) {

@@ -20,8 +20,9 @@ std::string bind_externals(const Graph& graph, Group& group, const std::vector<s
 // Splits each of compilation.groups where that is cheapest: dynamic programming over the order of its
 // operators. A piece costs the longer of its slowest stage and its memory streams, which carry what crosses
 // its borders, the time until its first tokens are through, and a launch. Pieces are lowered and allocated
-// for real, so the PCU, PMU and SRAM budgets are those of the passes themselves. Equal groups are split
-// alike. Fails with the allocation's error when a single operator does not fit.
+// for real, so the PCU, PMU and SRAM budgets are those of the passes themselves. A group stays whole if its
+// pieces, with their ways over the mesh, would take longer. Equal groups are split alike. Fails with the
+// allocation's error when a single operator does not fit.
 Status split_by_cost(Compilation& compilation);
 
 }  // namespace rdusim::compiler

@@ -42,7 +42,7 @@ OperandWidths::OperandWidths(Section& section, const SectionWork& work, const Ch
 }
 
 void OperandWidths::add(size_t unit, size_t input, int64_t* pmus, int64_t cycles, const SectionWork& work) {
-  const int64_t bytes = work.operand_bytes(unit, input);
+  const int64_t bytes = work.paced_operand_bytes(unit, input);
   const int64_t pcus = section_.units[unit].pcus;
   const auto same =
       std::find_if(holders_.begin(), holders_.end(), [&](const Holder& h) { return h.pmus == pmus; });

@@ -33,7 +33,7 @@ class OperandWidths {
  private:
   struct Holder {
     int64_t* pmus = nullptr;  // of a channel or a buffer
-    int64_t bytes = 0;        // read in a launch
+    int64_t bytes = 0;        // read in a launch, as if evenly (SectionWork::paced_operand_bytes)
     int64_t cycles = 0;       // at the stage's pace
     int64_t most = 0;         // PMUs that its readers could use
   };

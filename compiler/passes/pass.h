@@ -43,6 +43,7 @@ struct Tiling {
 struct Compilation {
   const ChipSpec* chip = nullptr;
   CompileOptions options;
+  bool only_prices = false;  // sections are built to be priced: allocate does not search for the best spread
   Graph graph;
   int64_t flops = 0;  // of the graph before sharding
   std::vector<Group> groups;

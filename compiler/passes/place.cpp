@@ -11,6 +11,8 @@
 // Streams and exchanges use as many AGCU ports as a token has port widths; the largest use all.
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <optional>
 
 #include "base/check.h"
 #include "base/program/topology.h"
@@ -23,7 +25,7 @@ namespace {
 // Strip heights that are tried, rows.
 constexpr std::array<int64_t, 5> kHeights = {4, 6, 8, 10, 14};
 // assumed: swaps tried for each used tile; more make a longer compile and hardly shorter wires.
-constexpr int64_t kSwapsPerTile = 4;
+constexpr int64_t kSwapsPerTile = 6;
 
 struct Wire {
   size_t block = 0;  // at the other end
@@ -43,6 +45,10 @@ class Placement {
  public:
   Placement(Section& section, const SectionTraffic& traffic, const Fabric& fabric)
       : section_(section), fabric_(fabric) {
+    for (int64_t t = 0; t < fabric.tiles(); ++t) {
+      const TileId tile(static_cast<size_t>(t));
+      spots_.push_back({static_cast<int32_t>(fabric.row(tile)), static_cast<int32_t>(fabric.column(tile))});
+    }
     add_blocks();
     add_wires(traffic);
   }
@@ -61,6 +67,10 @@ class Placement {
 
  private:
   static constexpr size_t kNobody = SIZE_MAX;
+  struct Spot {
+    int32_t row = 0;
+    int32_t column = 0;
+  };
   // The index-th tile of a block.
   struct Seat {
     size_t block = kNobody;
@@ -100,13 +110,13 @@ class Placement {
       for (const InputPort& port : section_.units[u].inputs) {
         const size_t c = port.channel.value;
         const auto bytes = static_cast<float>(traffic.channels[c].bytes);
+        const auto read = static_cast<float>(traffic.channels[c].read_bytes * traffic.channels[c].copies);
         const size_t between = channel_block_[c];
         if (between == kNobody) {
-          wire(producer[c], unit_block_[u], bytes);
+          wire(producer[c], unit_block_[u], std::max(bytes, read));
         } else {
           wire(producer[c], between, bytes);
-          wire(between, unit_block_[u],
-               static_cast<float>(traffic.channels[c].read_bytes * traffic.channels[c].copies));
+          wire(between, unit_block_[u], read);
         }
       }
     }
@@ -187,11 +197,18 @@ class Placement {
     RDU_CHECK(false, "section {} has no PMU left", section_.name);
   }
 
+  // As Fabric::distance, without its divisions.
+  [[nodiscard]] int32_t distance(TileId a, TileId b) const {
+    const Spot& x = spots_[a.value];
+    const Spot& y = spots_[b.value];
+    return std::abs(x.row - y.row) + std::abs(x.column - y.column);
+  }
+
   // Of the wires of the i-th of a block, if it stood on tile t.
   [[nodiscard]] float tile_cost(const Block& block, int64_t i, TileId t) const {
     float cost = 0;
     for (const Wire& w : block.wires) {
-      cost += w.weight * static_cast<float>(fabric_.distance(t, partner(block, i, blocks_[w.block])));
+      cost += w.weight * static_cast<float>(distance(t, partner(block, i, blocks_[w.block])));
     }
     return cost / static_cast<float>(block.count);
   }
@@ -216,9 +233,32 @@ class Placement {
       for (size_t t = 0; t < owner_.size(); ++t) {
         if (owner_[t].block == kNobody) continue;
         const auto& candidates = pool[static_cast<size_t>(fabric_.kind(TileId(t)))];
-        try_swap(TileId(t), candidates[random.below(candidates.size())]);
+        const TileId anywhere = candidates[random.below(candidates.size())];
+        try_swap(TileId(t), round % 2 == 0 ? anywhere : near_partner(TileId(t), random).value_or(anywhere));
       }
     }
+  }
+
+  // A tile of the same kind beside the one that the block of `t` exchanges most bytes with; nothing: there is
+  // none where chance looked.
+  [[nodiscard]] std::optional<TileId> near_partner(TileId t, Random& random) const {
+    constexpr int64_t kNear = 3;
+    const Seat seat = owner_[t.value];
+    const Block& block = blocks_[seat.block];
+    const auto heaviest = std::max_element(block.wires.begin(), block.wires.end(),
+                                           [](const Wire& a, const Wire& b) { return a.weight < b.weight; });
+    if (heaviest == block.wires.end()) return std::nullopt;
+    const TileId there = partner(block, seat.index, blocks_[heaviest->block]);
+    const int64_t row = fabric_.row(there) + static_cast<int64_t>(random.below(2 * kNear + 1)) - kNear;
+    const int64_t column = fabric_.column(there) + static_cast<int64_t>(random.below(2 * kNear + 1)) - kNear;
+    const MeshShape& mesh = fabric_.shape();
+    if (row < 0 || column < 0 || row >= mesh.rows || column >= mesh.columns || mesh.columns < 2)
+      return std::nullopt;
+    const TileId found = fabric_.tile(row, column);
+    if (fabric_.kind(found) == fabric_.kind(t)) return found;
+    const TileId beside_it = fabric_.tile(row, column > 0 ? column - 1 : 1);
+    if (fabric_.kind(beside_it) == fabric_.kind(t)) return beside_it;
+    return std::nullopt;
   }
 
   void try_swap(TileId a, TileId b) {
@@ -240,6 +280,7 @@ class Placement {
 
   Section& section_;
   const Fabric& fabric_;
+  std::vector<Spot> spots_;  // of each tile
   std::vector<Block> blocks_;
   std::vector<size_t> unit_block_;
   std::vector<size_t> channel_block_;

@@ -2,11 +2,10 @@
 // its links that others leave it.
 //
 // A leg (producer to PMUs, PMUs to consumer) has a route for each unit of its wider end, each with an equal
-// part of every token. A part that several units of the consumer need goes to them as one multicast tree:
-// along the source's row, then up and down the columns. Plain routes choose, widest traffic first, among row
-// first, column first and two Z-shaped ways, the one whose slowest link leaves it most. What leads west goes
-// west before it turns and never turns west again (the west-first turn model, Glass and Ni, ISCA 1992), so
-// routes cannot deadlock, whatever they choose; verify_program checks that anew.
+// part of every token. A part that several units of the consumer need goes to them as one multicast tree: a
+// trunk along a row, and branches up and down the columns. Ways are chosen widest traffic first: plain routes
+// among row first, column first and two Z-shaped ways, trees among a few rows for the trunk, the one whose
+// slowest link leaves it most. None of these shapes can deadlock (ways.h).
 //
 // Rate: while a token passes, the other flows take what they need on average over the section's time (its
 // bound and its fill), and it gets the rest of each link; the slowest route sets the rate, since a token is
@@ -25,9 +24,14 @@
 #include "base/program/route.h"
 #include "base/program/topology.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/ways.h"
 
 namespace rdusim::compiler {
 namespace {
+
+// Rounds in which ways are chosen anew, of operands that take more than this part of the time they may take.
+constexpr int kRounds = 2;
+constexpr double kHasty = 0.7;
 
 class SectionRouter {
  public:
@@ -38,14 +42,21 @@ class SectionRouter {
         fabric_(fabric),
         links_(static_cast<size_t>(fabric.link_slots())),
         own_links_(static_cast<size_t>(fabric.link_slots()), 0),
+        rates_(static_cast<size_t>(fabric.link_slots()), 0),
+        hbm_bytes_per_cycle_(chip.hbm.achieved_bytes_per_s() / chip.clock_hz),
         fill_(static_cast<double>(fill_cycles(section, traffic, chip))) {}
 
   Status run() {
     RDU_ASSIGN(ends_, channel_ends(section_));
+    for (size_t l = 0; l < rates_.size(); ++l)
+      rates_[l] = static_cast<double>(fabric_.link_bytes_per_cycle(rdn_, LinkId(l)));
+    planned_ = static_cast<double>(traffic_.cycles()) + fill_;
     std::vector<size_t> order(section_.channels.size());
     std::iota(order.begin(), order.end(), size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return widest(a) > widest(b); });
     for (const size_t c : order) route_channel(c);
+    find_time();
+    for (int round = 0; round < kRounds; ++round) reroute(order);
     find_time();
     for (size_t c = 0; c < section_.channels.size(); ++c) {
       Channel& channel = section_.channels[c];
@@ -75,9 +86,47 @@ class SectionRouter {
   }
   [[nodiscard]] const Unit& producer(size_t c) const { return section_.units[ends_[c].producer->value]; }
   [[nodiscard]] const Unit& consumer(size_t c) const { return section_.units[ends_[c].consumer->value]; }
+  [[nodiscard]] bool computes(size_t c) const {
+    return consumer(c).kind == UnitKind::kGemm || consumer(c).kind == UnitKind::kSimd;
+  }
   // What is read again and again keeps its links busy whoever has the memory's turn.
   [[nodiscard]] bool is_stream(size_t c, size_t leg) const {
     return (producer(c).stream || consumer(c).stream) && bytes(c, leg) <= traffic_.channels[c].bytes;
+  }
+
+  // Cycles in which the channel's consumer reads all that it reads: while what streams in beside it has the
+  // memory for itself, else the launch.
+  [[nodiscard]] double pace(size_t c) const {
+    double streamed = 0;
+    for (const InputPort& port : consumer(c).inputs) {
+      const Unit& from = producer(port.channel.value);
+      if (from.kind == UnitKind::kLoad && !from.stream->gather)
+        streamed += static_cast<double>(traffic_.channels[port.channel.value].bytes);
+    }
+    return streamed > 0 ? streamed / hbm_bytes_per_cycle_ : time_;
+  }
+
+  // Ways of operands that would take most of their time are chosen anew, now that the other flows are known.
+  void reroute(const std::vector<size_t>& order) {
+    for (const size_t c : order) {
+      Channel& channel = section_.channels[c];
+      const bool view = producer(c).kind == UnitKind::kBuffer && channel.pmus == 0;
+      const size_t leg = view ? 0 : 1;
+      if (!computes(c) || channel.legs[leg].empty() || (leg == 0 && port_load(c) != nullptr)) continue;
+      if (static_cast<double>(bytes(c, leg)) < kHasty * pace(c) * leg_rate(c, leg)) continue;
+      remove_links(c, leg);
+      channel.legs[leg].clear();
+      route_leg(c, leg, view ? producer(c).tiles : channel.tiles, consumer(c).tiles,
+                traffic_.channels[c].copies);
+    }
+  }
+
+  void remove_links(size_t c, size_t leg) {
+    const std::vector<Route>& routes = section_.channels[c].legs[leg];
+    const double part_bytes = static_cast<double>(bytes(c, leg)) / static_cast<double>(routes.size());
+    const bool stream = is_stream(c, leg);
+    for (const Route& route : routes)
+      visit_links(fabric_, route, [&](LinkId l) { count(links_[l.value], -part_bytes, stream); });
   }
 
   void route_channel(size_t c) {
@@ -117,7 +166,7 @@ class SectionRouter {
   void route_leg(size_t c, size_t leg, const std::vector<TileId>& from, const std::vector<TileId>& to,
                  int64_t copies) {
     const size_t parts = std::max<size_t>(1, to.size() / static_cast<size_t>(copies));
-    const size_t routes_wanted = route_count(from.size(), parts);
+    const size_t routes_wanted = routes_between(from.size(), parts);
     const double part_bytes = static_cast<double>(bytes(c, leg)) / static_cast<double>(routes_wanted);
     std::vector<Route>& routes = section_.channels[c].legs[leg];
     routes.reserve(routes_wanted);
@@ -129,43 +178,57 @@ class SectionRouter {
       const size_t end = (part + 1) * to.size() / parts;
       const TileId source = from[i * from.size() / routes_wanted];
       routes.push_back(end - begin == 1 ? plain_route(source, to[begin], stream)
-                                        : tree({&to[begin], end - begin}, source));
+                                        : multicast(source, {&to[begin], end - begin}, stream));
       visit_links(fabric_, routes.back(), [&](LinkId l) { own(l); });
     }
     add_links(c, leg, part_bytes, stream);
     disown();
   }
 
-  // Routes between so many units on the two sides: a multiple of the wider side that loads the units of the
-  // other nearly evenly, since the fullest sets the pace. Four times as many as units where that gains a
-  // tenth.
-  static size_t route_count(size_t a, size_t b) {
-    const size_t wider = std::max(a, b);
-    size_t best = wider;
-    double pace = 0;
-    for (size_t n = wider; n <= 4 * wider; n += wider) {
-      const double at =
-          static_cast<double>(n) / static_cast<double>((n + std::min(a, b) - 1) / std::min(a, b));
-      if (at > pace * 1.1) pace = at, best = n;
-    }
-    return best;
-  }
-
   // --- ways
 
   Route plain_route(TileId from, TileId to, bool stream) {
-    const int64_t row = fabric_.row(to);
     const int64_t column = fabric_.column(to);
     const int64_t east = column - fabric_.column(from);
-    if (east <= 0 || row == fabric_.row(from)) return by_column(from, to, column);
-    Route best;
+    if (east <= 0 || fabric_.row(to) == fabric_.row(from)) return way_by_column(fabric_, from, to, column);
+    int64_t best = column;
     double fastest = -1;
     for (const int64_t turn : {column, fabric_.column(from), fabric_.column(from) + east / 3,
                                fabric_.column(from) + 2 * east / 3}) {
-      Route route = by_column(from, to, turn);
+      const TileId first = fabric_.tile(fabric_.row(from), turn);
+      const TileId second = fabric_.tile(fabric_.row(to), turn);
+      double slowest = 1;
+      slow_down(from, first, stream, slowest);
+      slow_down(first, second, stream, slowest);
+      slow_down(second, to, stream, slowest);
+      if (slowest > fastest) fastest = slowest, best = turn;
+    }
+    return way_by_column(fabric_, from, to, best);
+  }
+
+  // Takes the links of a straight way into account.
+  void slow_down(TileId at, TileId to, bool stream, double& slowest) const {
+    if (at == to) return;
+    const Heading heading = *fabric_.straight(at, to);
+    for (; at != to; at = fabric_.step(at, heading))
+      slowest = std::min(slowest, free_part(fabric_.link(at, heading), stream));
+  }
+
+  // With its trunk along the source's row, if that is free enough; else along the one of a few rows that
+  // leaves the slowest link most.
+  Route multicast(TileId from, std::span<const TileId> to, bool stream) {
+    constexpr double kFreeEnough = 0.7;
+    rows_.clear();
+    for (const TileId t : to) rows_.push_back(fabric_.row(t));
+    std::sort(rows_.begin(), rows_.end());
+    Route best;
+    double fastest = -1;
+    for (const int64_t row : {fabric_.row(from), rows_[rows_.size() / 2], rows_.front(), rows_.back()}) {
+      Route route = multicast_way(fabric_, from, to, row);
       double slowest = 1;
       visit_links(fabric_, route, [&](LinkId l) { slowest = std::min(slowest, free_part(l, stream)); });
       if (slowest > fastest) fastest = slowest, best = std::move(route);
+      if (fastest >= kFreeEnough) break;
     }
     return best;
   }
@@ -174,75 +237,9 @@ class SectionRouter {
   [[nodiscard]] double free_part(LinkId l, bool stream) const {
     const Load& load = links_[l.value];
     const double with_it = siblings_ == nullptr ? 0 : (*siblings_)[l.value];
-    const double others = (load.all - (stream ? load.streams : with_it)) /
-                          (static_cast<double>(fabric_.link_bytes_per_cycle(rdn_, l)) *
-                           (static_cast<double>(traffic_.cycles()) + fill_));
+    const double others = (load.all - (stream ? load.streams : with_it)) / (rates_[l.value] * planned_);
     constexpr double kLeast = 0.01;  // so that even full links have an order
     return std::max(kLeast, 1 - others) / (1 + own_links_[l.value]);
-  }
-
-  // Along the row to the column `turn`, along that to the row of `to`, and on.
-  Route by_column(TileId from, TileId to, int64_t turn) const {
-    Route route;
-    route.points.push_back({from, 0, false});
-    const auto go = [&](TileId next) {
-      if (next == route.points.back().tile) return;
-      route.points.push_back({next, static_cast<uint32_t>(route.points.size() - 1), false});
-    };
-    go(fabric_.tile(fabric_.row(from), turn));
-    go(fabric_.tile(fabric_.row(to), turn));
-    go(to);
-    route.points.back().delivers = true;
-    return route;
-  }
-
-  // A trunk along the source's row, a branch up and one down every column with a destination.
-  Route tree(std::span<const TileId> to, TileId from) const {
-    Route route;
-    route.points.push_back({from, 0, false});
-    std::vector<std::pair<int64_t, int64_t>> places;  // column, row
-    for (const TileId t : to) places.emplace_back(fabric_.column(t), fabric_.row(t));
-    std::sort(places.begin(), places.end());
-    const int64_t row = fabric_.row(from);
-    const int64_t column = fabric_.column(from);
-    const auto middle = std::lower_bound(places.begin(), places.end(), std::pair{column, int64_t{0}});
-    uint32_t trunk = 0;
-    for (auto at = middle; at != places.end();) trunk = branch(route, trunk, row, at, places.end());
-    // West, from the nearest column on: the same on the reversed order.
-    std::reverse(places.begin(), middle);
-    trunk = 0;
-    for (auto at = places.begin(); at != middle;) trunk = branch(route, trunk, row, at, middle);
-    return route;
-  }
-
-  // The branches of the column at `at`; moves `at` behind it. Returns the point where they leave the trunk.
-  template <typename Iterator>
-  uint32_t branch(Route& route, uint32_t trunk, int64_t row, Iterator& at, Iterator end) const {
-    const int64_t column = at->first;
-    std::vector<int64_t> rows;
-    for (; at != end && at->first == column; ++at) rows.push_back(at->second);
-    std::sort(rows.begin(), rows.end());
-    if (fabric_.tile(row, column) != route.points[trunk].tile) {
-      route.points.push_back({fabric_.tile(row, column), trunk, false});
-      trunk = static_cast<uint32_t>(route.points.size() - 1);
-    }
-    const auto below = std::upper_bound(rows.begin(), rows.end(), row);
-    uint32_t last = trunk;
-    for (auto r = below; r != rows.end(); ++r) last = deliver(route, last, fabric_.tile(*r, column));
-    last = trunk;
-    for (auto r = std::make_reverse_iterator(below); r != rows.rend(); ++r) {
-      if (*r == row) {
-        route.points[trunk].delivers = true;
-      } else {
-        last = deliver(route, last, fabric_.tile(*r, column));
-      }
-    }
-    return trunk;
-  }
-
-  static uint32_t deliver(Route& route, uint32_t parent, TileId tile) {
-    route.points.push_back({tile, parent, true});
-    return static_cast<uint32_t>(route.points.size() - 1);
   }
 
   // --- loads
@@ -282,9 +279,7 @@ class SectionRouter {
     return &load;
   }
 
-  [[nodiscard]] double cycles(LinkId l) const {
-    return links_[l.value].all / static_cast<double>(fabric_.link_bytes_per_cycle(rdn_, l));
-  }
+  [[nodiscard]] double cycles(LinkId l) const { return links_[l.value].all / rates_[l.value]; }
 
   void find_time() {
     double fullest = 0;
@@ -314,14 +309,15 @@ class SectionRouter {
     channel.share_permille = channel.read_permille = 1000;
     if (widest(c) == 0) return;
     const auto full = static_cast<double>(channel.links * rdn_.link_bytes_per_cycle);
-    const bool computes = consumer(c).kind == UnitKind::kGemm || consumer(c).kind == UnitKind::kSimd;
     double slowest = full;
     for (size_t leg = 0; leg < channel.legs.size(); ++leg) {
       if (channel.legs[leg].empty()) continue;
       const double rate = leg_rate(c, leg);
       const bool view = producer(c).kind == UnitKind::kBuffer && channel.pmus == 0;
       const int64_t pmus = view ? producer(c).pmus : channel.pmus;
-      if (computes && pmus > 0 && (leg == 1 || view)) {
+      if (computes(c) && pmus > 0 && (leg == 1 || view)) {
+        traffic_.mesh_cycles =
+            std::max(traffic_.mesh_cycles, static_cast<int64_t>(static_cast<double>(bytes(c, leg)) / rate));
         channel.read_permille = permille(rate / static_cast<double>(pmus * rdn_.link_bytes_per_cycle));
       } else {
         slowest = std::min(slowest, rate);
@@ -350,8 +346,8 @@ class SectionRouter {
     double slowest = local;
     for (const Route& route : routes) {
       visit_links(fabric_, route, [&](LinkId l) {
-        const auto rate = static_cast<double>(fabric_.link_bytes_per_cycle(rdn_, l));
-        slowest = std::min(slowest, left(links_[l.value], rate, own_links_[l.value], part, stream));
+        slowest =
+            std::min(slowest, left(links_[l.value], rates_[l.value], own_links_[l.value], part, stream));
       });
       slowest = std::min(slowest, local / own_out_[route.points[0].tile.value]);
       for (const Waypoint& w : route.points) {
@@ -372,10 +368,14 @@ class SectionRouter {
   std::vector<double>* siblings_ = nullptr;  // of the leg at hand: what its port carries already, by link
   std::vector<int> own_links_;               // routes of the leg at hand
   std::vector<size_t> touched_;              // links that it has
+  std::vector<int64_t> rows_;                // of a multicast's destinations
   std::vector<int> own_in_;
   std::vector<int> own_out_;
-  double fill_ = 0;  // until the first tokens are through, cycles
-  double time_ = 1;  // of a launch, cycles
+  std::vector<double> rates_;  // of links between switches, bytes a cycle
+  double hbm_bytes_per_cycle_ = 1;
+  double fill_ = 0;     // until the first tokens are through, cycles
+  double planned_ = 1;  // a launch as the stages and the memory have it, cycles
+  double time_ = 1;     // of a launch, cycles
 };
 
 }  // namespace

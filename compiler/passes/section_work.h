@@ -45,6 +45,25 @@ class SectionWork {
     const Channel& channel = section_.channels[section_.units[unit].inputs[input].channel.value];
     return elements * dtype_bytes(channel.dtype);
   }
+  // Bytes of a launch at whose even rate reading through input port `input` keeps up with tokens that come
+  // evenly: what its firings read, and more where later firings read more (attention over a growing
+  // sequence). They may end a tenth of the launch later, since what comes after them waits anyway for their
+  // work.
+  [[nodiscard]] int64_t paced_operand_bytes(size_t unit, size_t input) const {
+    constexpr double kFinish = 1.1;
+    const Unit& u = section_.units[unit];
+    double rest = 0;
+    double most = 0;
+    int64_t firing = u.firings;
+    for (auto kind = work_[unit].rbegin(); kind != work_[unit].rend(); ++kind) {
+      rest += static_cast<double>(kind->count * operand_elements(u, kind->needed, kind->registers, input));
+      firing -= kind->count;
+      most = std::max(most, rest / (kFinish - static_cast<double>(firing) / static_cast<double>(u.firings)));
+    }
+    const auto bytes =
+        static_cast<double>(dtype_bytes(section_.channels[u.inputs[input].channel.value].dtype));
+    return static_cast<int64_t>(std::max(most, rest) * bytes);
+  }
   // Largest token of a channel.
   [[nodiscard]] Extent largest(size_t channel) const {
     Extent best;

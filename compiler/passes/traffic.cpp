@@ -2,19 +2,23 @@
 // norm needs (8 KiB a launch) is counted once.
 #include "compiler/passes/traffic.h"
 
+#include <limits>
+
 #include "compiler/passes/pass.h"
 
 namespace rdusim::compiler {
 namespace {
 
-// Units of `pcus` that share a part of the left and of the right operand of a product.
+// Units of a stage that need the same part of the left and of the right operand of a product.
 struct Sharing {
   int64_t left = 1;
   int64_t right = 1;
 };
 
-// As matmul_cycles (base/program/service.h) spreads it: groups of products, tiles of rows x columns, the
-// reduction over what is left; fewer rows than stages: one dot product after the other, in chunks of lanes.
+// A product lies on a grid of PCUs, `rows` x `columns` of them for each group and each part of the reduction
+// that is worked on at the same time. A PCU takes a rows-th of the left operand and a columns-th of the right
+// one: of all grids that the product's tiles allow, the one that brings a PCU fewest bytes. Fewer rows than
+// stages: one dot product after the other, in chunks of lanes.
 Sharing sharing(const PcuSpec& pcu, const TileOp& op, const TileWork& work, int64_t pcus) {
   const int64_t groups =
       std::max<int64_t>(1, std::min(work.m, op.matmul_row_cycle / op.matmul_rows_per_group));
@@ -25,12 +29,19 @@ Sharing sharing(const PcuSpec& pcu, const TileOp& op, const TileWork& work, int6
   }
   const bool straight = ceil_div(m, pcu.stages) * ceil_div(work.n, pcu.lanes) <=
                         ceil_div(work.n, pcu.stages) * ceil_div(m, pcu.lanes);
-  const int64_t rows = ceil_div(m, straight ? pcu.stages : pcu.lanes);
-  const int64_t columns = ceil_div(work.n, straight ? pcu.lanes : pcu.stages);
-  const int64_t splits = std::max<int64_t>(1, pcus / (groups * rows * columns));
-  const int64_t left = std::max<int64_t>(1, pcus / (groups * rows * splits));
-  const int64_t right = std::max<int64_t>(1, pcus / (groups * splits * left));
-  return {left, right};
+  const int64_t tile_rows = ceil_div(m, straight ? pcu.stages : pcu.lanes);
+  const int64_t tile_columns = ceil_div(work.n, straight ? pcu.lanes : pcu.stages);
+  const int64_t splits = std::max<int64_t>(1, pcus / (groups * tile_rows * tile_columns));
+  const int64_t grid = std::max<int64_t>(1, pcus / (groups * splits));
+  Sharing best{grid, grid};
+  double fewest = std::numeric_limits<double>::max();
+  for (int64_t rows = 1; rows <= std::min(grid, tile_rows); ++rows) {
+    const int64_t columns = std::min(grid / rows, tile_columns);
+    const double a_pcu = static_cast<double>(m) / static_cast<double>(rows) +
+                         static_cast<double>(work.n) / static_cast<double>(columns);
+    if (a_pcu < fewest) fewest = a_pcu, best = {columns, rows};
+  }
+  return best;
 }
 
 // For every register, which input ports it is made from, as bits.

@@ -36,7 +36,8 @@ struct SectionTraffic {
   int64_t read_cycles = 0;           // until the slowest has read its operands from their PMUs
   int64_t stage_cycles = 0;          // the longer of the two
   int64_t stream_cycles = 0;         // HBM's, for all loads and stores
-  int64_t mesh_cycles = 0;           // the fullest link's; route fills it
+  // The fullest link's, or of the stage whose operands' way is slowest; route fills it.
+  int64_t mesh_cycles = 0;
   [[nodiscard]] int64_t cycles() const { return std::max({stage_cycles, stream_cycles, int64_t{1}}); }
 };
 

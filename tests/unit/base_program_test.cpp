@@ -227,6 +227,26 @@ TEST(Service, SystolicArrayAndVectorForms) {
   EXPECT_EQ(cycles(0, 32, 64, 4), 0);
 }
 
+// 100 tiles: whole ones would take 70 PCUs two rounds, of which the second uses 30.
+TEST(Service, TilesThatDoNotDivideAreCutAlongTheReduction) {
+  const PcuSpec pcu = testing::small_chip().pcu;
+  const auto cycles = [&](int64_t k, int64_t pcus) {
+    return matmul_cycles(pcu, matmul(0, 1, true), {60 * 320 * k, 60, 320, k}, pcus);
+  };
+  EXPECT_EQ(cycles(4096, 70), 10 * 586);  // seven parts: 700 of them on 70 PCUs
+  EXPECT_EQ(cycles(4096, 50), 2 * 4096);
+  EXPECT_EQ(cycles(12, 70), 3 * 6);  // a part lasts as long as its results take to leave
+  int64_t before = cycles(4096, 1);
+  for (int64_t pcus = 2; pcus <= 300; ++pcus) {
+    const int64_t now = cycles(4096, pcus);
+    const double ideal = 100.0 * 4096 / static_cast<double>(pcus);
+    EXPECT_LE(now, before) << pcus;
+    EXPECT_GE(static_cast<double>(now), ideal) << pcus;
+    EXPECT_LE(static_cast<double>(now), 1.2 * ideal) << pcus;  // eight parts a tile at most
+    before = now;
+  }
+}
+
 TEST(Service, ChainsOfMapsPassInGroupsOfStages) {
   const PcuSpec pcu = testing::small_chip().pcu;
   const auto cycles = [&](size_t ops, TileOpKind kind, UnitKind unit_kind = UnitKind::kSimd) {
