@@ -92,6 +92,8 @@ class DramState {
     const auto b = static_cast<size_t>(bank);
     return edge(std::max(std::max(refresh_[b], banks_[b].domain->refresh_bank), bus_[0]));
   }
+  // For a tick that is an edge.
+  [[nodiscard]] bool column_bus_takes(int64_t tick) const { return bus_[column_bus_] <= tick; }
   [[nodiscard]] int64_t column_bus_free() const { return edge(bus_[column_bus_]); }
   [[nodiscard]] int64_t row_bus_free() const { return bus_[0]; }
   // The first tick not before `tick` at which anything but a precharge may start.
