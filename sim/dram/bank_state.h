@@ -55,6 +55,10 @@ class DramState {
     return edge(
         std::max(std::max(b.column[w], b.group->column[w]), std::max(b.rank->column[w], bus_[column_bus_])));
   }
+  // No column command of this direction goes to the bank itself before.
+  [[nodiscard]] int64_t row_open(int bank, bool write) const {
+    return banks_[static_cast<size_t>(bank)].column[write ? 1 : 0];
+  }
   // No column command of this direction goes to the bank's group before.
   [[nodiscard]] int64_t group_column_ready(int bank, bool write) const {
     return banks_[static_cast<size_t>(bank)].group->column[write ? 1 : 0];

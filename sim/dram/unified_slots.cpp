@@ -51,6 +51,10 @@ UnifiedController::Pick UnifiedController::pick_active(int64_t tick) {
     for (uint64_t mask = channel.active; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
       Entry& e = *active(bank);
+      if (const int64_t open = state_.row_open(bank, e.write); open > tick) {
+        others = std::min(others, open);
+        continue;
+      }
       const int64_t ready = state_.column_ready(bank, e.write);
       if (ready > tick || e.order >= best.order) {
         others = std::min(others, ready);
