@@ -55,6 +55,10 @@ class DramState {
     return edge(
         std::max(std::max(b.column[w], b.group->column[w]), std::max(b.rank->column[w], bus_[column_bus_])));
   }
+  // No column command of this direction goes to the bank itself before.
+  [[nodiscard]] int64_t row_open(int bank, bool write) const {
+    return banks_[static_cast<size_t>(bank)].column[write ? 1 : 0];
+  }
   // No column command of this direction goes to the bank's group before.
   [[nodiscard]] int64_t group_column_ready(int bank, bool write) const {
     return banks_[static_cast<size_t>(bank)].group->column[write ? 1 : 0];
@@ -92,6 +96,8 @@ class DramState {
     const auto b = static_cast<size_t>(bank);
     return edge(std::max(std::max(refresh_[b], banks_[b].domain->refresh_bank), bus_[0]));
   }
+  // For a tick that is an edge.
+  [[nodiscard]] bool column_bus_takes(int64_t tick) const { return bus_[column_bus_] <= tick; }
   [[nodiscard]] int64_t column_bus_free() const { return edge(bus_[column_bus_]); }
   [[nodiscard]] int64_t row_bus_free() const { return bus_[0]; }
   // The first tick not before `tick` at which anything but a precharge may start.

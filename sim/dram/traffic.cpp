@@ -83,9 +83,15 @@ class TrafficRun {
     Ring<Outstanding*> queue;  // bursts that wait for the controller
   };
 
+  template <bool kOne>  // a device of one channel, which the compiler then knows
+  auto channels();
+  template <bool kOne>
+  DramResult run_channels();
+  template <bool kOne>
   void make(int64_t tick);
   static void send(Channel& channel, int64_t tick);
   void complete(DramController& controller, int64_t tick);
+  template <bool kOne>
   int64_t step();
   void summarise(DramResult& result);
 
@@ -125,7 +131,14 @@ TrafficRun::TrafficRun(const DramSpec& spec, const DramTraffic& traffic, const D
   for (size_t i = outstanding_.size(); i > 0; --i) free_.push_back(&outstanding_[i - 1]);
 }
 
+template <bool kOne>
+auto TrafficRun::channels() {
+  return std::span < Channel,
+         kOne ? 1 : std::dynamic_extent > (channels_.data(), kOne ? 1 : channels_.size());
+}
+
 // What the source does between two ticks; `tick` is the first that sees it.
+template <bool kOne>
 inline void TrafficRun::make(int64_t tick) {
   while (made_ < bursts_) {
     Outstanding* next = next_;
@@ -137,7 +150,8 @@ inline void TrafficRun::make(int64_t tick) {
       next->location = walker_.decode(burst.address);
       next->write = burst.write;
     }
-    Ring<Outstanding*>& queue = channels_[static_cast<size_t>(next->location.channel)].queue;
+    const auto channel = kOne ? 0 : static_cast<size_t>(next->location.channel);
+    Ring<Outstanding*>& queue = channels_[channel].queue;
     if (queue.size() >= source_queue_) {
       next_ = next;
       break;
@@ -182,15 +196,15 @@ inline void TrafficRun::complete(DramController& controller, int64_t tick) {
 }
 
 // The next tick in which anything happens; what happens in it.
+template <bool kOne>
 inline int64_t TrafficRun::step() {
-  const std::span<Channel> channels(channels_);
   int64_t tick = kNever;
-  for (const Channel& channel : channels) {
+  for (const Channel& channel : channels<kOne>()) {
     const DramController& controller = *channel.controller;
     tick = std::min(tick, std::min(controller.next_tick(), controller.next_completion()));
   }
   RDU_CHECK(tick < kNever, "DRAM traffic stands still with {} of {} bursts done", done_, bursts_);
-  for (Channel& channel : channels) {
+  for (Channel& channel : channels<kOne>()) {
     DramController& controller = *channel.controller;
     if (controller.next_tick() <= tick) controller.tick(tick);
     complete(controller, tick);
@@ -198,16 +212,21 @@ inline int64_t TrafficRun::step() {
   return tick;
 }
 
-DramResult TrafficRun::run() {
+template <bool kOne>
+DramResult TrafficRun::run_channels() {
   DramResult result;
-  for (int64_t tick = 0;; tick = step()) {
+  for (int64_t tick = 0;; tick = step<kOne>()) {
     result.ticks = tick;
     if (done_ == bursts_) break;
-    make(tick + 1);
-    for (Channel& channel : channels_) send(channel, tick + 1);
+    make<kOne>(tick + 1);
+    for (Channel& channel : channels<kOne>()) send(channel, tick + 1);
   }
   summarise(result);
   return result;
+}
+
+DramResult TrafficRun::run() {
+  return channels_.size() == 1 ? run_channels<true>() : run_channels<false>();
 }
 
 void add(DramStats& sum, const DramStats& s) {

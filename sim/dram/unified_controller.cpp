@@ -37,7 +37,8 @@ UnifiedController::UnifiedController(const DramSpec& spec)
   low_ = static_cast<int>(std::ceil(c.write_low_watermark * static_cast<double>(c.write_queue)));
   high_ = static_cast<int>(std::floor(c.write_high_watermark * static_cast<double>(c.write_queue)));
   const auto banks = static_cast<size_t>(shape.banks_per_channel);
-  banks_.resize(banks);
+  lanes_.resize(banks);
+  active_.assign(banks, kNone);
   entries_.resize(static_cast<size_t>(capacity_[0] + capacity_[1]) + banks);
   for (size_t i = entries_.size(); i > 0; --i) {
     entries_[i - 1].next = free_;
@@ -64,8 +65,7 @@ inline void UnifiedController::wake_submitted(const DramLocation& location, bool
   const int32_t open = state_.open_row(bank);
   int64_t ready = 0;
   if (open == location.row) {
-    // A column command goes out no earlier than its bus is free.
-    if (column_wake_ <= std::max(arrival, state_.column_bus_free())) return;
+    if (column_wake_ <= std::max(arrival, column_free_)) return;
     ready = std::max(arrival, state_.column_ready(bank, write));
     column_wake_ = std::min(column_wake_, ready);
   } else {
@@ -90,7 +90,7 @@ void UnifiedController::submit(const DramLocation& location, bool write, int64_t
   }
   Entry* const added = free_;
   free_ = added->next;
-  Lane& l = banks_[static_cast<size_t>(bank)].lanes[direction];
+  Lane& l = lanes_[static_cast<size_t>(bank)][direction];
   *added = {
       arrival, next_order_++, tag, l.tail, kNone, location.row, location.column, static_cast<int16_t>(bank),
       write,   false};

@@ -58,10 +58,6 @@ class UnifiedController : public DramController {
     Entry* hit = kNone;
     Entry* miss = kNone;
   };
-  struct BankQueues {
-    std::array<Lane, 2> lanes{};  // [read, write]
-    Entry* active = kNone;        // the request that its row is being opened for
-  };
   // Banks of one pseudo channel and direction that have something for the row slot.
   struct Masks {
     uint64_t activate = 0;
@@ -89,12 +85,12 @@ class UnifiedController : public DramController {
   };
   // --- queues
   [[nodiscard]] Lane& lane(int direction, int bank) {
-    return banks_[static_cast<size_t>(bank)].lanes[static_cast<size_t>(direction)];
+    return lanes_[static_cast<size_t>(bank)][static_cast<size_t>(direction)];
   }
   [[nodiscard]] const Lane& lane(int direction, int bank) const {
-    return banks_[static_cast<size_t>(bank)].lanes[static_cast<size_t>(direction)];
+    return lanes_[static_cast<size_t>(bank)][static_cast<size_t>(direction)];
   }
-  [[nodiscard]] Entry* active(int bank) const { return banks_[static_cast<size_t>(bank)].active; }
+  [[nodiscard]] Entry* active(int bank) const { return active_[static_cast<size_t>(bank)]; }
   [[nodiscard]] int pseudo_channel_of(int bank) const { return bank >> bank_bits_; }
   [[nodiscard]] PseudoChannel& pseudo_channel(int number) {
     return pseudo_channels_[static_cast<size_t>(number)];
@@ -174,8 +170,9 @@ class UnifiedController : public DramController {
   int high_ = 0;  // and starts above it
   // state
   std::vector<Entry> entries_;
-  Entry* free_ = kNone;  // entries that are not in use, by their `next`
-  std::vector<BankQueues> banks_;
+  Entry* free_ = kNone;                     // entries that are not in use, by their `next`
+  std::vector<std::array<Lane, 2>> lanes_;  // [bank][read, write]
+  std::vector<Entry*> active_;              // [bank]: the request that its row is being opened for
   std::array<PseudoChannel, kMostPseudoChannels> pseudo_channels_;
   int active_count_ = 0;
   int64_t active_ready_ = kNever;  // the least of the pseudo channels' active_ready
@@ -186,6 +183,7 @@ class UnifiedController : public DramController {
   uint64_t next_order_ = 0;
   // earliest ticks at which something can change
   int64_t column_wake_ = kNever;
+  int64_t column_free_ = 0;  // no column command goes out before
   int64_t row_wake_ = kNever;
   int64_t mode_wake_ = kNever;
   int64_t refresh_due_ = kNever;

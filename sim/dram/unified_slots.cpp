@@ -51,6 +51,10 @@ UnifiedController::Pick UnifiedController::pick_active(int64_t tick) {
     for (uint64_t mask = channel.active; mask != 0; mask &= mask - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(mask);
       Entry& e = *active(bank);
+      if (const int64_t open = state_.row_open(bank, e.write); open > tick) {
+        others = std::min(others, open);
+        continue;
+      }
       const int64_t ready = state_.column_ready(bank, e.write);
       if (ready > tick || e.order >= best.order) {
         others = std::min(others, ready);
@@ -74,7 +78,7 @@ UnifiedController::Pick UnifiedController::pick_active(int64_t tick) {
 
 // Oldest first: one that is ready ends the search. A bank group that is found too early drops out as a whole.
 inline UnifiedController::Entry* UnifiedController::ready_hit(int64_t tick) const {
-  if (state_.column_bus_free() > tick) return kNone;
+  if (!state_.column_bus_takes(tick)) return kNone;
   const bool write = write_mode_;
   const bool in_order = scheduling_ == DramScheduling::kFirstCome;
   const int only = in_order ? oldest_bank() : -1;
@@ -221,7 +225,7 @@ inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
   } else {
     complete_read(tick + state_.timing().read_latency, e.tag);
   }
-  if (Entry*& active = banks_[static_cast<size_t>(bank)].active; active == &e) {
+  if (Entry*& active = active_[static_cast<size_t>(bank)]; active == &e) {
     active = kNone;
     --active_count_;
     channel.active &= ~bit;
@@ -252,7 +256,7 @@ inline void UnifiedController::column_slot(int64_t tick) {
     return;
   }
   issue_column(*next, tick);
-  column_wake_ = state_.column_bus_free();
+  column_wake_ = column_free_ = state_.column_bus_free();
 }
 
 void UnifiedController::row_slot(int64_t tick) {
@@ -356,7 +360,7 @@ void UnifiedController::issue(const Pick& pick, int64_t tick) {
   state_.activate(pick.bank, e.row, tick);
   record(DramCommandKind::kActivate, pick.bank, tick, e.row);
   count_activate(pick.bank);
-  banks_[static_cast<size_t>(pick.bank)].active = pick.entry;
+  active_[static_cast<size_t>(pick.bank)] = pick.entry;
   ++active_count_;
   pseudo_channel(pseudo_channel_of(pick.bank)).active |= bit_of(pick.bank);
   row_changed(pick.bank);

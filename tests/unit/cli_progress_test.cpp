@@ -34,7 +34,7 @@ TEST(CliProgressSlow, SaysTheLatestNoteAfterASecondUnlessQuiet) {
   }
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_EQ(said.find("quiet"), std::string::npos);
-  EXPECT_TRUE(said == "step even … 1 s\n" || said == "step odd … 1 s\n") << said;
+  EXPECT_TRUE(said.starts_with("step even … ") || said.starts_with("step odd … ")) << said;
 }
 
 }  // namespace
