@@ -8,6 +8,7 @@
 
 #include "base/arch/dram_fields.h"
 #include "base/io/document.h"
+#include "models/onnx/model.h"
 
 namespace rdusim::cli {
 
@@ -60,7 +61,9 @@ Result<sim::MemoryDevices> load_memory_devices(Session& session, const ChipSpec&
 }
 
 void add_pass_options(CLI::App& command, PassChoice& choice) {
-  command.add_option("--phase", choice.phase, "which pass of the model (default decode)")
+  command
+      .add_option("--phase", choice.phase,
+                  "which pass of the model (default decode, or the first that the model has)")
       ->check(CLI::IsMember({"prefill", "decode", "embed", "route", "encode", "train"}));
   command.add_option("--batch", choice.batch, "sequences at once (default 1)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 16));
@@ -89,6 +92,19 @@ Result<models::GraphRequest> graph_request(const PassChoice& choice) {
     request.phase = models::Phase::kDecode;
     request.query_tokens = 1;
     request.past_tokens = choice.context;
+  }
+  return request;
+}
+
+Result<models::GraphRequest> graph_request(const PassChoice& choice, const models::Model& model) {
+  RDU_ASSIGN(models::GraphRequest request, graph_request(choice));
+  if (!choice.phase.empty() || model.supports(models::Phase::kDecode)) return request;
+  request.query_tokens = choice.context;
+  request.past_tokens = 0;
+  for (const models::Phase phase : {models::Phase::kPrefill, models::Phase::kEncode, models::Phase::kEmbed,
+                                    models::Phase::kRoute, models::Phase::kTrain}) {
+    request.phase = phase;
+    if (model.supports(phase)) break;
   }
   return request;
 }
@@ -123,6 +139,10 @@ compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t so
 
 Result<std::unique_ptr<models::Model>> load_chosen_model(Session& session, const std::string& name) {
   RDU_ASSIGN(auto model, models::load_model(session.config.config_dir, name));
+  if (const auto onnx = models::onnx_path(name)) {
+    RDU_CHECK_OK(session.record_file(*onnx));
+    return model;
+  }
   const std::string folder =
       std::filesystem::is_directory(name) ? name : session.config.config_dir + "/models/" + name;
   RDU_CHECK_OK(session.record_file(folder + "/config.json"));

@@ -7,6 +7,7 @@
 
 #include "models/config_reader.h"
 #include "models/model.h"
+#include "models/onnx/model.h"
 
 namespace rdusim::models {
 
@@ -61,6 +62,7 @@ Result<std::unique_ptr<Model>> make_model(const std::string& name, const Documen
 Result<std::unique_ptr<Model>> load_model(const std::string& config_dir, const std::string& name) {
   const std::filesystem::path models = std::filesystem::path(config_dir) / "models";
   std::error_code failure;
+  if (const std::optional<std::string> path = onnx_path(name)) return load_onnx_model(*path);
   for (const std::filesystem::path& folder : {std::filesystem::path(name), models / name}) {
     const std::filesystem::path file = folder / "config.json";
     if (name.empty() || !std::filesystem::is_regular_file(file, failure)) continue;
