@@ -72,12 +72,19 @@ void add_pass_options(CLI::App& command, PassChoice& choice) {
                   "tokens of a sequence: prompt in prefill and embed, already cached in decode; queries in "
                   "route (default 4096)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24));
+  command
+      .add_option("--weight-blocks", choice.weight_blocks,
+                  "train: weights of the layers are N x N blocks, zero off the diagonal; 8: 87.5 % sparse "
+                  "(default 1: dense)")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{64}));
 }
 
 Result<models::GraphRequest> graph_request(const PassChoice& choice) {
   models::GraphRequest request;
   request.batch = choice.batch;
   request.query_tokens = choice.context;
+  request.weight_blocks = choice.weight_blocks;
   if (choice.phase == "prefill") {
     request.phase = models::Phase::kPrefill;
   } else if (choice.phase == "embed") {

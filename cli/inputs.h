@@ -44,7 +44,8 @@ Result<sim::MemoryDevices> load_memory_devices(Session& session, const ChipSpec&
 struct PassChoice {
   std::string phase;  // empty: decode, or the first phase that the model has
   int64_t batch = 1;
-  int64_t context = 4096;  // prompt tokens (prefill, embed), cached tokens (decode), queries (route)
+  int64_t context = 4096;     // prompt tokens (prefill, embed), cached tokens (decode), queries (route)
+  int64_t weight_blocks = 1;  // of a training step: 1 = dense (GraphRequest::weight_blocks)
 };
 void add_pass_options(CLI::App& command, PassChoice& choice);
 Result<models::GraphRequest> graph_request(const PassChoice& choice);

@@ -42,6 +42,7 @@ struct GraphRequest {
   // The new tokens are a tree of candidates (candidate_tree.h): the parent of each, -1 first. Decode of one
   // sequence; logits of every node. Empty: they follow one another.
   std::vector<int64_t> tree = {};
+  int64_t weight_blocks = 1;   // training: decoder weights are block-diagonal, of so many blocks (training.h)
   bool expose_hidden = false;  // layer outputs and the final norm's output become outputs too (fixtures)
 };
 
