@@ -194,7 +194,9 @@ Result<int> run(Session& session, const Options& options) {
 void add_compile(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("compile", "compile a model's pass to a program of the chip");
-  command->add_option("MODEL", options->model, "a name of configs/models/, a folder with a config.json, or an ONNX file")
+  command
+      ->add_option("MODEL", options->model,
+                   "a name of configs/models/, a folder with a config.json, or an ONNX file")
       ->required();
   add_node_options(*command, options->node);
   add_pass_options(*command, options->pass);
