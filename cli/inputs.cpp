@@ -73,9 +73,10 @@ void add_pass_options(CLI::App& command, PassChoice& choice) {
                   "route (default 4096)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24));
   command
-      .add_option("--weight-blocks", choice.weight_blocks,
-                  "train: weights of the layers are N x N blocks, zero off the diagonal; 8: 87.5 % sparse "
-                  "(default 1: dense)")
+      .add_option(
+          "--weight-blocks", choice.weight_blocks,
+          "train: weights (not the embedding) are N x N blocks, zero off the diagonal; 8: 87.5 % sparse "
+          "(default 1: dense)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{64}));
 }

@@ -133,8 +133,10 @@ class Step {
   // Gradient of the last layer's result; the loss is an output.
   ValueId head(ValueId x) {
     const ValueId normed = norm("last_normed", x, "last_gain");
-    const ValueId w = weight("lm_head", c_.vocabulary, c_.hidden);
-    const ValueId logits = fp32(op(OpKind::kLinear, "logits", {normed, w}));
+    const ValueId w = weight("lm_head", c_.vocabulary, c_.hidden / c_.weight_blocks);
+    const ValueId logits =
+        fp32(c_.weight_blocks == 1 ? op(OpKind::kLinear, "logits", {normed, w})
+                                   : op(OpKind::kBlockLinear, "logits", {normed, w}, blocks()));
     const ValueId loss = fp32(op(OpKind::kCrossEntropy, "loss", {logits, targets_}));
     builder_.set_role(loss, SymbolRole::kOutput);
     const double mean = 1.0 / static_cast<double>(c_.sequences * c_.tokens);
@@ -146,7 +148,7 @@ class Step {
   // The weight's gradient and step; the gradient of the linear's input.
   ValueId through(const std::string& at, const std::string& w, ValueId d, ValueId input) {
     const ValueId of = weights_.at(at + w);
-    const bool sparse = c_.weight_blocks > 1 && !at.empty();
+    const bool sparse = c_.weight_blocks > 1;
     const ValueId back = sparse ? op(OpKind::kBlockLinearBack, at + w + ".back", {d, of}, blocks())
                                 : op(OpKind::kLinearBack, at + w + ".back", {d, of});
     const ValueId gradient = sparse ? op(OpKind::kBlockLinearGrad, at + w + ".grad", {d, input}, blocks())

@@ -1,11 +1,11 @@
 // Group training: a training step of Llama-2-7B at 4096 tokens (forward, backward, AdamW), fused over unfused
 // (P Fig 10: 1.5x to 3x). One socket with one sequence: the eight sockets of P are taken as copies of it
 // (data parallel; the exchange of gradients is not in the step), because the backward pass is not cut over
-// sockets here. P's second training workload, a 13B model at 2048 tokens
-// with 87.5 % sparse weights (Table III "sparseGPT 13B"), is Llama-2-13B here, with the weights of its layers
-// in 8 x 8 blocks of which one in each row and column is not zero. assumed: P says neither which zeros there
-// are nor what the kernels do; blocks this regular are what a dataflow chip handles best, for they need no
-// indices. Embedding and head stay dense.
+// sockets here. P's second training workload, a 13B model at 2048 tokens with 87.5 % sparse weights (Table
+// III "sparseGPT 13B"), is Llama-2-13B here, with every weight matrix but the embedding in 8 x 8 blocks of
+// which one in each row and column is not zero. assumed: P says neither which zeros there are nor what the
+// kernels do; blocks this regular are what a dataflow chip handles best, for they need no indices. The head
+// is sparse too: the gradient of a dense one, 655 MB in FP32, is kept whole on chip here and does not fit.
 #include <fmt/format.h>
 
 #include "cli/inputs.h"

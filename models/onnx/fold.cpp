@@ -98,9 +98,6 @@ Result<Tensor> fold_constant(const Folding& f) {
   return result;
 }
 
-Result<Tensor> fold_identity(const Folding& f) {
-  return f.tensors[0];
-}
 Result<Tensor> fold_cast(const Folding& f) {
   const int64_t to = f.node.integer("to", 1);
   if (to == 1 || to == 10 || to == 11 || to == 16) return f.tensors[0];

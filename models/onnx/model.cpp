@@ -35,7 +35,6 @@ class OnnxModel : public Model {
   OnnxModel(std::string name, OnnxFile file) : name_(std::move(name)), file_(std::move(file)) {}
 
   [[nodiscard]] std::string family() const override { return "onnx"; }
-  // As far as the names of nodes number them.
   [[nodiscard]] int64_t layers() const override { return 1; }
   [[nodiscard]] bool supports(Phase phase) const override { return phase == Phase::kEncode; }
 

@@ -32,10 +32,12 @@ TEST(CliOnnx, APackedProjectionRunsOnOneSocket) {
 
 TEST(CliOnnx, CompilesAndSimulatesWithOpenSizes) {
   const std::string model = kFixtures + "decoder/model.onnx";
-  const auto run = Scratch().run("simulate " + model + " --batch 2 --context 96 --json -");
+  const auto run =
+      Scratch().run("simulate " + model + " --batch 2 --context 96 --set node.sockets=2 --json -");
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_GT(run.json().at("latency_s").get<double>(), 0);
-  const auto compiled = Scratch().run("compile " + model + " --context 64 --fusion none --json -");
+  const auto compiled =
+      Scratch().run("compile " + model + " --context 64 --set node.sockets=2 --fusion none --json -");
   ASSERT_EQ(compiled.code, 0) << compiled.err;
   EXPECT_GT(compiled.json().at("flops").get<int64_t>(), 0);
   const auto decode = Scratch().run("simulate " + model + " --phase decode");

@@ -225,6 +225,7 @@ TEST_P(TrainingOnChip, EqualsTheInterpreter) {
 TEST(SparseTraining, EqualsDenseWeightsWithZeros) {
   TrainingConfig sparse = small_config();
   sparse.head_dim = 4;
+  sparse.vocabulary = 24;
   sparse.weight_blocks = 4;
   TrainingConfig dense = sparse;
   dense.weight_blocks = 1;
@@ -264,12 +265,13 @@ TEST(SparseTraining, EqualsDenseWeightsWithZeros) {
     EXPECT_LT(worst, 2e-5) << name;
     compared += packed ? 1 : 0;
   }
-  EXPECT_EQ(compared, 2 * 7 * 2);  // gradient and new weight of seven products in two layers
+  EXPECT_EQ(compared, 2 * (2 * 7 + 1));  // gradient and new weight of seven products a layer and the head
 }
 
 TEST_P(TrainingOnChip, OfBlockDiagonalWeightsEqualsTheInterpreter) {
   TrainingConfig config = small_config();
   config.head_dim = 4;
+  config.vocabulary = 24;
   config.weight_blocks = 2;
   auto graph = models::training_step("sparse", config);
   ASSERT_TRUE(graph.ok()) << graph.error().to_string();

@@ -76,10 +76,16 @@ TEST(WireReader, WhatDoesNotFitIsAnErrorWithItsPlace) {
                     "abc",
                     5),
         "a field of 5 bytes where 3 are left");
-  fails("\x08", "field");
   fails("\x0B", "wire type 3");
   fails(std::string("\x00\x01", 2), "number 0");
   fails("\x0D\x01\x02", "a field of 4 bytes where 2 are left");
+}
+
+TEST(WireReader, ANumberThatEndsTooLate) {
+  const std::vector<uint8_t> cut = bytes("\x08");
+  EXPECT_EQ(WireReader(cut, 0, "f").next().error().what, "a number ends outside its message");
+  const std::vector<uint8_t> wide = bytes("\x08" + std::string(9, '\xFF') + "\x7F");
+  EXPECT_EQ(WireReader(wide, 0, "f").next().error().what, "a number has more than 64 bits");
 }
 
 TEST(OnnxFile, TensorsInEveryForm) {

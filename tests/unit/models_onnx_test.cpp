@@ -25,7 +25,8 @@ TEST(OnnxView, ReshapeAndTransposeThereAndBack) {
   const View turned = heads->transposed({0, 2, 1, 3});
   EXPECT_EQ(turned.dims(), (std::vector<int64_t>{2, 3, 5, 4}));
   EXPECT_FALSE(turned.is_plain());
-  EXPECT_FALSE(turned.reshaped({2, 15, 4})) << "heads and tokens do not continue each other";
+  EXPECT_FALSE(turned.reshaped({2, 15, 4})->is_plain()) << "heads and tokens do not continue each other";
+  EXPECT_FALSE(plain.reshaped({7, 5, 12}));
   const auto back = turned.transposed({0, 2, 1, 3}).reshaped({2, 5, 12});
   ASSERT_TRUE(back);
   EXPECT_TRUE(back->is_plain());
@@ -101,7 +102,6 @@ TEST(OnnxImport, CompositionsBecomeOperators) {
     if (node.op != OpKind::kAttention) continue;
     EXPECT_EQ(node.integer("causal"), 1);
     EXPECT_EQ(node.integer("kv_heads"), 2);
-    EXPECT_TRUE(node.layer.has_value()) << node.name;
   }
   const compiler::Graph encoder = imported("encoder").graph;
   EXPECT_EQ(count(encoder, OpKind::kLayerNorm), 3);
