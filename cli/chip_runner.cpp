@@ -39,7 +39,14 @@ Result<std::map<std::string, const Tensor*>> inputs_by_key(const compiler::Graph
 
 ChipRunner::ChipRunner(NodeSpec node, StackSpec stack, compiler::CompileOptions options,
                        const SafetensorsFile& weights)
-    : node_(std::move(node)), stack_(std::move(stack)), options_(std::move(options)), weights_(&weights) {}
+    : ChipRunner(std::move(node), std::move(stack), std::move(options), models::WeightSource(&weights)) {}
+
+ChipRunner::ChipRunner(NodeSpec node, StackSpec stack, compiler::CompileOptions options,
+                       models::WeightSource weights)
+    : node_(std::move(node)),
+      stack_(std::move(stack)),
+      options_(std::move(options)),
+      weights_(std::move(weights)) {}
 
 Result<const Tensor*> ChipRunner::weight(const std::string& source) {
   const auto known = weights_read_.find(source);

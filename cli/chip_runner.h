@@ -25,6 +25,7 @@ class ChipRunner {
   // `weights` outlives the runner.
   ChipRunner(NodeSpec node, StackSpec stack, compiler::CompileOptions options,
              const SafetensorsFile& weights);
+  ChipRunner(NodeSpec node, StackSpec stack, compiler::CompileOptions options, models::WeightSource weights);
 
   // `inputs` by value name; `caches` by value name, whole tensors, empty before the first graph of a
   // sequence. Fails when an input is missing, and with whatever compiler and simulator say. All graphs of a

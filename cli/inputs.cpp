@@ -9,6 +9,7 @@
 #include "base/arch/dram_fields.h"
 #include "base/io/document.h"
 #include "models/context.h"
+#include "models/onnx/model.h"
 
 namespace rdusim::cli {
 
@@ -61,7 +62,9 @@ Result<sim::MemoryDevices> load_memory_devices(Session& session, const ChipSpec&
 }
 
 void add_pass_options(CLI::App& command, PassChoice& choice) {
-  command.add_option("--phase", choice.phase, "which pass of the model (default decode)")
+  command
+      .add_option("--phase", choice.phase,
+                  "which pass of the model (default decode, or the first that the model has)")
       ->check(CLI::IsMember({"prefill", "decode", "embed", "route", "encode", "train"}));
   command.add_option("--batch", choice.batch, "sequences at once (default 1)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 16));
@@ -70,12 +73,20 @@ void add_pass_options(CLI::App& command, PassChoice& choice) {
                   "tokens of a sequence: prompt in prefill and embed, already cached in decode; queries in "
                   "route (default 4096)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24));
+  command
+      .add_option(
+          "--weight-blocks", choice.weight_blocks,
+          "train: weights (not the embedding) are N x N blocks, zero off the diagonal; 8: 87.5 % sparse "
+          "(default 1: dense)")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{64}));
 }
 
 Result<models::GraphRequest> graph_request(const PassChoice& choice) {
   models::GraphRequest request;
   request.batch = choice.batch;
   request.query_tokens = choice.context;
+  request.weight_blocks = choice.weight_blocks;
   if (choice.phase == "prefill") {
     request.phase = models::Phase::kPrefill;
   } else if (choice.phase == "embed") {
@@ -90,6 +101,19 @@ Result<models::GraphRequest> graph_request(const PassChoice& choice) {
     request.phase = models::Phase::kDecode;
     request.query_tokens = 1;
     request.past_tokens = choice.context;
+  }
+  return request;
+}
+
+Result<models::GraphRequest> graph_request(const PassChoice& choice, const models::Model& model) {
+  RDU_ASSIGN(models::GraphRequest request, graph_request(choice));
+  if (!choice.phase.empty() || model.supports(models::Phase::kDecode)) return request;
+  request.query_tokens = choice.context;
+  request.past_tokens = 0;
+  for (const models::Phase phase : {models::Phase::kPrefill, models::Phase::kEncode, models::Phase::kEmbed,
+                                    models::Phase::kRoute, models::Phase::kTrain}) {
+    request.phase = phase;
+    if (model.supports(phase)) break;
   }
   return request;
 }
@@ -129,6 +153,10 @@ compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t so
 
 Result<std::unique_ptr<models::Model>> load_chosen_model(Session& session, const std::string& name) {
   RDU_ASSIGN(auto model, models::load_model(session.config.config_dir, name));
+  if (const auto onnx = models::onnx_path(name)) {
+    RDU_CHECK_OK(session.record_file(*onnx));
+    return model;
+  }
   const std::string folder =
       std::filesystem::is_directory(name) ? name : session.config.config_dir + "/models/" + name;
   RDU_CHECK_OK(session.record_file(folder + "/config.json"));
@@ -136,6 +164,7 @@ Result<std::unique_ptr<models::Model>> load_chosen_model(Session& session, const
 }
 
 Result<int64_t> load_context_tokens(const Session& session, const std::string& model) {
+  if (models::onnx_path(model)) return int64_t{0};
   RDU_ASSIGN(const std::string path, models::find_model_config(session.config.config_dir, model));
   RDU_ASSIGN(const DocumentNode config, read_document(path));
   return models::context_tokens(config);

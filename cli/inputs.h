@@ -42,12 +42,15 @@ Result<ChosenNode> load_chosen_node(Session& session, const NodeChoice& choice);
 Result<sim::MemoryDevices> load_memory_devices(Session& session, const ChipSpec& chip);
 
 struct PassChoice {
-  std::string phase = "decode";
+  std::string phase;  // empty: decode, or the first phase that the model has
   int64_t batch = 1;
-  int64_t context = 4096;  // prompt tokens (prefill, embed), cached tokens (decode), queries (route)
+  int64_t context = 4096;     // prompt tokens (prefill, embed), cached tokens (decode), queries (route)
+  int64_t weight_blocks = 1;  // of a training step: 1 = dense (GraphRequest::weight_blocks)
 };
 void add_pass_options(CLI::App& command, PassChoice& choice);
 Result<models::GraphRequest> graph_request(const PassChoice& choice);
+// The same for a model that may have no decode.
+Result<models::GraphRequest> graph_request(const PassChoice& choice, const models::Model& model);
 
 struct CompileChoice {
   std::string fusion = "layer";

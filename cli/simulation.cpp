@@ -6,13 +6,14 @@
 #include "base/io/file.h"
 #include "base/program/program_text.h"
 #include "base/program/verify.h"
+#include "models/onnx/model.h"
 
 namespace rdusim::cli {
 
 void add_simulation_options(CLI::App& command, SimulationChoice& choice) {
   command
       .add_option("MODEL|FILE", choice.what,
-                  "a model (name or folder), or a program saved by rdusim compile -o")
+                  "a model (name, folder or ONNX file), or a program saved by rdusim compile -o")
       ->required();
   add_node_options(command, choice.node);
   add_pass_options(command, choice.pass);
@@ -34,7 +35,7 @@ Fidelity fidelity_of(const SimulationChoice& choice) {
 }
 
 Result<Program> program_to_run(Session& session, const SimulationChoice& choice, const ChosenNode& chosen) {
-  if (std::filesystem::is_regular_file(choice.what)) {
+  if (std::filesystem::is_regular_file(choice.what) && !models::onnx_path(choice.what)) {
     RDU_CHECK_OK(session.record_file(choice.what));
     RDU_ASSIGN(const std::string text, read_text_file(choice.what));
     RDU_ASSIGN(Program program, parse_program(text, choice.what));
@@ -42,7 +43,7 @@ Result<Program> program_to_run(Session& session, const SimulationChoice& choice,
     return program;
   }
   RDU_ASSIGN(const auto model, load_chosen_model(session, choice.what));
-  RDU_ASSIGN(const auto request, graph_request(choice.pass));
+  RDU_ASSIGN(const auto request, graph_request(choice.pass, *model));
   RDU_ASSIGN(const auto graph, model->build(request));
   return compiler::compile(graph, chosen.node.chip,
                            compile_options(choice.compile, chosen.node.sockets, chosen.stack));

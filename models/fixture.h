@@ -37,6 +37,7 @@ using GraphExecutor =
 // Executes on the reference interpreter, weights and constants from `file`, read once. `file` outlives the
 // executor.
 GraphExecutor interpreter_executor(const SafetensorsFile& file);
+GraphExecutor interpreter_executor(const WeightSource& source);
 
 struct Fixture {
   std::string name;  // of the folder

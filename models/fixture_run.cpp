@@ -363,10 +363,13 @@ Result<TensorMap> interpret(const compiler::Graph& graph, const TensorMap& input
 }  // namespace
 
 GraphExecutor interpreter_executor(const SafetensorsFile& file) {
+  return interpreter_executor(WeightSource(&file));
+}
+
+GraphExecutor interpreter_executor(const WeightSource& weights) {
   const auto read =
       std::make_shared<TensorMap>();  // by source; shared by the copies that std::function makes
-  return [source = WeightSource(&file), read](const compiler::Graph& graph, const TensorMap& inputs,
-                                              TensorMap& kv) {
+  return [source = weights, read](const compiler::Graph& graph, const TensorMap& inputs, TensorMap& kv) {
     return interpret(graph, inputs, kv, source, *read);
   };
 }

@@ -43,6 +43,7 @@ class LlamaModel : public DecoderModel {
     training.tokens = request.query_tokens;
     training.weights = request.weights;
     training.activations = request.activations;
+    training.weight_blocks = request.weight_blocks;
     return training_step(name(), training);
   }
 

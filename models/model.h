@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/io/document.h"
@@ -40,6 +42,7 @@ struct GraphRequest {
   // The new tokens are a tree of candidates (candidate_tree.h): the parent of each, -1 first. Decode of one
   // sequence; logits of every node. Empty: they follow one another.
   std::vector<int64_t> tree = {};
+  int64_t weight_blocks = 1;   // training: decoder weights are block-diagonal, of so many blocks (training.h)
   bool expose_hidden = false;  // layer outputs and the final norm's output become outputs too (fixtures)
 };
 
@@ -57,18 +60,22 @@ class Model {
 // From a parsed config.json. Unknown model_type: the error lists the families. Every key is checked; keys
 // that change the arithmetic and are not modelled are errors, known-harmless ones are ignored.
 Result<std::unique_ptr<Model>> make_model(const std::string& name, const DocumentNode& config);
-// `name`: a folder with config.json, or the name of one in <config_dir>/models/.
+// `name`: a folder with config.json, or the name of one in <config_dir>/models/; an ONNX file or its folder.
 Result<std::unique_ptr<Model>> load_model(const std::string& config_dir, const std::string& name);
 
 // Where a graph's sources get their values: a weights file, and the constants that the graph names itself
 // ("rope_table?...": FP32 [positions, head_dim], cosines then sines).
 class WeightSource {
  public:
+  using Reader = std::function<Result<Tensor>(const std::string& source)>;
   explicit WeightSource(const SafetensorsFile* file) : file_(file) {}
+  // Of another kind of file; `reader` knows every source of the graph.
+  explicit WeightSource(Reader reader) : reader_(std::move(reader)) {}
   [[nodiscard]] Result<Tensor> read(const std::string& source) const;
 
  private:
-  const SafetensorsFile* file_;
+  const SafetensorsFile* file_ = nullptr;
+  Reader reader_;
 };
 
 }  // namespace rdusim::models

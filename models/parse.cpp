@@ -7,6 +7,7 @@
 #include "models/config_reader.h"
 #include "models/context.h"
 #include "models/model.h"
+#include "models/onnx/model.h"
 
 namespace rdusim::models {
 
@@ -48,6 +49,7 @@ Result<std::unique_ptr<Model>> make_model(const std::string& name, const Documen
 }
 
 Result<std::unique_ptr<Model>> load_model(const std::string& config_dir, const std::string& name) {
+  if (const std::optional<std::string> path = onnx_path(name)) return load_onnx_model(*path);
   RDU_ASSIGN(const std::string file, find_model_config(config_dir, name));
   RDU_ASSIGN(const DocumentNode config, read_document(file));
   const std::filesystem::path clean = std::filesystem::path(name).lexically_normal();

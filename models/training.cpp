@@ -92,6 +92,7 @@ class Step {
   ValueId part(const std::string& name, ValueId x, int64_t begin, int64_t count) {
     return op(OpKind::kSliceCols, name, {x}, {{"begin", begin}, {"count", count}});
   }
+  [[nodiscard]] std::vector<Attribute> blocks() const { return {{"blocks", c_.weight_blocks}}; }
   [[nodiscard]] double score_scale() const { return 1.0 / std::sqrt(static_cast<double>(c_.head_dim)); }
 
   ValueId forward(int64_t i, ValueId x) {
@@ -100,7 +101,9 @@ class Step {
     const int64_t q_cols = c_.heads * c_.head_dim, kv_cols = c_.kv_heads * c_.head_dim;
     Saved s{};
     const auto linear = [&](const char* name, ValueId in, const char* w, int64_t outputs, int64_t inputs) {
-      return op(OpKind::kLinear, at + name, {in, weight(at + w, outputs, inputs)});
+      const ValueId of = weight(at + w, outputs, inputs / c_.weight_blocks);
+      if (c_.weight_blocks == 1) return op(OpKind::kLinear, at + name, {in, of});
+      return op(OpKind::kBlockLinear, at + name, {in, of}, blocks());
     };
     s.x = x;
     s.normed = norm(at + "normed", x, at + "gain1");
@@ -130,8 +133,10 @@ class Step {
   // Gradient of the last layer's result; the loss is an output.
   ValueId head(ValueId x) {
     const ValueId normed = norm("last_normed", x, "last_gain");
-    const ValueId w = weight("lm_head", c_.vocabulary, c_.hidden);
-    const ValueId logits = fp32(op(OpKind::kLinear, "logits", {normed, w}));
+    const ValueId w = weight("lm_head", c_.vocabulary, c_.hidden / c_.weight_blocks);
+    const ValueId logits =
+        fp32(c_.weight_blocks == 1 ? op(OpKind::kLinear, "logits", {normed, w})
+                                   : op(OpKind::kBlockLinear, "logits", {normed, w}, blocks()));
     const ValueId loss = fp32(op(OpKind::kCrossEntropy, "loss", {logits, targets_}));
     builder_.set_role(loss, SymbolRole::kOutput);
     const double mean = 1.0 / static_cast<double>(c_.sequences * c_.tokens);
@@ -143,8 +148,12 @@ class Step {
   // The weight's gradient and step; the gradient of the linear's input.
   ValueId through(const std::string& at, const std::string& w, ValueId d, ValueId input) {
     const ValueId of = weights_.at(at + w);
-    const ValueId back = op(OpKind::kLinearBack, at + w + ".back", {d, of});
-    optimise(at + w, fp32(op(OpKind::kLinearGrad, at + w + ".grad", {d, input})));
+    const bool sparse = c_.weight_blocks > 1;
+    const ValueId back = sparse ? op(OpKind::kBlockLinearBack, at + w + ".back", {d, of}, blocks())
+                                : op(OpKind::kLinearBack, at + w + ".back", {d, of});
+    const ValueId gradient = sparse ? op(OpKind::kBlockLinearGrad, at + w + ".grad", {d, input}, blocks())
+                                    : op(OpKind::kLinearGrad, at + w + ".grad", {d, input});
+    optimise(at + w, fp32(gradient));
     return back;
   }
   ValueId norm_back(const std::string& name, ValueId x, const std::string& gain, ValueId d) {

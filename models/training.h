@@ -37,6 +37,9 @@ struct TrainingConfig {
   int64_t vocabulary = 0;
   double norm_eps = 1e-5;
   RopeParameters rope;
+  // Of all products: weights are a grid of so many blocks a side, of which those on the
+  // diagonal are not zero (compiler/ops/block_linear.h); 1: dense. The embedding stays dense.
+  int64_t weight_blocks = 1;
   int64_t sequences = 1;
   int64_t tokens = 0;  // of each
   DType weights = DType::kBf16;

@@ -4,12 +4,15 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/chip_runner.h"
 #include "cli/commands/commands.h"
 #include "cli/inputs.h"
 #include "cli/progress.h"
 #include "models/fixture.h"
+#include "models/onnx/fixture.h"
+#include "models/onnx/model.h"
 #include "report/format.h"
 #include "report/table.h"
 
@@ -61,6 +64,46 @@ Result<models::FixtureReport> run_variant(const models::Fixture& fixture, const 
   return models::check_fixture(fixture, options, runner.executor());
 }
 
+Result<models::FixtureReport> run_onnx_variant(const models::OnnxFixture& fixture, const Variant& variant,
+                                               const ChosenNode& chosen) {
+  models::FixtureOptions options;
+  options.activations = variant.dtype;
+  if (!variant.chip) {
+    return models::check_onnx_fixture(fixture, options, [](const models::WeightSource& source) {
+      return models::interpreter_executor(source);
+    });
+  }
+  NodeSpec node = chosen.node;
+  node.sockets = variant.sockets;
+  const auto compile = compile_options({variant.fusion, "hardware", false}, variant.sockets, chosen.stack);
+  std::optional<ChipRunner> runner;  // of one set, for as long as its executor
+  return models::check_onnx_fixture(fixture, options, [&](const models::WeightSource& source) {
+    return runner.emplace(node, chosen.stack, compile, source).executor();
+  });
+}
+
+// A fixture of either kind, and the files that it was read from.
+struct AnyFixture {
+  std::string name;
+  std::optional<models::OnnxFixture> onnx;
+  std::optional<models::Fixture> trained;
+};
+Result<AnyFixture> load_any(Session& session, const std::string& folder) {
+  AnyFixture fixture;
+  if (models::onnx_path(folder)) {
+    RDU_ASSIGN(fixture.onnx, models::load_onnx_fixture(folder));
+    fixture.name = fixture.onnx->name;
+    for (const std::string& file : fixture.onnx->file.files()) RDU_CHECK_OK(session.record_file(file));
+    return fixture;
+  }
+  RDU_ASSIGN(fixture.trained, models::load_fixture(folder));
+  fixture.name = fixture.trained->name;
+  for (const char* file : {"config.json", "expected.safetensors"})
+    RDU_CHECK_OK(session.record_file(folder + "/" + file));
+  for (const std::string& file : fixture.trained->weights.files()) RDU_CHECK_OK(session.record_file(file));
+  return fixture;
+}
+
 report::Json report_json(const models::FixtureReport& result, const Variant& variant) {
   report::Json json;
   json["name"] = result.name;
@@ -89,14 +132,12 @@ Result<int> run(Session& session, const Options& options) {
   std::string failures;
   bool passed = true;
   for (const auto& folder : options.folders) {
-    RDU_ASSIGN(const models::Fixture fixture, models::load_fixture(folder));
-    for (const char* file : {"config.json", "expected.safetensors"})
-      RDU_CHECK_OK(session.record_file(folder + "/" + file));
-    for (const std::string& file : fixture.weights.files()) RDU_CHECK_OK(session.record_file(file));
+    RDU_ASSIGN(const AnyFixture fixture, load_any(session, folder));
     for (const Variant& variant : variants(options)) {
       progress.note(fmt::format("{} {} {} {} sockets {}", fixture.name, variant.chip ? "chip" : "reference",
                                 dtype_name(variant.dtype), variant.sockets, variant.fusion));
-      RDU_ASSIGN(const auto result, run_variant(fixture, variant, chosen));
+      RDU_ASSIGN(const auto result, fixture.onnx ? run_onnx_variant(*fixture.onnx, variant, chosen)
+                                                 : run_variant(*fixture.trained, variant, chosen));
       table.add({result.name, variant.chip ? "chip" : "reference", std::string(dtype_name(result.dtype)),
                  variant.chip ? fmt::to_string(variant.sockets) : "–", variant.chip ? variant.fusion : "–",
                  fmt::format("{:.2e}", result.max_abs_error), fmt::format("{:.6f}", result.min_cosine),
@@ -119,8 +160,10 @@ void add_check(CLI::App& app, Session& session) {
   auto* command =
       app.add_subcommand("check", "compare fixtures' values: reference interpreter and simulated chip");
   command
-      ->add_option("FIXTURE_DIR", options->folders,
-                   "folders with config.json, model.safetensors, inputs, expected.safetensors")
+      ->add_option(
+          "FIXTURE_DIR", options->folders,
+          "folders with config.json, model.safetensors, inputs, expected.safetensors; or with model.onnx "
+          "and test_data_set_0")
       ->required()
       ->check(CLI::ExistingDirectory);
   add_node_options(*command, options->node);

@@ -159,7 +159,7 @@ Result<int> run(Session& session, const Options& options) {
   RDU_CHECK_OK(check_pass_names(options.dump_after));
   RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
   RDU_ASSIGN(const auto model, load_chosen_model(session, options.model));
-  RDU_ASSIGN(const auto request, graph_request(options.pass));
+  RDU_ASSIGN(const auto request, graph_request(options.pass, *model));
   const Progress progress("compiling " + options.model, session.quiet);
   RDU_ASSIGN(const auto graph, model->build(request));
 
@@ -195,7 +195,9 @@ Result<int> run(Session& session, const Options& options) {
 void add_compile(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("compile", "compile a model's pass to a program of the chip");
-  command->add_option("MODEL", options->model, "a name of configs/models/, or a folder with a config.json")
+  command
+      ->add_option("MODEL", options->model,
+                   "a name of configs/models/, a folder with a config.json, or an ONNX file")
       ->required();
   add_node_options(*command, options->node);
   add_pass_options(*command, options->pass);

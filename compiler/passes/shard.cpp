@@ -57,7 +57,7 @@ class Sharder {
                                                        : Shard{ShardKind::kRows, sockets_, 1};
         }
       }
-      if (node.op == OpKind::kRope || node.op == OpKind::kClamp) {
+      if (node.op == OpKind::kRope || node.op == OpKind::kClamp || node.op == OpKind::kScale) {
         if (const auto it = wanted_.find(node.outputs[0]); it != wanted_.end())
           wanted_[node.inputs[0]] = it->second;
       }
@@ -80,6 +80,19 @@ class Sharder {
           "choose a number of sockets that divides the key/value heads, or a multiple of them"};
     }
     return {};
+  }
+
+  // Whether two cuts of a value give every socket the same columns.
+  bool same_cut(const Value& value, const Shard& a, const Shard& b) const {
+    if (a.kind != b.kind) return false;
+    if (a == b || a.kind == ShardKind::kReplicated) return true;
+    const int64_t extent = a.kind == ShardKind::kCols ? value.shape.cols() : value.shape.rows();
+    for (int64_t s = 0; s < sockets_; ++s) {
+      const auto in_a = shard_range(a, extent, s, sockets_);
+      const auto in_b = shard_range(b, extent, s, sockets_);
+      if (in_a.begin != in_b.begin || in_a.size != in_b.size) return false;
+    }
+    return true;
   }
 
   // Local shape of a sharded matrix, on socket 0.
@@ -275,7 +288,14 @@ class Sharder {
     std::vector<ValueId> inputs;
     for (const ValueId input : node.inputs) {
       if (in_.value(input).producer) {
-        inputs.push_back(*map_[input.value]);
+        const ValueId made = *map_[input.value];
+        if (!same_cut(in_.value(input), out_.value(made).shard, wanted_.at(input))) {
+          return Error{
+              ErrorCode::kUnsupported, node.name,
+              fmt::format("{} is not cut by heads over the sockets", in_.value(input).name),
+              "attention takes the result of a projection of its own; a packed one runs on one socket"};
+        }
+        inputs.push_back(made);
         continue;
       }
       RDU_ASSIGN(const ValueId cache, source(input, wanted_.at(input)));

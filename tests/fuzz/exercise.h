@@ -16,6 +16,7 @@
 #include "base/io/document.h"
 #include "base/io/fields.h"
 #include "base/io/file.h"
+#include "base/io/onnx_file.h"
 #include "base/io/tensor_file.h"
 
 namespace rdusim::fuzz {
@@ -120,6 +121,21 @@ inline void exercise_npy(const uint8_t* bytes, size_t size) {
   if (!tensor.ok()) return;
   const auto count = static_cast<int64_t>(tensor->values.size());
   RDU_CHECK(count == tensor->shape.elements(), "{} values", count);
+}
+
+// Every tensor either converts to as many numbers as its shape says, or is an error with a place.
+inline void exercise_onnx(const uint8_t* bytes, size_t size) {
+  const auto file = OnnxFile::from_bytes({bytes, bytes + size}, "fuzz");
+  if (!file.ok()) {
+    RDU_CHECK(!file.error().where.empty(), "{}", file.error().to_string());
+    return;
+  }
+  for (const OnnxTensor& tensor : file->initializers()) {
+    const auto values = file->read(tensor);
+    if (!values.ok()) continue;
+    const auto count = static_cast<int64_t>(values->values.size());
+    RDU_CHECK(count == tensor.shape.elements(), "{} values", count);
+  }
 }
 
 inline std::string csv_text(const std::vector<std::string>& cells) {

@@ -126,6 +126,13 @@ TEST(FuzzCorpus, Npy) {
   });
 }
 
+TEST(FuzzCorpus, Onnx) {
+  run("onnx", 12, [](const std::string& text) {
+    fuzz::exercise_onnx(bytes_of(text), text.size());
+    return OnnxFile::from_bytes({text.begin(), text.end()}, "f").ok();
+  });
+}
+
 TEST(FuzzCorpus, Gzip) {
   run("gzip", 6, [](const std::string& text) {
     fuzz::exercise_gzip(text);

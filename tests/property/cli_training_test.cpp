@@ -221,6 +221,79 @@ TEST_P(TrainingOnChip, EqualsTheInterpreter) {
             1 + (2 * 9 + 2) * 4);  // the loss; of each weight: the new one, its copy, mean and square
 }
 
+// Block-diagonal weights: the step equals that of dense weights that hold the blocks and zeros elsewhere.
+TEST(SparseTraining, EqualsDenseWeightsWithZeros) {
+  TrainingConfig sparse = small_config();
+  sparse.head_dim = 4;
+  sparse.vocabulary = 24;
+  sparse.weight_blocks = 4;
+  TrainingConfig dense = sparse;
+  dense.weight_blocks = 1;
+  auto graph = models::training_step("sparse", sparse);
+  auto full = models::training_step("dense", dense);
+  ASSERT_TRUE(graph.ok()) << graph.error().to_string();
+  ASSERT_TRUE(full.ok()) << full.error().to_string();
+  const auto sources = random_sources(*graph, 21);
+  auto spread = random_sources(*full, 21);
+  for (auto& [name, tensor] : spread) {
+    const Tensor& stored = sources.at(name);
+    if (stored.values.size() == tensor.values.size()) {
+      tensor = stored;
+      continue;
+    }
+    const int64_t run = stored.rows() / sparse.weight_blocks;
+    for (float& x : tensor.values) x = 0;
+    for (int64_t r = 0; r < stored.rows(); ++r) {
+      for (int64_t c = 0; c < stored.cols(); ++c) tensor.at(r, r / run * stored.cols() + c) = stored.at(r, c);
+    }
+  }
+  auto got = interpret(*graph, sources);
+  auto want = interpret(*full, spread);
+  ASSERT_TRUE(got.ok() && want.ok());
+  int64_t compared = 0;
+  for (const auto& [name, value] : got->values) {
+    const Tensor& other = want->values.at(name);
+    const int64_t run = value.rows() / sparse.weight_blocks;
+    const bool packed = other.cols() != value.cols();
+    double worst = 0;
+    for (int64_t r = 0; r < value.rows(); ++r) {
+      for (int64_t c = 0; c < value.cols(); ++c) {
+        const float full_value = other.at(r, packed ? r / run * value.cols() + c : c);
+        worst = std::max(worst, static_cast<double>(std::abs(value.at(r, c) - full_value)));
+      }
+    }
+    EXPECT_LT(worst, 2e-5) << name;
+    compared += packed ? 1 : 0;
+  }
+  EXPECT_EQ(compared, 2 * (2 * 7 + 1));  // gradient and new weight of seven products a layer and the head
+}
+
+TEST_P(TrainingOnChip, OfBlockDiagonalWeightsEqualsTheInterpreter) {
+  TrainingConfig config = small_config();
+  config.head_dim = 4;
+  config.vocabulary = 24;
+  config.weight_blocks = 2;
+  auto graph = models::training_step("sparse", config);
+  ASSERT_TRUE(graph.ok()) << graph.error().to_string();
+  const auto sources = random_sources(*graph, 12);
+  auto expected = interpret(*graph, sources);
+  ASSERT_TRUE(expected.ok()) << expected.error().to_string();
+  NodeSpec node = rdusim::testing::small_node(1);
+  node.chip.pcu.count = 256;
+  node.chip.pmu.count = 512;
+  compiler::CompileOptions options;
+  options.fusion = GetParam();
+  auto outputs = run_on_chip(node, options, *graph, sources);
+  ASSERT_TRUE(outputs.ok()) << outputs.error().to_string();
+  EXPECT_EQ(outputs->size(), 1U + (2 * 9 + 2) * 4);
+  for (const auto& [name, got] : *outputs) {
+    const Tensor& want =
+        expected->states.contains(name) ? expected->states.at(name) : expected->values.at(name);
+    ASSERT_EQ(got.values.size(), want.values.size()) << name;
+    for (size_t i = 0; i < got.values.size(); ++i) ASSERT_NEAR(got.values[i], want.values[i], 1e-4) << name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Fusions, TrainingOnChip,
                          ::testing::Values(compiler::Fusion::kNone, compiler::Fusion::kLayer),
                          [](const auto& test) { return std::string(compiler::fusion_name(test.param)); });

@@ -98,6 +98,12 @@ Result<ValueId> RandomCase::add(OpKind op) {
                        {{"form", static_cast<int64_t>(ActivationForm::kSoftplus)}});
       return node(op, {source(m, n), *positive});
     }
+    case OpKind::kBlockLinear:
+      return node(op, {source(m, n * k), source(tokens * k, n, SymbolRole::kWeight)}, {{"blocks", k}});
+    case OpKind::kBlockLinearBack:
+      return node(op, {source(m, tokens * k), source(tokens * k, n, SymbolRole::kWeight)}, {{"blocks", k}});
+    case OpKind::kBlockLinearGrad:
+      return node(op, {source(m, tokens * k), source(m, n * k)}, {{"blocks", k}});
     case OpKind::kConcatCols:
       return node(op, {source(m, n), source(m, k)});
     case OpKind::kMul:

@@ -161,7 +161,7 @@ TEST(Skip, PassesThatOthersNeedOrThatDoNotExistAreRefused) {
   };
   EXPECT_EQ(error("place"), "--skip place: error: pass route needs its result\n  hint: skip route too");
   EXPECT_THAT(error("plan_memory"), HasSubstr("a program needs this pass"));
-  EXPECT_THAT(error("plaice"), HasSubstr("the passes are simplify, shard"));
+  EXPECT_THAT(error("plaice"), HasSubstr("the passes are absorb, simplify, shard"));
 }
 
 }  // namespace

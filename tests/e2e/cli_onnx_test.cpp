@@ -1,0 +1,49 @@
+// ONNX files by the command: values through the simulated chip, timing, and the manifest.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/e2e/cli_run.h"
+
+namespace rdusim {
+namespace {
+
+using test::Scratch;
+
+const std::string kFixtures = std::string(RDUSIM_SOURCE_DIR) + "/tests/fixtures/onnx/";
+
+// In BF16 and FP32: the reference, and the chip fused and unfused on one and two sockets.
+TEST(CliOnnx, FixturesPassThroughTheChip) {
+  const auto run = Scratch().run("check " + kFixtures + "classifier " + kFixtures + "encoder " + kFixtures +
+                                 "decoder --sockets 1,2 --json -");
+  ASSERT_EQ(run.code, 0) << run.err << run.out;
+  EXPECT_EQ(run.json().at("fixtures").size(), 3U * 2U * 5U);
+  for (const auto& one : run.json().at("fixtures")) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
+}
+
+// The heads of one packed projection are not cut: one socket, and an error on two.
+TEST(CliOnnx, APackedProjectionRunsOnOneSocket) {
+  const auto one = Scratch().run("check " + kFixtures + "packed --sockets 1");
+  EXPECT_EQ(one.code, 0) << one.err << one.out;
+  const auto three = Scratch().run("check " + kFixtures + "packed --sockets 3");
+  EXPECT_EQ(three.code, 2) << three.out;
+  EXPECT_NE(three.err.find("is not cut by heads"), std::string::npos) << three.err;
+}
+
+TEST(CliOnnx, CompilesAndSimulatesWithOpenSizes) {
+  const std::string model = kFixtures + "decoder/model.onnx";
+  const auto run =
+      Scratch().run("simulate " + model + " --batch 2 --context 96 --set node.sockets=2 --json -");
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_GT(run.json().at("latency_s").get<double>(), 0);
+  const auto compiled =
+      Scratch().run("compile " + model + " --context 64 --set node.sockets=2 --fusion none --json -");
+  ASSERT_EQ(compiled.code, 0) << compiled.err;
+  EXPECT_GT(compiled.json().at("flops").get<int64_t>(), 0);
+  const auto decode = Scratch().run("simulate " + model + " --phase decode");
+  EXPECT_EQ(decode.code, 2);
+  EXPECT_NE(decode.err.find("its phases: encode"), std::string::npos) << decode.err;
+}
+
+}  // namespace
+}  // namespace rdusim
