@@ -44,9 +44,9 @@ batch: 2
 constexpr const char* kServe =
     "serve flows.yaml --requests synthetic:poisson,rate=60,n=300 --set chip.hbm.capacity_bytes=1.2e9 -q ";
 
-class CliServe : public ::testing::Test {
+class CliServedFlows : public ::testing::Test {
  protected:
-  CliServe() { scratch_.write("flows.yaml", kComposition); }
+  CliServedFlows() { scratch_.write("flows.yaml", kComposition); }
   nlohmann::json serve(const std::string& options) {
     const CommandRun run = scratch_.run(kServe + options + " --json -");
     EXPECT_EQ(run.code, 0) << options << "\n" << run.err;
@@ -80,13 +80,13 @@ class CliServe : public ::testing::Test {
   Scratch scratch_;
 };
 
-class CliServeSlow : public CliServe {};
+class CliServedFlowsSlow : public CliServedFlows {};
 
-TEST_F(CliServe, AServeThatIsTakenUpAgainSaysTheSameBytes) {
+TEST_F(CliServedFlows, AServeThatIsTakenUpAgainSaysTheSameBytes) {
   take_up_again("--scheduler lookahead --eviction arc --with prefetch,flows,popularity,layerwise,keep=0.05");
 }
 
-TEST_F(CliServeSlow, UnderEverySchedulerAndPolicyItSaysTheSameBytes) {
+TEST_F(CliServedFlowsSlow, UnderEverySchedulerAndPolicyItSaysTheSameBytes) {
   const std::vector<std::string> policies{"fifo", "lru",   "lfu",  "clock",    "sieve", "s3fifo",
                                           "arc",  "lfuda", "gdsf", "arcpaper", "size"};
   const std::vector<std::string> ways{"--with prefetch,flows", "--groups 4,4", "--with sram,transition",
@@ -100,7 +100,7 @@ TEST_F(CliServeSlow, UnderEverySchedulerAndPolicyItSaysTheSameBytes) {
   }
 }
 
-TEST_F(CliServe, WorkersDoNotMatter) {
+TEST_F(CliServedFlows, WorkersDoNotMatter) {
   scratch_.write("sweep.yaml", R"(name: policies
 command: serve flows.yaml --requests synthetic:poisson,rate=60,n=200 --set chip.hbm.capacity_bytes=1.2e9
 grid:
@@ -118,13 +118,13 @@ columns:
   EXPECT_EQ(one, test::read_all(scratch_.path("four.csv")));
 }
 
-TEST_F(CliServe, CheckpointsAreOfOneNode) {
+TEST_F(CliServedFlows, CheckpointsAreOfOneNode) {
   const CommandRun run = scratch_.run(std::string(kServe) + "--compare dgx-a100 --checkpoint c.bin");
   EXPECT_EQ(run.code, 2);
   EXPECT_NE(run.err.find("a checkpoint is of a serve on one node"), std::string::npos) << run.err;
 }
 
-TEST_F(CliServe, TokensOfEveryRequest) {
+TEST_F(CliServedFlows, TokensOfEveryRequest) {
   const auto json = node("--prompt-tokens 32 --output-tokens 5");
   EXPECT_EQ(json["requests"], 300);
   const CommandRun run =
@@ -134,7 +134,7 @@ TEST_F(CliServe, TokensOfEveryRequest) {
   EXPECT_NE(records.find(",32,5,"), std::string::npos) << records.substr(0, 400);
 }
 
-TEST_F(CliServe, SchedulersAndPoliciesAreNamedInTheResultAndUnknownOnesRefused) {
+TEST_F(CliServedFlows, SchedulersAndPoliciesAreNamedInTheResultAndUnknownOnesRefused) {
   EXPECT_NE(result("--scheduler collate"), result("--scheduler sequential"));
   EXPECT_NE(result("--eviction lfu"), result("--eviction fifo"));
   for (const auto& [options, message] : std::vector<std::pair<std::string, std::string>>{
@@ -150,7 +150,7 @@ TEST_F(CliServe, SchedulersAndPoliciesAreNamedInTheResultAndUnknownOnesRefused) 
   }
 }
 
-TEST_F(CliServe, EachMechanismLeavesItsTrace) {
+TEST_F(CliServedFlows, EachMechanismLeavesItsTrace) {
   const auto bytes = [&](const std::string& options, const char* key) {
     return node(options)["engine"][key].get<double>();
   };
@@ -167,7 +167,7 @@ TEST_F(CliServe, EachMechanismLeavesItsTrace) {
   EXPECT_NE(switching(node(plain + " --with keep=0.05")), alone_s);
 }
 
-TEST_F(CliServe, AServingFileStandsInPlaceOfTheCompositionsBlock) {
+TEST_F(CliServedFlows, AServingFileStandsInPlaceOfTheCompositionsBlock) {
   scratch_.write("serving.yaml", "scheduler: lookahead\neviction: gdsf\nmax_running: 2\n");
   const std::string from_file = result("--serving serving.yaml");
   scratch_.write("flows.yaml", std::string(kComposition) +
@@ -181,7 +181,7 @@ TEST_F(CliServe, AServingFileStandsInPlaceOfTheCompositionsBlock) {
   EXPECT_NE(run.err.find("scheduler"), std::string::npos) << run.err;
 }
 
-TEST_F(CliServe, WhateverBreaksEveryRequestFinishesOrFailsWithItsReason) {
+TEST_F(CliServedFlows, WhateverBreaksEveryRequestFinishesOrFailsWithItsReason) {
   scratch_.write("faults.yaml", R"(scheduler: continuous
 groups: [4, 4]
 owners: [{expert: judge, tenants: [default]}]
@@ -211,13 +211,13 @@ faults:
             json["bytes"]["store_to_hbm"].get<double>() + json["bytes"]["store_to_sram"].get<double>());
 }
 
-TEST_F(CliServe, EnergyIsOfferedWhenAskedFor) {
+TEST_F(CliServedFlows, EnergyIsOfferedWhenAskedFor) {
   EXPECT_FALSE(node("").contains("energy"));
   const auto json = node("--energy");
   ASSERT_TRUE(json.contains("energy")) << json.dump().substr(0, 300);
 }
 
-TEST_F(CliServe, EmbeddingsAndRoutersThatDoNotFitAreRefused) {
+TEST_F(CliServedFlows, EmbeddingsAndRoutersThatDoNotFitAreRefused) {
   const CommandRun router = scratch_.run(std::string(kServe) + "--router builtin");
   EXPECT_EQ(router.code, 2);
   EXPECT_NE(router.err.find("has no k-NN router"), std::string::npos) << router.err;
@@ -227,7 +227,7 @@ TEST_F(CliServe, EmbeddingsAndRoutersThatDoNotFitAreRefused) {
   EXPECT_EQ(result("--router none"), result(""));
 }
 
-TEST_F(CliServe, PlanKnowsFlows) {
+TEST_F(CliServedFlows, PlanKnowsFlows) {
   const auto plan = [&](const std::string& options) {
     return scratch_.run(
         "plan --composition flows.yaml --requests synthetic:poisson,rate=400,n=200 --set "
@@ -255,7 +255,7 @@ TEST_F(CliServe, PlanKnowsFlows) {
 }
 
 // Every Samba-1 flow, 54 experts of many shapes: compiling them takes seconds.
-TEST_F(CliServeSlow, SambaOneTakenUpAgainSaysTheSameBytes) {
+TEST_F(CliServedFlowsSlow, SambaOneTakenUpAgainSaysTheSameBytes) {
   const auto serve = [&](const std::string& more) {
     const CommandRun run = scratch_.run(
         "serve samba-1 --requests synthetic:poisson,rate=1,n=400 --popularity zipf:0.9 --scheduler lookahead "
