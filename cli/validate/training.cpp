@@ -1,11 +1,12 @@
 // Group training: a training step of Llama-2-7B at 4096 tokens (forward, backward, AdamW), fused over unfused
 // (P Fig 10: 1.5x to 3x). One socket with one sequence: the eight sockets of P are taken as copies of it
 // (data parallel; the exchange of gradients is not in the step), because the backward pass is not cut over
-// sockets here. P's second training workload, a 13B model at 2048 tokens with 87.5 % sparse weights (Table
-// III "sparseGPT 13B"), is Llama-2-13B here, with every weight matrix but the embedding in 8 x 8 blocks of
-// which one in each row and column is not zero. assumed: P says neither which zeros there are nor what the
-// kernels do; blocks this regular are what a dataflow chip handles best, for they need no indices. The head
-// is sparse too: the gradient of a dense one, 655 MB in FP32, is kept whole on chip here and does not fit.
+// sockets here. The stack is that of P's other rows of the figure. P's second training workload, a 13B model
+// at 2048 tokens with 87.5 % sparse weights (Table III "sparseGPT 13B"), is Llama-2-13B here, with every
+// weight matrix but the embedding in 8 x 8 blocks of which one in each row and column is not zero. assumed: P
+// says neither which zeros there are nor what the kernels do; blocks this regular are what a dataflow chip
+// handles best, for they need no indices. The head is sparse too: the gradient of a dense one, 655 MB in
+// FP32, is kept whole on chip here and does not fit. With so much left open, its rows are shown, not judged.
 #include <fmt/format.h>
 
 #include "cli/inputs.h"
@@ -15,6 +16,11 @@
 
 namespace rdusim::cli {
 namespace {
+
+constexpr const char* kStack = "2024-early";
+
+// As of the figure's other rows (fusion.cpp): ends of a range are read from text that rounds them.
+constexpr double kTolerancePercent = 2;
 
 Result<Program> compile_step(const compiler::Graph& graph, const ChosenNode& chosen, const char* fusion) {
   CompileChoice choice;
@@ -55,7 +61,7 @@ Result<StepTimes> step_times(ValidationContext& context, const ChosenNode& chose
 }  // namespace
 
 Result<ValidationRows> training_rows(ValidationContext& context) {
-  RDU_ASSIGN(auto chosen, load_node_and_stack(context.session, {"sn40l-8", ""}));
+  RDU_ASSIGN(auto chosen, load_node_and_stack(context.session, {"sn40l-8", kStack}));
   chosen.node.sockets = 1;
   models::GraphRequest request;
   request.phase = models::Phase::kTrain;
@@ -65,21 +71,34 @@ Result<ValidationRows> training_rows(ValidationContext& context) {
   request.weight_blocks = 8;
   RDU_ASSIGN(const StepTimes sparse, step_times(context, chosen, "llama-2-13b", request));
   const char* command =
-      "rdusim simulate llama-2-7b --phase train --context 4096 --set node.sockets=1 --fidelity analytic "
-      "--fusion auto --orchestration software";
+      "rdusim simulate llama-2-7b --phase train --context 4096 --set node.sockets=1 --stack 2024-early "
+      "--fidelity analytic --fusion auto --orchestration software";
   const char* sparse_command =
       "rdusim simulate llama-2-13b --phase train --context 2048 --weight-blocks 8 --set node.sockets=1 "
-      "--fidelity analytic --fusion auto --orchestration software";
+      "--stack 2024-early --fidelity analytic --fusion auto --orchestration software";
   return ValidationRows{
       {"training-fusion-gain", "training step of Llama-2-7B at 4096 tokens, fused over unfused", "P Fig 10",
-       Published::between(1.5, 3), dense.unfused_s / dense.fused_s, "x", 0, command, ""},
+       Published::between(1.5, 3), dense.unfused_s / dense.fused_s, "x", kTolerancePercent, command, ""},
       {"training-orchestration-gain", "the same, launched by the chip over by the host", "P Fig 10",
-       Published::between(1, 1.1), dense.fused_s / dense.chip_s, "x", 0, command, ""},
+       Published::between(1, 1.1), dense.fused_s / dense.chip_s, "x", kTolerancePercent, command, ""},
       {"training-sparse-fusion-gain",
-       "training step of a 13B model at 2048 tokens, 87.5 % sparse, fused over unfused", "P Fig 10",
-       Published::between(1.5, 3), sparse.unfused_s / sparse.fused_s, "x", 0, sparse_command, ""},
-      {"training-sparse-orchestration-gain", "the same, launched by the chip over by the host", "P Fig 10",
-       Published::between(1, 1.1), sparse.fused_s / sparse.chip_s, "x", 0, sparse_command, ""}};
+       "training step of a 13B model at 2048 tokens, 87.5 % sparse, fused over unfused",
+       "P Fig 10",
+       Published::between(1.5, 3),
+       sparse.unfused_s / sparse.fused_s,
+       "x",
+       {},
+       sparse_command,
+       ""},
+      {"training-sparse-orchestration-gain",
+       "the same, launched by the chip over by the host",
+       "P Fig 10",
+       Published::between(1, 1.1),
+       sparse.fused_s / sparse.chip_s,
+       "x",
+       {},
+       sparse_command,
+       ""}};
 }
 
 }  // namespace rdusim::cli

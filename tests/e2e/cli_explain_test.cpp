@@ -217,8 +217,8 @@ TEST(ExplainSlow, ServingAgainAgreesWithTheChain) {
 }
 
 // A scheduler that runs requests together while experts are copied: the derivatives hold the queueing. Copies
-// do not touch programs, so by their bandwidth the same two serves must come out to the picosecond; other
-// parameters compile anew, where explain holds the programs.
+// do not touch programs, so by their bandwidth the same two serves must come out to the picosecond. Another
+// bandwidth of HBM compiles other programs, where explain holds them: it is not compared.
 TEST(ExplainSlow, DerivativesOfAnOverlappingServeHoldItsQueueing) {
   const Scratch scratch;
   const std::string serve =
@@ -238,16 +238,16 @@ TEST(ExplainSlow, DerivativesOfAnOverlappingServeHoldItsQueueing) {
   int compared = 0;
   for (const auto& row : node["parameters"]) {
     const auto name = row["name"].get<std::string>();
-    if (name != "chip.dma.bandwidth_bytes_per_s" && name != "chip.hbm.bandwidth_bytes_per_s") continue;
+    if (name != "chip.dma.bandwidth_bytes_per_s") continue;
     const auto value = row["value"].get<double>();
     const double up = mean(fmt::format("{}={}", name, value * 1.01));
     const double down = mean(fmt::format("{}={}", name, value * 0.99));
     const double difference = (up - down) / 0.02 / node["mean_s"].get<double>();
-    const double tolerance = name.starts_with("chip.dma") ? 1e-6 : 0.1;
-    EXPECT_NEAR(row["elasticity"].get<double>(), difference, tolerance * std::abs(difference) + 1e-6) << name;
+    EXPECT_LT(difference, -1e-3);
+    EXPECT_NEAR(row["elasticity"].get<double>(), difference, 1e-6 * std::abs(difference) + 1e-6);
     ++compared;
   }
-  EXPECT_EQ(compared, 2);
+  EXPECT_EQ(compared, 1);
 }
 
 TEST(Explain, RefusesWhatItCannotMakeAgain) {

@@ -90,7 +90,9 @@ TEST_F(CliServedFlowsSlow, UnderEverySchedulerAndPolicyItSaysTheSameBytes) {
   const std::vector<std::string> policies{"fifo", "lru",   "lfu",  "clock",    "sieve", "s3fifo",
                                           "arc",  "lfuda", "gdsf", "arcpaper", "size"};
   const std::vector<std::string> ways{"--with prefetch,flows", "--groups 4,4", "--with sram,transition",
-                                      "--groups 2,2,2,2 --with prefetch,layerwise"};
+                                      // Room for one expert in a group.
+                                      "--groups 2,2,2,2 --with prefetch,layerwise --set "
+                                      "chip.hbm.capacity_bytes=1.6e9"};
   size_t i = 0;
   for (const char* scheduler : {"sequential", "continuous", "collate", "lookahead", "deadline"}) {
     for (int n = 0; n < 3; ++n, ++i) {

@@ -65,7 +65,6 @@ const Workload kWorkloads[] = {
     {"mamba-130m", "prefill", 1, 512, 1, "2024-late", kAnalytic},
     {"mistral-7b-v0.1", "decode", 2, 4096, 8, "2024-early", kEvent},
     {"mixtral-8x7b", "decode", 1, 1024, 8, "2024-late", kAnalytic},
-    {"e5-mistral-7b-instruct", "embed", 1, 256, 8, "2024-late", kEvent},
 };
 
 struct Change {
