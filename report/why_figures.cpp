@@ -83,7 +83,9 @@ std::string path_sentence(const RunWhyView& why) {
   const auto longest = std::max_element(why.path.begin(), why.path.end(),
                                         [](const auto& a, const auto& b) { return a.time_s < b.time_s; });
   if (longest != why.path.end()) {
-    text += fmt::format("; its longest step is {}{}{} in section {} ({})", longest->step,
+    std::string step = longest->step;
+    std::replace(step.begin(), step.end(), '_', ' ');  // the result's name for it is one word
+    text += fmt::format("; its longest step is {}{}{} in section {} ({})", step,
                         longest->unit.empty() ? "" : " of ", longest->unit, longest->section,
                         share_text(longest->time_s, why.latency_s));
   }

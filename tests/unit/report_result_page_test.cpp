@@ -141,7 +141,7 @@ TEST(RunPage, TellsTheCriticalPathFromTheBusyShare) {
   EXPECT_EQ(
       page->answers[1].text,
       "The critical path spends 50 % of the time on HBM, 50 % on reads of operands from PMUs; its longest "
-      "step is hbm_transfer of wo in section layer (50 %). Busy share: at its peak, HBM alone would take "
+      "step is hbm transfer of wo in section layer (50 %). Busy share: at its peak, HBM alone would take "
       "625 ms, 62 % of the run.");
   EXPECT_NE(page->answers[2].text.find("10 % more HBM bandwidth saves 50.0 ms (5 %); 10 % less launch time"),
             std::string::npos)
