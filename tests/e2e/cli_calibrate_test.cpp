@@ -60,7 +60,8 @@ TEST(CliValidatePageSlow, ThePageIsWhatTheCommandsWrite) {
   const Scratch scratch;
   const std::string page = test::read_all(std::string(RDUSIM_SOURCE_DIR) + "/docs/validation.md");
   scratch.write("page.md", page);
-  EXPECT_EQ(scratch.run("validate --markdown page.md -q").code, 0);
+  const bool all_pass = page.find("FALLS SHORT") == std::string::npos;
+  EXPECT_EQ(scratch.run("validate --markdown page.md -q").code, all_pass ? 0 : 1);
   EXPECT_EQ(scratch.run("validate --parameters --markdown page.md -q").code, 0);
   EXPECT_EQ(scratch.run("calibrate --markdown page.md -q").code, 0);
   EXPECT_EQ(test::read_all(scratch.path("page.md")), page)
