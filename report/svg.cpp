@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "report/table.h"
 
@@ -74,8 +75,9 @@ double text_width(std::string_view text) {
 
 std::string fitted(std::string_view text, double width) {
   if (text_width(text) <= width) return std::string(text);
-  const auto most = static_cast<int64_t>(width / kLetterWidth) - 1;
-  int64_t characters = 0;
+  // In floating point: a width computed from numbers beyond all bounds is no integer.
+  const double most = std::floor(width / kLetterWidth) - 1;
+  double characters = 0;
   size_t end = 0;
   while (end < text.size()) {
     if (begins_character(text[end]) && characters++ >= most) break;

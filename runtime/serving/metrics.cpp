@@ -1,8 +1,9 @@
-// Aggregates of a node's records. Sums of time run over integers, so their order does not matter.
+// Aggregates of a node's records. Sums of time run over integers where they fit, in the order of the records else.
 #include "runtime/serving/metrics.h"
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/statistics.h"
 
@@ -57,20 +58,26 @@ void fill_distributions(NodeResult& result) {
   });
 }
 
-// Sums of parts, for means.
+// Sums of parts, for means. Exact in picoseconds up to 53 days, which queues of an overloaded node add up to
+// more than; then the sum goes on in seconds.
 struct SplitSum {
+  static constexpr Picoseconds kMost{int64_t{1} << 62};
   int64_t count = 0;
   std::array<Picoseconds, 6> parts{};
+  std::array<double, 6> earlier_s{};
 
   void add(const RequestRecord& r) {
     const std::array<Picoseconds, 6> of_one{r.queueing, r.routing, r.switching,
                                             r.prefill,  r.decode,  r.earlier};
-    for (size_t p = 0; p < parts.size(); ++p) parts[p] += of_one[p];
+    for (size_t p = 0; p < parts.size(); ++p) {
+      if (parts[p] > kMost - of_one[p]) earlier_s[p] += seconds(std::exchange(parts[p], {}));
+      parts[p] += of_one[p];
+    }
     ++count;
   }
   [[nodiscard]] LatencySplit mean() const {
     const auto at = [this](size_t p) {
-      return count == 0 ? 0 : seconds(parts[p]) / static_cast<double>(count);
+      return count == 0 ? 0 : (earlier_s[p] + seconds(parts[p])) / static_cast<double>(count);
     };
     return {at(0), at(1), at(2), at(3), at(4), at(5)};
   }
