@@ -1,4 +1,5 @@
-// Aggregates of a node's records. Sums of time run over integers where they fit, in the order of the records else.
+// Aggregates of a node's records. Sums of time run over integers where they fit, in the order of the records
+// else.
 #include "runtime/serving/metrics.h"
 
 #include <algorithm>
