@@ -1,7 +1,8 @@
 // Group fft-conv: FlashFFTConv of length 1M on one socket (P Figs 10 and 11): what fusion gains, kernel
 // calls, and what launches by the chip itself gain. The stack is that of P's other rows of these figures.
-// Channels are not published: configs/kernels/flash-fft-conv-1m has 16. Unfused is launched by the host, as
-// P's baseline; fused by the host and by the chip.
+// P names neither batch nor channels: configs/kernels/flash-fft-conv-1m has the 8 x 48 sequences of
+// FlashFFTConv's own benchmark at that length. Unfused is launched by the host, as P's baseline; fused by the
+// host and by the chip.
 #include <fmt/format.h>
 
 #include "cli/inputs.h"

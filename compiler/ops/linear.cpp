@@ -70,8 +70,9 @@ Status lower_streaming(Lowering& l, const Node& node, const Flow& flow) {
 }
 
 Status lower_resident(Lowering& l, const Node& node, const Flow& flow) {
-  const Stream x = l.activation(node.inputs[0]);
+  // Nothing works before the weights are there: their load goes before that of rows, which runs ahead.
   const Stream weights = l.resident(node.inputs[1]);
+  const Stream x = l.activation(node.inputs[0]);
   std::optional<Stream> bias;
   if (node.inputs.size() == 3) bias = l.whole(node.inputs[2]);
   UnitBuilder gemm = l.unit(UnitKind::kGemm, node);

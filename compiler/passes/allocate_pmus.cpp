@@ -19,6 +19,11 @@ constexpr int64_t kFifoBytes = 16 * 64;
 // flows take a part of the links.
 constexpr int64_t kAtTwicePace = 500;
 
+// assumed: tokens of streams that meet.
+constexpr int64_t kInStep = 8;
+// assumed: results that may wait for the memory.
+constexpr int64_t kStoreTokens = 6;
+
 // Tokens that memory streams into each channel whose consumer works on them as they come; 0 for other
 // channels. A buffer keeps what it gets, so nothing is gained by running ahead of it.
 std::vector<int64_t> streamed_tokens(const Section& section) {
@@ -224,9 +229,38 @@ void balance(Section& section, const ChipSpec& chip, const std::vector<bool>& vi
   }
 }
 
+// Results wait for their turn at the memory behind everything that is read: room for some more, as far as
+// PMUs are left, keeps their stage going.
+void deepen_stores(Section& section, const ChipSpec& chip, int64_t& used) {
+  const std::vector<int64_t> tokens = tokens_carried(section);
+  for (const Unit& unit : section.units) {
+    if (unit.kind != UnitKind::kStore) continue;
+    const size_t c = unit.inputs[0].channel.value;
+    Channel& channel = section.channels[c];
+    if (channel.pmus == 0) continue;
+    const int64_t before = channel.pmus;
+    const int64_t room = (chip.pmu.count - used + before) * chip.pmu.capacity_bytes / channel.token_bytes();
+    const int64_t wanted = std::max(channel.capacity_tokens, std::min(kStoreTokens, tokens[c]));
+    channel.capacity_tokens = std::clamp(room, channel.capacity_tokens, wanted);
+    channel.pmus = std::max(before, pmus_for(channel, chip));
+    used += channel.pmus - before;
+  }
+}
+
+// Streams whose tokens meet those of another stream, one for one, gain nothing from running far ahead of it.
+void keep_in_step(const Section& section, std::vector<int64_t>& tokens) {
+  for (const Unit& unit : section.units) {
+    const auto streams = [&](const InputPort& port) { return tokens[port.channel.value] > 1; };
+    if (std::count_if(unit.inputs.begin(), unit.inputs.end(), streams) < 2) continue;
+    for (const InputPort& port : unit.inputs)
+      tokens[port.channel.value] = std::min(tokens[port.channel.value], kInStep);
+  }
+}
+
 // Gives streams the PMUs that are left, in pipeline order: what is needed first runs ahead first.
 void run_ahead(Section& section, const ChipSpec& chip, int64_t& used) {
-  const std::vector<int64_t> tokens = streamed_tokens(section);
+  std::vector<int64_t> tokens = streamed_tokens(section);
+  keep_in_step(section, tokens);
   for (size_t c = 0; c < section.channels.size(); ++c) {
     Channel& channel = section.channels[c];
     if (tokens[c] <= channel.capacity_tokens) continue;
@@ -312,6 +346,7 @@ Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const C
   widen(section, work, chip, slowest_cycles, used);
   used += operands.widen(kAtTwicePace, chip.pmu.count - used);
   balance(section, chip, views, used);
+  deepen_stores(section, chip, used);
   run_ahead(section, chip, used);
   if (spread_operands.last_permille > 0)
     used += operands.widen(spread_operands.last_permille, chip.pmu.count - used);

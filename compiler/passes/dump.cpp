@@ -1,5 +1,6 @@
 // Text of the IR after a pass: the graph, then the groups, then the program as far as it exists.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/program/program_text.h"
 #include "compiler/graph/graph_text.h"
@@ -15,9 +16,9 @@ std::string dump(const Compilation& compilation) {
     for (const NodeId id : group.nodes) text += " " + compilation.graph.node(id).name;
     text += "\n";
   }
-  if (compilation.tiling.row_block > 0 && !compilation.tiling.weights_resident.empty()) {
-    text += fmt::format("# tiling row_block={} stream_token_bytes={} resident_token_bytes={}\n",
-                        compilation.tiling.row_block, compilation.tiling.stream_token_bytes,
+  if (!compilation.tiling.row_blocks.empty()) {
+    text += fmt::format("# tiling row_blocks={} stream_token_bytes={} resident_token_bytes={}\n",
+                        fmt::join(compilation.tiling.row_blocks, ","), compilation.tiling.stream_token_bytes,
                         compilation.tiling.resident_token_bytes);
   }
   if (!compilation.program.sections.empty()) text += print_program(compilation.program);

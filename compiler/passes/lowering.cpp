@@ -106,7 +106,8 @@ Flow Lowering::flow(ValueId id) const {
   const int64_t rows = v.shape.rows();
   const int64_t query = graph_.query_tokens;
   if (query > 1 && rows == graph_.batch * query) {
-    return {tiling_.row_block, ceil_div(query, tiling_.row_block), graph_.batch};
+    const int64_t block = tiling_.row_blocks[group_.section];
+    return {block, ceil_div(query, block), graph_.batch};
   }
   const int64_t block = tiling_.plain_blocks[group_.section];
   if (block > 0 && rows > block) return {block, ceil_div(rows, block), 1};

@@ -28,13 +28,13 @@ struct Group {
 
 // Sizes chosen before lowering.
 struct Tiling {
-  int64_t row_block = 1;               // rows of an activation token
   int64_t stream_token_bytes = 0;      // weight token of a stream that is used as it arrives
   int64_t resident_token_bytes = 0;    // weight token on its way into a PMU buffer
   int64_t key_block = 0;               // keys that attention works on at once; 0: by weight_block_bytes
   int64_t weight_block_bytes = 0;      // of the softmax's weights of a block
   int64_t query_block = 0;             // rows of queries that meet a block of keys
   int64_t whole_score_rows = 0;        // positions up to which it works on all of them at once
+  std::vector<int64_t> row_blocks;     // per section: rows of an activation token
   std::vector<bool> weights_resident;  // per section: weights are loaded once a launch and kept
   // Per section: rows of a token of values that are no prompt's; 0: the value is one token.
   std::vector<int64_t> plain_blocks;

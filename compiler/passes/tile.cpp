@@ -1,13 +1,11 @@
 // tile: the sizes of tokens. An activation token is a block of rows of one sequence; a weight token is a
 // block of weight rows.
 //
-// row_block: as many rows as a PCU has lanes, so that a block lies along the lanes and no tile of the
-// systolic array is ragged; more rows make the pipeline's fill longer, fewer leave lanes idle. Prompts of
-// 4096 and more take twice that: their fill is short beside the run, and more tiles a block divide more
-// evenly over the PCUs. Measured on Llama-2-7B, Llama-3-8B and Llama-3-70B, 8 sockets, 128 to 4096 tokens,
-// blocks of 16, 32 and 64: the rule takes the best of them or comes within 10 %. Weights that are held are
-// read for every block, at 384 / rows bytes a cycle and busy PCU: where no attention multiplies a block's
-// rows by heads and keys, it grows with the run. In decode all rows of the batch make one token.
+// row blocks: as many rows as a PCU has lanes, so that a block lies along the lanes and no tile of the
+// systolic array is ragged; prompts of 4096 and more take twice that, since more tiles a block divide more
+// evenly over the PCUs. From there the cost of a section decides (row_blocks.h): more rows make the fill
+// longer, but what is held is read, and operands are brought over the mesh, for fewer blocks. A graph without
+// attention starts with more rows (kBlocks). In decode all rows of the batch make one token.
 //
 // Values that are no prompt's rows are one token, except in sections in which every operator works row by
 // row: there blocks of as many rows as a PCU has lanes let load, work and store overlap.
@@ -16,10 +14,13 @@
 // stream again for each block.
 #include <algorithm>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "compiler/ops/op.h"
 #include "compiler/passes/lowering.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/row_blocks.h"
 
 namespace rdusim::compiler {
 namespace {
@@ -93,13 +94,24 @@ bool is_row_wise(const Graph& graph, const Group& group) {
   return true;
 }
 
+// The rule's row blocks, and larger ones where a section is done sooner with them.
+Status choose_row_blocks(Compilation& compilation) {
+  RowBlockSearch search(compilation);
+  std::vector<int64_t> chosen = compilation.tiling.row_blocks;
+  for (const Group& group : compilation.groups) {
+    if (!group.first_of_section) continue;
+    RDU_ASSIGN(chosen[group.section], search.cheapest(group));
+  }
+  compilation.tiling.row_blocks = std::move(chosen);
+  return {};
+}
+
 }  // namespace
 
 Status tile(Compilation& compilation) {
   const Graph& graph = compilation.graph;
   const ChipSpec& chip = *compilation.chip;
   Tiling& tiling = compilation.tiling;
-  tiling.row_block = row_block(graph, chip.pcu.lanes);
   tiling.query_block = kQueryBlock;
   tiling.key_block = compilation.options.key_block;
   tiling.weight_block_bytes = kWeightBlockBytes;
@@ -109,12 +121,14 @@ Status tile(Compilation& compilation) {
   const double budget = kResidentShare * static_cast<double>(chip.pmu.count * chip.pmu.capacity_bytes);
   tiling.weights_resident.assign(compilation.section_count, false);
   tiling.plain_blocks.assign(compilation.section_count, 0);
+  tiling.row_blocks.assign(compilation.section_count, row_block(graph, chip.pcu.lanes));
   for (const Group& group : compilation.groups) {
     if (!group.first_of_section) continue;
     tiling.weights_resident[group.section] = static_cast<double>(weight_bytes(graph, group)) <= budget;
     if (is_row_wise(graph, group)) tiling.plain_blocks[group.section] = chip.pcu.lanes;
   }
-  return {};
+  // Prices are asked for by the hundred, and a larger block moves them little.
+  return compilation.only_prices ? Status() : choose_row_blocks(compilation);
 }
 
 }  // namespace rdusim::compiler

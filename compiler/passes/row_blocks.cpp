@@ -1,0 +1,76 @@
+#include "compiler/passes/row_blocks.h"
+
+#include <algorithm>
+
+#include "compiler/passes/routed_cost.h"
+
+namespace rdusim::compiler {
+namespace {
+
+// assumed: with fewer blocks than these in a run, a pipeline of some twenty stages is filling most of the
+// time.
+constexpr int64_t kFewestBlocks = 16;
+
+}  // namespace
+
+RowBlockSearch::RowBlockSearch(const Compilation& compilation) : compilation_(compilation) {
+  trial_.chip = compilation.chip;
+  trial_.only_prices = true;
+  trial_.options = compilation.options;
+  trial_.graph = compilation.graph;
+  trial_.section_count = 1;
+}
+
+// Some operator of the group works on all rows of the prompts.
+bool RowBlockSearch::applies(const Group& group) const {
+  const Graph& graph = compilation_.graph;
+  return std::any_of(group.nodes.begin(), group.nodes.end(), [&](NodeId id) {
+    return graph.value(graph.node(id).outputs[0]).shape.rows() == graph.batch * graph.query_tokens;
+  });
+}
+
+Status RowBlockSearch::build(const Group& group, int64_t rows) {
+  const Tiling& tiling = compilation_.tiling;
+  trial_.tiling = tiling;
+  trial_.tiling.row_blocks.assign(1, rows);
+  trial_.tiling.weights_resident.assign(1, tiling.weights_resident[group.section]);
+  trial_.tiling.plain_blocks.assign(1, tiling.plain_blocks[group.section]);
+  trial_.groups.assign(1, group);
+  trial_.groups[0].section = 0;
+  trial_.program = Program();
+  trial_.traffic.clear();
+  return lower(trial_);
+}
+
+bool RowBlockSearch::has_products() const {
+  const std::vector<Unit>& units = trial_.program.sections[0].units;
+  return std::any_of(units.begin(), units.end(), [](const Unit& u) { return u.kind == UnitKind::kGemm; });
+}
+
+Result<int64_t> RowBlockSearch::price() {
+  RDU_CHECK_OK(allocate(trial_));
+  const Section& section = trial_.program.sections[0];
+  const SectionTraffic& traffic = trial_.traffic[0];
+  RDU_ASSIGN(const int64_t routed, routed_cycles(section, traffic, *trial_.chip));
+  return routed + fill_cycles(section, traffic, *trial_.chip);
+}
+
+Result<int64_t> RowBlockSearch::cheapest(const Group& group) {
+  const Graph& graph = compilation_.graph;
+  int64_t best = compilation_.tiling.row_blocks[group.section];
+  const int64_t most = std::min(graph.query_tokens, graph.batch * graph.query_tokens / kFewestBlocks);
+  if (2 * best > most || !applies(group)) return best;
+  RDU_CHECK_OK(build(group, best));
+  if (!has_products()) return best;
+  RDU_ASSIGN(int64_t soonest, price());
+  for (int64_t rows = 2 * best; rows <= most; rows *= 2) {
+    RDU_CHECK_OK(build(group, rows));
+    const Result<int64_t> cycles = price();
+    if (!cycles.ok() && cycles.error().code != ErrorCode::kCapacity) return cycles.error();
+    if (!cycles.ok()) break;  // nor do larger ones fit
+    if (*cycles < soonest) soonest = *cycles, best = rows;
+  }
+  return best;
+}
+
+}  // namespace rdusim::compiler
