@@ -229,8 +229,8 @@ void balance(Section& section, const ChipSpec& chip, const std::vector<bool>& vi
   }
 }
 
-// Results wait for their turn at the memory behind everything that is read: room for some more, as far as
-// PMUs are left, keeps their stage going.
+// Where the memory binds, results wait for their turn behind everything that is read: room for some more, as
+// far as PMUs are left, keeps their stage going.
 void deepen_stores(Section& section, const ChipSpec& chip, int64_t& used) {
   const std::vector<int64_t> tokens = tokens_carried(section);
   for (const Unit& unit : section.units) {
@@ -346,7 +346,7 @@ Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const C
   widen(section, work, chip, slowest_cycles, used);
   used += operands.widen(kAtTwicePace, chip.pmu.count - used);
   balance(section, chip, views, used);
-  deepen_stores(section, chip, used);
+  if (stream_cycles(section, chip) > slowest_cycles) deepen_stores(section, chip, used);
   run_ahead(section, chip, used);
   if (spread_operands.last_permille > 0)
     used += operands.widen(spread_operands.last_permille, chip.pmu.count - used);
