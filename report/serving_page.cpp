@@ -230,9 +230,8 @@ Figure expert_table(const NodeView& node) {
   Table table{{"expert", "model", "weights", "program", "requests", "hits", "switches"}, {}};
   for (const auto* expert : experts) {
     table.add({expert->name, expert->model, format_bytes(expert->weight_bytes),
-               format_bytes(expert->program_bytes),
-               format_amount(expert->requests), format_amount(expert->hits),
-               format_amount(expert->switches)});
+               format_bytes(expert->program_bytes), format_amount(expert->requests),
+               format_amount(expert->hits), format_amount(expert->switches)});
   }
   return table_figure(
       fmt::format("Requests, hits and switches of each expert on {}; the {} most asked for has {} of {}.",

@@ -114,8 +114,8 @@ Table serving_expert_table(const NodeResult& node) {
   Table table{{"expert", "model", "weights", "program", "requests", "hits", "switches"}, {}};
   for (const auto* expert : experts) {
     table.add({expert->name, expert->model, format_bytes(static_cast<double>(expert->weight_bytes)),
-               format_bytes(static_cast<double>(expert->program_bytes)),
-               format_count(expert->requests), format_count(expert->hits), format_count(expert->switches)});
+               format_bytes(static_cast<double>(expert->program_bytes)), format_count(expert->requests),
+               format_count(expert->hits), format_count(expert->switches)});
   }
   return table;
 }

@@ -5,8 +5,8 @@
 //
 // Published rules (Prabhakar et al., MICRO 2024, Sec VI-C and Fig 12): router and KV cache always in HBM; the
 // store (DDR, or a GPU node's host memory) holds every expert, so a 2 TB host fails at 150 experts of 13.476
-// GB. An expert is compiled alone, and its segments, weights and program, are copied when it is activated (Sec V-B);
-// so experts of one model have a program each.
+// GB. An expert is compiled alone, and its segments, weights and program, are copied when it is activated
+// (Sec V-B); so experts of one model have a program each.
 #pragma once
 
 #include <span>
