@@ -100,6 +100,7 @@ Status tile(Compilation& compilation) {
   const ChipSpec& chip = *compilation.chip;
   Tiling& tiling = compilation.tiling;
   tiling.row_block = row_block(graph, chip.pcu.lanes);
+  tiling.moe_load = compilation.options.moe_load;
   tiling.query_block = kQueryBlock;
   tiling.key_block = compilation.options.key_block;
   tiling.weight_block_bytes = kWeightBlockBytes;
