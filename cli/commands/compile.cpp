@@ -105,7 +105,7 @@ std::string holdings_text(const compiler::Explanation& explanation) {
   }
   std::string text = "\nWhat a socket holds\n" + report::table_text(holdings);
   for (const compiler::MixtureExplanation& m : explanation.mixtures) {
-    text += fmt::format("  {}: room for {} blocks of {} rows, each of one expert{}\n", m.stage, m.blocks,
+    text += fmt::format("  {}: room for {} x {} rows, each block of one expert{}\n", m.stage, m.blocks,
                         m.block_rows, m.groups > 1 ? fmt::format(", {} times a launch", m.groups) : "");
   }
   return text;

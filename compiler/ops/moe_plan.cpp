@@ -48,8 +48,9 @@ MoePlan::MoePlan(const Flow& flow, const MoeSizes& sizes, int64_t query_tokens, 
   groups = flow.tokens() / tokens_a_group;
   const int64_t rows = tokens_a_group * flow.rows;
   const int64_t pairs = rows * sizes.most_choices();
-  block_rows = std::min(pairs, kBlockRows);
-  blocks = load == MoeLoad::kWorst ? dispatch_blocks(pairs, sizes.experts, block_rows)
+  block_rows = std::min(rows, kBlockRows);  // a row chooses an expert once
+  blocks = load == MoeLoad::kWorst ? std::min(dispatch_blocks(pairs, sizes.experts, block_rows),
+                                              sizes.experts * ceil_div(rows, block_rows))
                                    : uniform_blocks(rows, sizes.k, sizes.all_experts,
                                                     sizes.all_experts / sizes.experts, block_rows);
 }
