@@ -7,17 +7,6 @@
 namespace rdusim::compiler {
 namespace {
 
-Result<Shape> infer(const Graph& graph, const Node& node) {
-  const Value& a = operand(graph, node, 0);
-  const Value& b = operand(graph, node, 1);
-  if (b.shape.rows() == 1) {
-    RDU_CHECK_OK(expect_cols(node, "row", b, a.shape.cols()));
-  } else {
-    RDU_CHECK_OK(expect_same_shape(node, a, b));
-  }
-  return matrix(a.shape.rows(), a.shape.cols());
-}
-
 OpCost cost(const Graph& graph, const Node& node) {
   return elementwise_cost(graph, node, 1);
 }
@@ -43,11 +32,12 @@ const OpRecord kDivRecord = {
     .attributes = {},
     .min_inputs = 2,
     .max_inputs = 2,
-    .infer = infer,
+    .infer = infer_with_row,
     .cost = cost,
     .reference = reference,
     .lower = lower,
     .cut_operands = "cc",
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

@@ -13,6 +13,18 @@ inline Result<Shape> infer_elementwise(const Graph& graph, const Node& node) {
   return matrix(x.shape.rows(), x.shape.cols());
 }
 
+// Of two operands: the same shape twice, or the second is a row [1,n] that is repeated.
+inline Result<Shape> infer_with_row(const Graph& graph, const Node& node) {
+  const Value& a = operand(graph, node, 0);
+  const Value& b = operand(graph, node, 1);
+  if (b.shape.rows() == 1) {
+    RDU_CHECK_OK(expect_cols(node, "row", b, a.shape.cols()));
+  } else {
+    RDU_CHECK_OK(expect_same_shape(node, a, b));
+  }
+  return matrix(a.shape.rows(), a.shape.cols());
+}
+
 // `body` (UnitBuilder&, Register of the token) gives the register of the result.
 template <typename Body>
 Status lower_elementwise(Lowering& l, const Node& node, Body body) {
