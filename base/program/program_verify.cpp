@@ -291,11 +291,9 @@ Status verify_symbol(const Program& program, const Symbol& s) {
     return program_error(where, fmt::format("bytes [{}, {}) are outside the {} of {} bytes", s.offset_bytes,
                                             s.offset_bytes + s.bytes(), tier_name(s.tier), mark));
   }
-  if (!shard_divides(s.shard, s.full_rows, s.full_cols, program.sockets)) {
-    return program_error(
-        where, fmt::format("{} experts in {} x {} do not divide into {} parts over {} sockets",
-                           s.shard.granule, s.full_rows, s.full_cols, s.shard.shards, program.sockets));
-  }
+  if (!shard_divides(s.shard, s.full_rows, s.full_cols, program.sockets))
+    return program_error(where, fmt::format("{} experts do not divide over {} parts, or {} sockets",
+                                            s.shard.granule, s.shard.shards, program.sockets));
   const ShardPart part = shard_part(s.shard, s.full_rows, s.full_cols, 0, program.sockets);
   if (s.rows != part.rows || s.cols != part.cols) {
     return program_error(where, fmt::format("is {} x {}, but socket 0's shard of {} x {} is {} x {}", s.rows,

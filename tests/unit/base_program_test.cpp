@@ -163,6 +163,10 @@ TEST(Verify, EveryRuleHasItsMessage) {
   using P = Program&;
   EXPECT_THAT(error([](P p) { p.sections[0].units[3].inputs[0].channel = ChannelId(99); }),
               HasSubstr("section main, unit sum: error: input 0 names channel 99 of 4"));
+  EXPECT_THAT(error([](P p) {
+                p.symbols[0].shard = {ShardKind::kExpertRows, 3, 7};
+              }),
+              HasSubstr("7 experts do not divide over 3 parts"));
   EXPECT_THAT(error([](P p) { p.sections[0].units[4].inputs[0].channel = ChannelId(2); }),
               HasSubstr("second consumer"));
   EXPECT_THAT(error([](P p) { p.sections[0].units[0].outputs[0].channels.emplace_back(3U); }),
