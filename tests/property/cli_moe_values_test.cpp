@@ -89,7 +89,9 @@ Tensor interpret(const compiler::Graph& graph, const models::WeightSource& weigh
   for (size_t i = 0; i < graph.values.size(); ++i) {
     const compiler::Value& v = graph.values[i];
     if (v.role == SymbolRole::kOutput) output = ValueId(i);
-    if (v.role == SymbolRole::kInput) EXPECT_TRUE(interpreter.set(ValueId(i), x).ok());
+    if (v.role == SymbolRole::kInput) {
+      EXPECT_TRUE(interpreter.set(ValueId(i), x).ok());
+    }
     if (v.role != SymbolRole::kWeight) continue;
     auto tensor = weights.read(v.source);
     EXPECT_TRUE(tensor.ok()) << tensor.error().to_string();
