@@ -1,6 +1,8 @@
 // div: elementwise quotient; the second operand may be a row [1,n], which is repeated.
 #include "compiler/ops/op.h"
 
+#include <functional>
+
 #include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
 
@@ -12,13 +14,7 @@ OpCost cost(const Graph& graph, const Node& node) {
 }
 
 Tensor reference(const ReferenceContext& context) {
-  const Tensor& a = *context.inputs[0];
-  const Tensor& b = *context.inputs[1];
-  Tensor result(a.rows(), a.cols());
-  for (int64_t r = 0; r < a.rows(); ++r) {
-    for (int64_t c = 0; c < a.cols(); ++c) result.at(r, c) = a.at(r, c) / b.at(b.rows() == 1 ? 0 : r, c);
-  }
-  return rounded(context, std::move(result));
+  return reference_with_row(context, std::divides<>());
 }
 
 Status lower(Lowering& l, const Node& node) {
