@@ -39,9 +39,9 @@ INSTANTIATE_TEST_SUITE_P(Families, CliCheckFamily,
                                            "pix2struct"));
 
 // Mixtures of experts with whole experts on each socket, or (four experts, two groups) on each pair of them.
-class CliCheckMixture : public ::testing::TestWithParam<std::string> {};
+class CliCheckMixtureSlow : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(CliCheckMixture, PassesWithWholeExpertsOnTwoAndFourSockets) {
+TEST_P(CliCheckMixtureSlow, PassesWithWholeExpertsOnTwoAndFourSockets) {
   const std::string folders = kFixtures + GetParam() + "-1 " + kFixtures + GetParam() + "-2 ";
   for (const char* groups : {"", "--expert-groups 2 "}) {
     const auto run =
@@ -57,7 +57,13 @@ TEST_P(CliCheckMixture, PassesWithWholeExpertsOnTwoAndFourSockets) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Mixtures, CliCheckMixture, ::testing::Values("mixtral", "dbrx", "grok"));
+INSTANTIATE_TEST_SUITE_P(Mixtures, CliCheckMixtureSlow, ::testing::Values("mixtral", "dbrx", "grok"));
+
+TEST(CliCheck, WholeExpertsPassFused) {
+  const auto run = Scratch().run("check " + kFixtures +
+                                 "mixtral-1 --moe-parallel expert --sockets 4 --dtype fp32 --fusion layer");
+  EXPECT_EQ(run.code, 0) << run.err << run.out;
+}
 
 TEST(CliCheck, ExpertsThatDoNotDivideAreNamed) {
   const auto run =

@@ -147,7 +147,7 @@ TEST_P(MoeValues, OfWholeExpertsEqualTheInterpreters) {
   EXPECT_EQ(compiler::print_graph(*graph_back), sharded);
 }
 
-INSTANTIATE_TEST_SUITE_P(Random, MoeValues, ::testing::Range(0, 40));
+INSTANTIATE_TEST_SUITE_P(Random, MoeValues, ::testing::Range(0, 60));
 
 }  // namespace
 }  // namespace rdusim::cli
