@@ -57,6 +57,10 @@ Result<const Tensor*> ChipRunner::weight(const std::string& source) {
 
 Result<ChipRun> ChipRunner::run(const compiler::Graph& graph, const models::TensorMap& inputs,
                                 models::TensorMap& caches) {
+  if (options_.moe_load != compiler::MoeLoad::kWorst) {
+    return Error{ErrorCode::kInvalidInput, "graph " + graph.name,
+                 "values need room for any choice of experts", "compile for the worst load"};
+  }
   RDU_ASSIGN(const auto given, inputs_by_key(graph, inputs));
   RDU_ASSIGN(const Program program, compiler::compile(graph, node_.chip, options_));
   sim::MemoryImage memory(program);

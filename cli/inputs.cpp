@@ -134,6 +134,27 @@ void add_compile_options(CLI::App& command, CompileChoice& choice) {
       .add_option("--orchestration", choice.orchestration,
                   "who launches sections: software (the host) or hardware (the chip itself; default)")
       ->check(CLI::IsMember({"software", "hardware"}));
+  add_moe_parallel_options(command, choice);
+  command
+      .add_option("--moe-load", choice.moe_load,
+                  "mixtures of experts: worst: room and time for any choice (default); uniform: for the mean "
+                  "over uniform choices, on the socket with most")
+      ->check(CLI::IsMember({"worst", "uniform"}));
+}
+
+void add_moe_parallel_options(CLI::App& command, CompileChoice& choice) {
+  command
+      .add_option(
+          "--moe-parallel", choice.moe_parallel,
+          "mixtures of experts: tensor: a part of every expert on each socket (default); expert: whole "
+          "experts on each socket")
+      ->check(CLI::IsMember({"tensor", "expert"}));
+  command
+      .add_option(
+          "--expert-groups", choice.expert_groups,
+          "--moe-parallel expert: groups of sockets that share the experts out, each cutting its own by "
+          "their inner width (default: as many as there are sockets, or experts)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1024}));
 }
 
 compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t sockets,
@@ -148,6 +169,10 @@ compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t so
   options.launch_s = software ? stack.software_launch_s : stack.hardware_launch_s;
   options.loop = choice.loop;
   options.key_block = choice.key_block;
+  options.moe_parallel =
+      choice.moe_parallel == "expert" ? compiler::MoeParallel::kExpert : compiler::MoeParallel::kTensor;
+  options.expert_groups = choice.expert_groups;
+  options.moe_load = choice.moe_load == "uniform" ? compiler::MoeLoad::kUniform : compiler::MoeLoad::kWorst;
   return options;
 }
 

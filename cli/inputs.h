@@ -57,8 +57,13 @@ struct CompileChoice {
   std::string orchestration = "hardware";
   bool loop = false;
   int64_t key_block = 0;
+  std::string moe_parallel = "tensor";
+  int64_t expert_groups = 0;
+  std::string moe_load = "worst";
 };
 void add_compile_options(CLI::App& command, CompileChoice& choice);
+// Of these, how experts of a mixture lie over the sockets.
+void add_moe_parallel_options(CLI::App& command, CompileChoice& choice);
 // `stack` prices the launches for --fusion auto.
 compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t sockets,
                                          const StackSpec& stack);

@@ -21,8 +21,22 @@ enum class Fusion : uint8_t {
 };
 std::string_view fusion_name(Fusion fusion);
 
+// How the experts of a mixture lie over the sockets.
+enum class MoeParallel : uint8_t {
+  kTensor,  // a part of every expert's inner width on each socket
+  kExpert,  // whole experts on each socket, or in each group of sockets
+};
+// Which choice of experts a program has room and time for.
+enum class MoeLoad : uint8_t {
+  kWorst,    // any: as many blocks as the worst one needs
+  kUniform,  // the mean over uniform choices, on the socket with most blocks; a program without values
+};
+
 struct CompileOptions {
-  int64_t sockets = 1;  // tensor parallelism
+  int64_t sockets = 1;  // one program over all of them; all but mixtures of experts: tensor parallelism
+  MoeParallel moe_parallel = MoeParallel::kTensor;
+  int64_t expert_groups = 0;  // kExpert: groups of sockets with experts of their own; 0: as many as can be
+  MoeLoad moe_load = MoeLoad::kWorst;
   Fusion fusion = Fusion::kLayer;
   Orchestration orchestration = Orchestration::kHardware;
   bool loop = false;                   // one launch for equal sections in a row (kernel looping)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "compiler/passes/lowering.h"
 #include "compiler/passes/pass.h"
 
 namespace rdusim::compiler {
@@ -105,6 +106,54 @@ std::vector<SpillExplanation> explain_spills(const Compilation& compilation) {
   return spills;
 }
 
+std::string cut_text(const Shard& shard, int64_t sockets) {
+  switch (shard.kind) {
+    case ShardKind::kReplicated:
+      return "whole";
+    case ShardKind::kRows:
+      return fmt::format("rows / {}", shard.shards);
+    case ShardKind::kCols:
+      return fmt::format("columns / {}", shard.shards);
+    case ShardKind::kExpertRows:
+    case ShardKind::kExpertCols:
+      break;
+  }
+  const std::string experts = fmt::format("{} of {} experts", shard.granule / shard.shards, shard.granule);
+  if (sockets == shard.shards) return experts;
+  return fmt::format("{}, {} / {}", experts, shard.kind == ShardKind::kExpertRows ? "rows" : "columns",
+                     sockets / shard.shards);
+}
+
+std::vector<HoldingExplanation> explain_holdings(const Program& program) {
+  std::vector<HoldingExplanation> all;
+  for (const Symbol& s : program.symbols) {
+    if (s.role != SymbolRole::kWeight && s.role != SymbolRole::kKvCache && s.role != SymbolRole::kState)
+      continue;
+    const std::string name = generic_name(s.name);
+    const std::string cut = cut_text(s.shard, program.sockets);
+    auto it = std::find_if(all.begin(), all.end(),
+                           [&](const HoldingExplanation& h) { return h.name == name && h.cut == cut; });
+    if (it == all.end()) it = all.insert(it, {name, cut});
+    ++it->tensors;
+    it->socket_bytes += s.bytes();
+    it->whole_bytes += s.full_rows * s.full_cols * dtype_bytes(s.dtype);
+  }
+  return all;
+}
+
+std::vector<MixtureExplanation> explain_mixtures(const Program& program) {
+  std::vector<MixtureExplanation> all;
+  for (const Section& section : program.sections) {
+    for (const Unit& unit : section.units) {
+      for (const TileOp& op : unit.body) {
+        if (op.kind != TileOpKind::kDispatch) continue;
+        all.push_back({unit.stage, unit.firings / op.ints[0], op.ints[0], op.ints[1]});
+      }
+    }
+  }
+  return all;
+}
+
 void ask_what_if(const Compilation& compilation, Explanation& out) {
   int64_t spilled = 0;
   for (const SpillExplanation& spill : out.spills) spilled += spill.bytes;
@@ -129,6 +178,8 @@ Explanation explain(const Compilation& compilation) {
   Explanation out;
   for (size_t s = 0; s < compilation.program.sections.size(); ++s)
     out.sections.push_back(explain_section(compilation, s));
+  out.holdings = explain_holdings(compilation.program);
+  out.mixtures = explain_mixtures(compilation.program);
   out.spills = explain_spills(compilation);
   ask_what_if(compilation, out);
   return out;

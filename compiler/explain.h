@@ -38,7 +38,26 @@ struct SpillExplanation {
   double seconds = 0;  // lost in a run of the program: through DDR instead of HBM
 };
 
+// Weights or caches of one name (of all layers) that are cut alike over the sockets.
+struct HoldingExplanation {
+  std::string name;
+  std::string cut;  // "whole", "rows / 8", "2 of 16 experts, rows / 2"
+  int64_t tensors = 0;
+  int64_t socket_bytes = 0;  // all tensors, on socket 0
+  int64_t whole_bytes = 0;   // uncut
+};
+
+// What a mixture of experts has room for on a socket.
+struct MixtureExplanation {
+  std::string stage;
+  int64_t groups = 0;  // of rows that are dispatched together, one after the other
+  int64_t blocks = 0;  // a group, each of one expert, whose weights it streams
+  int64_t block_rows = 0;
+};
+
 struct Explanation {
+  std::vector<HoldingExplanation> holdings;
+  std::vector<MixtureExplanation> mixtures;
   std::vector<SectionExplanation> sections;
   std::vector<SpillExplanation> spills;
   std::vector<std::string> what_if;  // "with 1.2 GiB more HBM nothing would be spilled"

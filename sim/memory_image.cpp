@@ -11,31 +11,22 @@ namespace rdusim::sim {
 
 namespace {
 
-struct Part {
-  ShardRange rows;
-  ShardRange cols;
-};
-
-Part part_of(const Symbol& s, int64_t socket, int64_t sockets) {
-  Part part{{0, s.full_rows}, {0, s.full_cols}};
-  if (s.shard.kind == ShardKind::kRows) part.rows = shard_range(s.shard, s.full_rows, socket, sockets);
-  if (s.shard.kind == ShardKind::kCols) part.cols = shard_range(s.shard, s.full_cols, socket, sockets);
-  return part;
+ShardPart part_of(const Symbol& s, int64_t socket, int64_t sockets) {
+  return shard_part(s.shard, s.full_rows, s.full_cols, socket, sockets);
 }
 
 Error symbol_error(const Symbol& s, std::string what) {
   return Error{ErrorCode::kInvalidInput, "symbol " + s.name, std::move(what), ""};
 }
 
-Status check_inside(const Symbol& s, const Part& part, size_t tier_bytes) {
+Status check_inside(const Symbol& s, const ShardPart& part, size_t tier_bytes) {
   const int64_t end = s.offset_bytes + s.bytes();
-  if (part.rows.size <= s.rows && part.cols.size <= s.cols && s.offset_bytes >= 0 &&
+  if (part.rows <= s.rows && part.cols <= s.cols && s.offset_bytes >= 0 &&
       static_cast<size_t>(end) <= tier_bytes) {
     return {};
   }
-  return symbol_error(
-      s, fmt::format("a shard of {} x {} does not fit its {} x {} in {} of {} bytes", part.rows.size,
-                     part.cols.size, s.rows, s.cols, tier_name(s.tier), tier_bytes));
+  return symbol_error(s, fmt::format("a shard of {} x {} does not fit its {} x {} in {} of {} bytes",
+                                     part.rows, part.cols, s.rows, s.cols, tier_name(s.tier), tier_bytes));
 }
 
 }  // namespace
@@ -55,13 +46,13 @@ Status MemoryImage::write(const Program& program, SymbolId symbol, const Tensor&
   }
   const int64_t step = dtype_bytes(s.dtype);
   for (int64_t socket = 0; socket < program.sockets; ++socket) {
-    const Part part = part_of(s, socket, program.sockets);
+    const ShardPart part = part_of(s, socket, program.sockets);
     std::vector<uint8_t>& tier = bytes(socket, s.tier);
     RDU_CHECK_OK(check_inside(s, part, tier.size()));
-    for (int64_t r = 0; r < part.rows.size; ++r) {
+    for (int64_t r = 0; r < part.rows; ++r) {
       uint8_t* to = tier.data() + s.offset_bytes + r * s.cols * step;
-      for (int64_t c = 0; c < part.cols.size; ++c) {
-        encode(whole.at(part.rows.begin + r, part.cols.begin + c), to + c * step, s.dtype);
+      for (int64_t c = 0; c < part.cols; ++c) {
+        encode(whole.at(part.whole_row(r), part.col_begin + c), to + c * step, s.dtype);
       }
     }
   }
@@ -76,13 +67,13 @@ Result<Tensor> MemoryImage::read(const Program& program, SymbolId symbol) const 
   const int64_t sockets = s.shard.kind == ShardKind::kReplicated ? 1 : program.sockets;
   // From the last socket down, so that of several that hold the same shard the first counts.
   for (int64_t socket = sockets; socket-- > 0;) {
-    const Part part = part_of(s, socket, program.sockets);
+    const ShardPart part = part_of(s, socket, program.sockets);
     const std::vector<uint8_t>& tier = bytes(socket, s.tier);
     RDU_CHECK_OK(check_inside(s, part, tier.size()));
-    for (int64_t r = 0; r < part.rows.size; ++r) {
+    for (int64_t r = 0; r < part.rows; ++r) {
       const uint8_t* from = tier.data() + s.offset_bytes + r * s.cols * step;
-      for (int64_t c = 0; c < part.cols.size; ++c) {
-        whole.at(part.rows.begin + r, part.cols.begin + c) = decode(from + c * step, s.dtype);
+      for (int64_t c = 0; c < part.cols; ++c) {
+        whole.at(part.whole_row(r), part.col_begin + c) = decode(from + c * step, s.dtype);
       }
     }
   }

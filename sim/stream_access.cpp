@@ -16,13 +16,10 @@ StreamAccess::StreamAccess(const Program& program, const Section& section, const
       element_bytes(dtype_bytes(symbol.dtype)),
       burst_bytes((symbol.tier == Tier::kHbm ? chip.hbm : chip.ddr).burst_bytes),
       ring(stream.ring > 0) {
-  int64_t shard_cols = symbol.cols;
-  if (symbol.shard.kind == ShardKind::kRows) {
-    shard_rows = shard_range(symbol.shard, symbol.full_rows, socket, program.sockets).size;
-  } else if (symbol.shard.kind == ShardKind::kCols) {
-    shard_cols = shard_range(symbol.shard, symbol.full_cols, socket, program.sockets).size;
-  }
-  cols = std::clamp<int64_t>(shard_cols - stream.col_begin, 0, stream.cols);
+  const ShardPart part =
+      shard_part(symbol.shard, symbol.full_rows, symbol.full_cols, socket, program.sockets);
+  shard_rows = part.rows;
+  cols = std::clamp<int64_t>(part.cols - stream.col_begin, 0, stream.cols);
   const int64_t pmus = (symbol.bytes() + chip.pmu.capacity_bytes - 1) / chip.pmu.capacity_bytes;
   sram_bytes_per_cycle = std::max<int64_t>(1, pmus) * chip.pmu.port_bytes_per_cycle;
 }

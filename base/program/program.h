@@ -275,7 +275,12 @@ std::string_view symbol_role_name(SymbolRole role);
 //   kRows / kCols: shard `s` of ceil(n/shards) rows or columns, the last ones smaller. With shards < sockets,
 //   socket t holds shard t * shards / sockets (key/value heads shared by several sockets). The unit of
 //   division is `granule` rows or columns.
-enum class ShardKind : uint8_t { kReplicated, kRows, kCols };
+//   kExpertRows / kExpertCols: the tensor is `granule` matrices (the experts of a mixture) interleaved by
+//   row: row i * granule + e is row i of matrix e. Shard `s` is granule / shards of them, whole and
+//   interleaved in the same way. With shards < sockets, socket t holds shard t * shards / sockets, and the
+//   sockets of a shard cut each of its matrices once more, into equal runs of rows (kExpertRows) or of
+//   columns (kExpertCols).
+enum class ShardKind : uint8_t { kReplicated, kRows, kCols, kExpertRows, kExpertCols };
 struct Shard {
   ShardKind kind = ShardKind::kReplicated;
   int64_t shards = 1;
@@ -286,8 +291,25 @@ struct ShardRange {
   int64_t begin = 0;
   int64_t size = 0;
 };
-// Part of `extent` rows or columns that socket `socket` of `sockets` holds.
+// Part of `extent` rows or columns, whichever are cut, that socket `socket` of `sockets` holds. Not of
+// experts.
 ShardRange shard_range(const Shard& shard, int64_t extent, int64_t socket, int64_t sockets);
+
+// A socket's part of a tensor: `rows` x `cols`, and where they lie in the whole: runs of `run` rows that
+// begin `period` rows apart, columns from `col_begin` on.
+struct ShardPart {
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int64_t row_begin = 0;
+  int64_t run = 1;
+  int64_t period = 1;
+  int64_t col_begin = 0;
+  [[nodiscard]] int64_t whole_row(int64_t row) const { return row_begin + row / run * period + row % run; }
+};
+ShardPart shard_part(const Shard& shard, int64_t full_rows, int64_t full_cols, int64_t socket,
+                     int64_t sockets);
+// Whether the tensor can be cut so: of experts only what divides evenly; rows and columns always.
+bool shard_divides(const Shard& shard, int64_t full_rows, int64_t full_cols, int64_t sockets);
 
 struct Symbol {
   std::string name;

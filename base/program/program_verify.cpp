@@ -291,14 +291,13 @@ Status verify_symbol(const Program& program, const Symbol& s) {
     return program_error(where, fmt::format("bytes [{}, {}) are outside the {} of {} bytes", s.offset_bytes,
                                             s.offset_bytes + s.bytes(), tier_name(s.tier), mark));
   }
-  const ShardRange rows = shard_range(s.shard, s.full_rows, 0, program.sockets);
-  const bool by_rows = s.shard.kind == ShardKind::kRows;
-  const ShardRange cols = shard_range(s.shard, s.full_cols, 0, program.sockets);
-  const int64_t want_rows = by_rows ? rows.size : s.full_rows;
-  const int64_t want_cols = s.shard.kind == ShardKind::kCols ? cols.size : s.full_cols;
-  if (s.rows != want_rows || s.cols != want_cols) {
+  if (!shard_divides(s.shard, s.full_rows, s.full_cols, program.sockets))
+    return program_error(where, fmt::format("{} experts do not divide over {} parts, or {} sockets",
+                                            s.shard.granule, s.shard.shards, program.sockets));
+  const ShardPart part = shard_part(s.shard, s.full_rows, s.full_cols, 0, program.sockets);
+  if (s.rows != part.rows || s.cols != part.cols) {
     return program_error(where, fmt::format("is {} x {}, but socket 0's shard of {} x {} is {} x {}", s.rows,
-                                            s.cols, s.full_rows, s.full_cols, want_rows, want_cols));
+                                            s.cols, s.full_rows, s.full_cols, part.rows, part.cols));
   }
   return {};
 }

@@ -12,7 +12,8 @@ inline constexpr std::array<std::string_view, 5> kAccumulateWords = {"none", "su
                                                                      "concat_cols", "compose"};
 inline constexpr std::array<std::string_view, 2> kExchangeModeWords = {"scatter_cols", "broadcast"};
 inline constexpr std::array<std::string_view, 2> kCombineWords = {"sum", "concat_cols"};
-inline constexpr std::array<std::string_view, 3> kShardKindWords = {"replicated", "rows", "cols"};
+inline constexpr std::array<std::string_view, 5> kShardKindWords = {"replicated", "rows", "cols",
+                                                                    "expert_rows", "expert_cols"};
 inline constexpr std::array<std::string_view, 2> kOrchestrationWords = {"software", "hardware"};
 
 inline std::string_view accumulate_name(Accumulate a) {

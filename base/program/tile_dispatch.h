@@ -1,9 +1,10 @@
 // Dispatch of rows to groups (experts): which rows each group works on, in blocks of equal size.
 //
-// Every pair (row i, choice j) of a[m,k] names a group. Pairs are sorted by group, then by row; each group
-// begins a new block of ints[1] places, of which there are ints[0]:
+// Every pair (row i, choice j) of a[m,k] names a group, or none: a number below 0 (an expert that lies on
+// another socket). Pairs are sorted by group, then by row; each group begins a new block of ints[1] places,
+// of which there are ints[0]:
 //   dispatch        place p -> [row of the pair there or -1, group of p's block]
-//   dispatch_place  pair (i, j) -> its place
+//   dispatch_place  pair (i, j) -> its place, or -1 for a pair of no group
 // Blocks that stay empty carry the last used group, so that what is fetched by group is always there.
 // min(n, floor((n - g) / ints[1]) + g) blocks hold any n pairs of g groups: see dispatch_blocks.
 #pragma once

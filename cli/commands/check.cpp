@@ -25,6 +25,7 @@ struct Options {
   std::string dtype = "both";
   std::vector<int64_t> sockets = {1, 2};
   std::string fusion = "both";
+  CompileChoice moe;  // how experts lie over the sockets
 };
 
 // One way to run a fixture.
@@ -33,17 +34,20 @@ struct Variant {
   int64_t sockets = 1;
   std::string fusion;
   DType dtype = DType::kBf16;
+  CompileChoice compile;
 };
 
 std::vector<Variant> variants(const Options& options) {
   std::vector<Variant> all;
   for (const DType dtype : {DType::kBf16, DType::kFp32}) {
     if (options.dtype != "both" && options.dtype != dtype_name(dtype)) continue;
-    all.push_back({false, 1, "", dtype});
+    all.push_back({false, 1, "", dtype, {}});
     for (const int64_t sockets : options.sockets) {
       for (const char* fusion : {"none", "layer"}) {
-        if (options.fusion == "both" || options.fusion == fusion)
-          all.push_back({true, sockets, fusion, dtype});
+        if (options.fusion != "both" && options.fusion != fusion) continue;
+        CompileChoice compile = options.moe;
+        compile.fusion = fusion;
+        all.push_back({true, sockets, fusion, dtype, compile});
       }
     }
   }
@@ -58,8 +62,7 @@ Result<models::FixtureReport> run_variant(const models::Fixture& fixture, const 
     return models::check_fixture(fixture, options, models::interpreter_executor(fixture.weights));
   NodeSpec node = chosen.node;
   node.sockets = variant.sockets;
-  ChipRunner runner(node, chosen.stack,
-                    compile_options({variant.fusion, "hardware", false}, variant.sockets, chosen.stack),
+  ChipRunner runner(node, chosen.stack, compile_options(variant.compile, variant.sockets, chosen.stack),
                     fixture.weights);
   return models::check_fixture(fixture, options, runner.executor());
 }
@@ -75,7 +78,7 @@ Result<models::FixtureReport> run_onnx_variant(const models::OnnxFixture& fixtur
   }
   NodeSpec node = chosen.node;
   node.sockets = variant.sockets;
-  const auto compile = compile_options({variant.fusion, "hardware", false}, variant.sockets, chosen.stack);
+  const auto compile = compile_options(variant.compile, variant.sockets, chosen.stack);
   std::optional<ChipRunner> runner;  // of one set, for as long as its executor
   return models::check_onnx_fixture(fixture, options, [&](const models::WeightSource& source) {
     return runner.emplace(node, chosen.stack, compile, source).executor();
@@ -112,6 +115,7 @@ report::Json report_json(const models::FixtureReport& result, const Variant& var
   if (variant.chip) {
     json["sockets"] = variant.sockets;
     json["fusion"] = variant.fusion;
+    json["moe_parallel"] = variant.compile.moe_parallel;
   }
   json["max_abs_error"] = result.max_abs_error;
   json["min_cosine"] = result.min_cosine;
@@ -177,6 +181,7 @@ void add_check(CLI::App& app, Session& session) {
       ->check(CLI::Range(int64_t{1}, int64_t{64}));
   command->add_option("--fusion", options->fusion, "none, layer, or both (default)")
       ->check(CLI::IsMember({"none", "layer", "both"}));
+  add_moe_parallel_options(*command, options->moe);
   command->footer(
       "Every fixture runs through the reference interpreter and, compiled, through the simulated chip, where "
       "values ride on\n"

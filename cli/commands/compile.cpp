@@ -96,6 +96,21 @@ std::string cycles_text(int64_t cycles) {
   return cycles == 0 ? "–" : fmt::format("{}", cycles);
 }
 
+std::string holdings_text(const compiler::Explanation& explanation) {
+  report::Table holdings{{"held by a socket", "cut", "tensors", "bytes", "of"}, {}};
+  for (const compiler::HoldingExplanation& h : explanation.holdings) {
+    holdings.add({h.name, h.cut, fmt::to_string(h.tensors),
+                  report::format_bytes(static_cast<double>(h.socket_bytes)),
+                  report::format_bytes(static_cast<double>(h.whole_bytes))});
+  }
+  std::string text = "\nWhat a socket holds\n" + report::table_text(holdings);
+  for (const compiler::MixtureExplanation& m : explanation.mixtures) {
+    text += fmt::format("  {}: room for {} x {} rows, each block of one expert{}\n", m.stage, m.blocks,
+                        m.block_rows, m.groups > 1 ? fmt::format(", {} times a launch", m.groups) : "");
+  }
+  return text;
+}
+
 std::string explain_text(const compiler::Explanation& explanation) {
   report::Table bounds{{"section", "runs", "bound by", "compute", "PMU reads", "HBM", "mesh", "of HBM stream",
                         "GEMM PCUs", "GEMM of peak", "PCUs", "PMUs"},
@@ -110,7 +125,8 @@ std::string explain_text(const compiler::Explanation& explanation) {
                  cycles_text(s.border_cycles), cycles_text(s.launch_cycles), s.border_reason});
   }
   std::string text = "\nWhat bounds a run of each section, cycles by the compiler's estimate\n" +
-                     report::table_text(bounds) + "\nWhat its borders cost\n" + report::table_text(borders);
+                     report::table_text(bounds) + "\nWhat its borders cost\n" + report::table_text(borders) +
+                     holdings_text(explanation);
   if (!explanation.spills.empty()) {
     report::Table spills{{"spilled to DDR", "bytes", "uses", "costs a run"}, {}};
     for (const compiler::SpillExplanation& s : explanation.spills) {
@@ -145,6 +161,19 @@ report::Json explain_json(const compiler::Explanation& explanation) {
                                 {"border_cycles", s.border_cycles},
                                 {"launch_cycles", s.launch_cycles},
                                 {"border_reason", s.border_reason}});
+  }
+  json["holdings"] = report::Json::array();
+  for (const compiler::HoldingExplanation& h : explanation.holdings) {
+    json["holdings"].push_back({{"name", h.name},
+                                {"cut", h.cut},
+                                {"tensors", h.tensors},
+                                {"bytes_per_socket", h.socket_bytes},
+                                {"bytes_uncut", h.whole_bytes}});
+  }
+  json["mixtures"] = report::Json::array();
+  for (const compiler::MixtureExplanation& m : explanation.mixtures) {
+    json["mixtures"].push_back(
+        {{"stage", m.stage}, {"groups", m.groups}, {"blocks", m.blocks}, {"block_rows", m.block_rows}});
   }
   json["spills"] = report::Json::array();
   for (const compiler::SpillExplanation& s : explanation.spills) {

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <iterator>
 
@@ -14,10 +15,10 @@
 namespace rdusim::compiler {
 namespace {
 
-std::string shard_kind_text(ShardKind kind) {
-  if (kind == ShardKind::kRows) return "rows";
-  if (kind == ShardKind::kCols) return "cols";
-  return "replicated";
+constexpr std::array<std::string_view, 5> kShardKinds = {"replicated", "rows", "cols", "expert_rows",
+                                                         "expert_cols"};
+std::string_view shard_kind_text(ShardKind kind) {
+  return kShardKinds[static_cast<size_t>(kind)];
 }
 
 // ------------------------------------------------------------------------------------------------ print
@@ -133,16 +134,16 @@ class GraphParser {
   Status parse_shard(Shard& shard) {
     const size_t where = scan_.position();
     RDU_ASSIGN(const std::string word, scan_.word());
-    for (const ShardKind kind : {ShardKind::kReplicated, ShardKind::kRows, ShardKind::kCols}) {
-      if (shard_kind_text(kind) != word) continue;
-      shard.kind = kind;
+    for (size_t k = 0; k < kShardKinds.size(); ++k) {
+      if (kShardKinds[k] != word) continue;
+      shard.kind = static_cast<ShardKind>(k);
       RDU_ASSIGN(shard.shards, scan_.integer());
       RDU_CHECK_OK(scan_.expect("granule"));
       RDU_ASSIGN(shard.granule, scan_.integer());
       return {};
     }
     return scan_.error_at(where, fmt::format("'{}' is not a kind of shard", word),
-                          "kinds: replicated, rows, cols");
+                          fmt::format("kinds: {}", fmt::join(kShardKinds, ", ")));
   }
 
   Status parse_value() {

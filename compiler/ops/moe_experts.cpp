@@ -4,7 +4,9 @@
 //
 // Weights of all experts stand in one tensor, interleaved: row i * experts + e of the gate and up tensors
 // [f * experts, h] is row i of expert e, and so for the down tensor [h * experts, f]; so a cut of f over
-// sockets is a cut into runs of rows. `form` is the activation (activation.h).
+// sockets is a cut into runs of rows. `form` is the activation (activation.h). With a sixth operand, the
+// number of the first expert that is here, `experts` are those from it on, and choices of others are left
+// out.
 //
 // Lowering: dispatch sorts (row, choice) pairs by expert into blocks of one expert each
 // (base/program/tile_dispatch.h); a block gathers its rows of x from a buffer and its expert's weight rows
@@ -12,48 +14,35 @@
 // of blocks is the most that any choice of experts can need, so fewer distinct experts than the bound re-read
 // the last one: one row streams exactly its k experts; many rows stream every expert. APPROX: batches between
 // (rows * k near the number of experts) are charged for the worst choice: at 4 rows, k 2 of 8 experts, 8
-// experts where uniform routing hits 5.5 on average.
+// experts where uniform routing hits 5.5 on average. MoeLoad::kUniform has room for the mean instead
+// (moe_plan.h).
 #include "compiler/ops/op.h"
 
 #include <fmt/format.h>
 
-#include "base/program/tile_dispatch.h"
 #include "compiler/ops/activation.h"
+#include "compiler/ops/moe_plan.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
 
 namespace rdusim::compiler {
 namespace {
 
-constexpr size_t kRows = 0, kGate = 1, kGateWeight = 2, kUpWeight = 3, kDownWeight = 4;
-
-// Rows of a block at most. A block streams its expert's weights once; up to about 350 rows (the SN40L's peak
-// over what its HBM achieves, FLOPs a BF16 weight) the stream binds and fewer, larger blocks win; above,
-// empty places do harm.
-constexpr int64_t kBlockRows = 256;
-// Rows that are dispatched together at most: their inputs and results wait on chip.
-constexpr int64_t kGroupRows = 4096;
 // Weight tokens in flight, so that the stream of gathered rows covers the memory's latency.
 constexpr int64_t kTokensAhead = 8;
-
-struct Sizes {
-  int64_t experts, k, width, inner;
-  explicit Sizes(const Graph& graph, const Node& node)
-      : experts(node.integer("experts")),
-        k(node.integer("k")),
-        width(operand(graph, node, kRows).shape.cols()),
-        inner(operand(graph, node, kGateWeight).shape.rows() / node.integer("experts")) {}
-};
 
 Result<Shape> infer(const Graph& graph, const Node& node) {
   RDU_CHECK_OK(expect_positive(node, {"experts", "k"}));
   const int64_t form = node.integer("form");
   if (form < 0 || form >= kActivationForms) return operand_error(node, "attribute form is no known form");
-  const Sizes s(graph, node);
+  const MoeSizes s(graph, node);
   const Value& x = operand(graph, node, kRows);
   RDU_CHECK_OK(expect_rows(node, "gate", operand(graph, node, kGate), x.shape.rows()));
   RDU_CHECK_OK(expect_cols(node, "gate", operand(graph, node, kGate), 2 * s.k));
-  if (s.k > s.experts)
+  const bool some = node.inputs.size() > kFirstExpert;
+  if (some && operand(graph, node, kFirstExpert).shape.elements() != 1)
+    return operand_error(node, "the first expert here is not one number");
+  if (!some && s.k > s.experts)
     return operand_error(node, fmt::format("k is {} but there are {} experts", s.k, s.experts));
   for (const size_t i : {kGateWeight, kUpWeight}) {
     RDU_CHECK_OK(expect_rows(node, "weight", operand(graph, node, i), s.inner * s.experts));
@@ -66,8 +55,8 @@ Result<Shape> infer(const Graph& graph, const Node& node) {
 
 // Of the chosen experts; weight bytes of as many experts as the rows can choose.
 OpCost cost(const Graph& graph, const Node& node) {
-  const Sizes s(graph, node);
-  const int64_t pairs = operand(graph, node, kRows).shape.rows() * s.k;
+  const MoeSizes s(graph, node);
+  const int64_t pairs = operand(graph, node, kRows).shape.rows() * s.most_choices();
   const int64_t weights = 3 * s.inner * s.width;
   const int64_t bytes = dtype_bytes(operand(graph, node, kGateWeight).dtype);
   return OpCost{pairs * (2 * weights + 5 * s.inner + 2 * s.width),
@@ -82,17 +71,19 @@ float dot(const Tensor& a, int64_t row, const Tensor& b, int64_t b_row) {
 
 Tensor reference(const ReferenceContext& context) {
   const Node& node = *context.node;
-  const Sizes s(*context.graph, node);
+  const MoeSizes s(*context.graph, node);
   const Tensor& x = *context.inputs[kRows];
   const Tensor& gate = *context.inputs[kGate];
   Tensor result(x.rows(), s.width);
   Tensor inner(1, s.inner);
+  const float first = node.inputs.size() > kFirstExpert ? context.inputs[kFirstExpert]->at(0, 0) : 0;
   const auto stored = [&](float v) {
     return rounds(context, context.graph->value(node.outputs[0]).dtype) ? round_to_bf16(v) : v;
   };
   for (int64_t r = 0; r < x.rows(); ++r) {
     for (int64_t j = 0; j < s.k; ++j) {
-      const auto expert = static_cast<int64_t>(gate.at(r, s.k + j));
+      const auto expert = static_cast<int64_t>(gate.at(r, s.k + j) - first);
+      if (expert < 0 || expert >= s.experts) continue;
       for (int64_t i = 0; i < s.inner; ++i) {
         const float g = stored(dot(x, r, *context.inputs[kGateWeight], i * s.experts + expert));
         const float u = stored(dot(x, r, *context.inputs[kUpWeight], i * s.experts + expert));
@@ -107,24 +98,6 @@ Tensor reference(const ReferenceContext& context) {
   return rounded(context, std::move(result));
 }
 
-// How rows are dispatched: groups of whole tokens, each group into as many blocks as any choice needs.
-struct Plan {
-  int64_t tokens_a_group, groups, blocks, block_rows;
-
-  // A block that is cut short at the end of its sequence may only be the last of a group.
-  Plan(const Flow& flow, const Sizes& s, int64_t query_tokens) {
-    const int64_t divided = query_tokens % flow.rows == 0 ? flow.tokens() : flow.blocks;
-    tokens_a_group = 1;
-    for (int64_t n = 1; n <= divided && n * flow.rows <= std::max(kGroupRows, flow.rows); ++n) {
-      if (divided % n == 0) tokens_a_group = n;
-    }
-    groups = flow.tokens() / tokens_a_group;
-    const int64_t pairs = tokens_a_group * flow.rows * s.k;
-    block_rows = std::min(pairs, kBlockRows);
-    blocks = dispatch_blocks(pairs, s.experts, block_rows);
-  }
-};
-
 class ExpertsLowering {
  public:
   ExpertsLowering(Lowering& l, const Node& node)
@@ -132,7 +105,7 @@ class ExpertsLowering {
         node_(node),
         s_(l.graph(), node),
         flow_(l.flow(node.inputs[kRows])),
-        plan_(flow_, s_, l.graph().query_tokens) {}
+        plan_(flow_, s_, l.graph().query_tokens, l.moe_load()) {}
 
   void run() {
     const Stream x = l_.activation(node_.inputs[kRows]);
@@ -160,11 +133,29 @@ class ExpertsLowering {
     return all;
   }
 
+  // Expert numbers of a token, counted from the first one here; below 0 those that are not here.
+  Stream numbers_here(const Stream& gate) {
+    const Stream first = l_.whole(node_.inputs[kFirstExpert]);
+    UnitBuilder u = l_.unit(UnitKind::kSimd, node_, "experts_here");
+    u.fire(flow_.tokens());
+    const Register all = u.take(gate, kEach);
+    const Register from = u.take(first, first_of(flow_.tokens()));
+    const Register x = u.op(TileOpKind::kSub, {u.op(TileOpKind::kSliceCols, {all}, s_.k, s_.k), from});
+    const Register end = u.scalar_op(TileOpKind::kAddScalar, u.scalar_op(TileOpKind::kMulScalar, from, 0.0),
+                                     static_cast<double>(s_.experts));
+    const Register beyond = u.op(TileOpKind::kCmpLessEqual, {end, x});
+    const Register back = u.op(TileOpKind::kMul, {beyond, u.scalar_op(TileOpKind::kAddScalar, x, 1.0)});
+    return u.emit(u.op(TileOpKind::kSub, {x, back}), flow_.rows, s_.k, DType::kFp32);  // those: -1
+  }
+
   // Expert numbers of a group, whole.
   Stream group_ids(const char* name, const Stream& gate) {
+    const bool some = node_.inputs.size() > kFirstExpert;
+    const Stream tokens = some ? numbers_here(gate) : gate;
     UnitBuilder u = l_.unit(UnitKind::kBuffer, node_, name);
     u.fire(flow_.tokens());
-    const Register ids = u.op(TileOpKind::kSliceCols, {u.take(gate, kEach)}, s_.k, s_.k);
+    Register ids = u.take(tokens, kEach);
+    if (!some) ids = u.op(TileOpKind::kSliceCols, {ids}, s_.k, s_.k);
     const int64_t n = plan_.tokens_a_group;
     return u.emit(ids, flow_.rows * n, s_.k, DType::kFp32, {last_of(n), Accumulate::kConcatRows, n, 0});
   }
@@ -264,9 +255,9 @@ class ExpertsLowering {
 
   Lowering& l_;
   const Node& node_;
-  Sizes s_;
+  MoeSizes s_;
   Flow flow_;
-  Plan plan_;
+  MoePlan plan_;
   Stream ids_;
 };
 
@@ -286,12 +277,14 @@ Status lower(Lowering& l, const Node& node) {
 
 const OpRecord kMoeExpertsRecord = {
     .doc =
-        "x [m,h], gate [m,2k], gate and up weights [f*E,h], down weights [h*E,f], interleaved by expert -> "
-        "[m,h]: "
-        "sum over each row's k experts of weight (act(x G^T) * (x U^T)) D^T",
+        "x [m,h], gate [m,2k], gate and up weights [f*E,h], down weights [h*E,f], interleaved by expert, "
+        "number "
+        "of the first expert (none: 0) -> [m,h]: sum over those of each row's k experts that are here of "
+        "weight "
+        "(act(x G^T) * (x U^T)) D^T",
     .attributes = {"experts", "form", "k"},
     .min_inputs = 5,
-    .max_inputs = 5,
+    .max_inputs = 6,
     .infer = infer,
     .cost = cost,
     .reference = reference,

@@ -98,6 +98,8 @@ class Lowering {
   Stream resident(ValueId id);
   // Whether this section's weights stay on chip over its row blocks.
   [[nodiscard]] bool weights_resident() const { return weights_resident_; }
+  // Which choice of experts a mixture gets room for.
+  [[nodiscard]] MoeLoad moe_load() const { return tiling_.moe_load; }
   // Keys of a block where attention of `rows` (row, head) pairs over so many positions goes by blocks, else
   // 0.
   [[nodiscard]] int64_t key_block(int64_t positions, int64_t rows) const;

@@ -25,6 +25,16 @@ Symbol symbol_of(const Value& value) {
   return symbol;
 }
 
+// Of a name: how experts lie over the sockets and what they have room for, where it is not the usual.
+std::string mixture_suffix(const Compilation& compilation) {
+  std::string suffix;
+  for (const Value& v : compilation.graph.values) {
+    if (v.shard.kind == ShardKind::kExpertRows && suffix.empty())
+      suffix = fmt::format(".ep{}", v.shard.shards);
+  }
+  return compilation.options.moe_load == MoeLoad::kUniform ? suffix + ".uniform" : suffix;
+}
+
 }  // namespace
 
 Status schedule(Compilation& compilation) {
@@ -59,7 +69,8 @@ Status schedule(Compilation& compilation) {
   program.tokens_per_run = graph.batch * graph.query_tokens;
   program.flops = compilation.flops;
   program.orchestration = options.orchestration;
-  program.name = fmt::format("{}.tp{}.{}", graph.name, options.sockets, fusion_name(options.fusion));
+  program.name = fmt::format("{}.tp{}{}.{}", graph.name, options.sockets, mixture_suffix(compilation),
+                             fusion_name(options.fusion));
   return {};
 }
 

@@ -1,4 +1,4 @@
-// shard: tensor parallelism. Walks the graph once and rebuilds it for one socket of S.
+// shard: tensor and expert parallelism. Walks the graph once and rebuilds it for one socket of S.
 //
 // Column-parallel linears (weight rows cut) take a replicated input and give a column-sharded result;
 // row-parallel ones (weight columns cut) take a sharded input and give partial sums, followed by an
@@ -6,6 +6,11 @@
 // kv_heads sockets share one (its weights and cache are held by each). What needs a whole row (norms,
 // residual adds, top-k) gets an all-gather. Published practice: operators are cut this way in TP8 (P Sec
 // VI-C); the split of the embedding table by columns is assumed: it keeps every weight held once.
+//
+// Experts of a mixture are cut like any MLP (tensor), or go whole to groups of sockets (expert): rows are on
+// every socket, so each works on the pairs of its own experts, and the all-reduce that tensor parallelism has
+// anyway adds what they give. No all-to-all: it would pay where rows, too, were cut over the sockets. All
+// sockets run one program; what differs is the constant that names a socket's first expert.
 #include <map>
 
 #include <fmt/format.h>
@@ -13,17 +18,19 @@
 #include "base/check.h"
 #include "compiler/ops/op.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/shard_experts.h"
 
 namespace rdusim::compiler {
 namespace {
 
 class Sharder {
  public:
-  Sharder(const Graph& in, int64_t sockets) : in_(in), sockets_(sockets), map_(in.values.size()) {
+  Sharder(const Graph& in, const CompileOptions& options)
+      : in_(in), options_(options), sockets_(options.sockets), map_(in.values.size()) {
     out_ = in;
     out_.values.clear();
     out_.nodes.clear();
-    out_.sockets = sockets;
+    out_.sockets = sockets_;
   }
 
   Result<Graph> run() {
@@ -97,10 +104,8 @@ class Sharder {
 
   // Local shape of a sharded matrix, on socket 0.
   Shape local_shape(const Shape& full, const Shard& shard) const {
-    Shape shape{{full.rows(), full.cols()}};
-    if (shard.kind == ShardKind::kRows) shape.dims[0] = shard_range(shard, full.rows(), 0, sockets_).size;
-    if (shard.kind == ShardKind::kCols) shape.dims[1] = shard_range(shard, full.cols(), 0, sockets_).size;
-    return shape;
+    const ShardPart part = shard_part(shard, full.rows(), full.cols(), 0, sockets_);
+    return Shape{{part.rows, part.cols}};
   }
 
   ValueId add_value(Value value, const Shape& full, const Shard& shard) {
@@ -253,25 +258,54 @@ class Sharder {
     return {};
   }
 
-  // Every expert's inner width is cut: interleaved by expert, that is a cut of rows in whole sets of experts.
   Status experts(const Node& node) {
     RDU_ASSIGN(const ValueId x, whole(node.inputs[0]));
     RDU_ASSIGN(const ValueId gate, whole(node.inputs[1]));
+    if (options_.moe_parallel == MoeParallel::kExpert) return whole_experts(node, x, gate);
+    // Every expert's inner width is cut: interleaved by expert, that is a cut of rows in whole sets of
+    // experts.
     const Shard rows{ShardKind::kRows, sockets_, node.integer("experts")};
     RDU_ASSIGN(const ValueId gate_w, source(node.inputs[2], rows));
     RDU_ASSIGN(const ValueId up_w, source(node.inputs[3], rows));
     RDU_ASSIGN(const ValueId down_w, source(node.inputs[4], {ShardKind::kCols, sockets_, 1}));
-    return reduced(node, {x, gate, gate_w, up_w, down_w});
+    return reduced(node, {x, gate, gate_w, up_w, down_w}, node.attributes);
+  }
+
+  // Each group of sockets holds whole experts, and cuts their inner width among its own.
+  Status whole_experts(const Node& node, ValueId x, ValueId gate) {
+    const int64_t experts = node.integer("experts");
+    const int64_t inner = in_.value(node.inputs[2]).shape.rows() / experts;
+    RDU_ASSIGN(const int64_t groups, expert_groups(node, inner, options_));
+    const Shard rows{ShardKind::kExpertRows, groups, experts};
+    RDU_ASSIGN(const ValueId gate_w, source(node.inputs[2], rows));
+    RDU_ASSIGN(const ValueId up_w, source(node.inputs[3], rows));
+    RDU_ASSIGN(const ValueId down_w, source(node.inputs[4], {ShardKind::kExpertCols, groups, experts}));
+    std::vector<Attribute> attributes = node.attributes;
+    for (Attribute& a : attributes) {
+      if (a.name == "experts") a.value = experts / groups;
+    }
+    return reduced(node, {x, gate, gate_w, up_w, down_w, first_expert(groups, experts)},
+                   std::move(attributes));
+  }
+
+  // One tensor for all layers.
+  ValueId first_expert(int64_t groups, int64_t experts) {
+    const auto [it, fresh] = first_expert_.try_emplace({groups, experts});
+    if (!fresh) return it->second;
+    Value value = first_expert_numbers(groups, experts, sockets_);
+    if (first_expert_.size() > 1) value.name += fmt::format("_of_{}", experts);
+    it->second = add_value(std::move(value), Shape{{sockets_, 1}}, {ShardKind::kRows, sockets_, 1});
+    return it->second;
   }
 
   // The node gives each socket a part of the sum; an all-reduce adds the parts.
-  Status reduced(const Node& node, std::vector<ValueId> inputs) {
+  Status reduced(const Node& node, std::vector<ValueId> inputs, std::vector<Attribute> attributes) {
     Value partial = in_.value(node.outputs[0]);
     const Shape full = partial.shape;
     partial.name += ".partial";
     partial.role = SymbolRole::kActivation;
     const ValueId sum =
-        add_node(node, node.op, node.name, std::move(inputs), node.attributes, partial, full, kWhole);
+        add_node(node, node.op, node.name, std::move(inputs), std::move(attributes), partial, full, kWhole);
     map_[node.outputs[0].value] = add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
                                            {{"sockets", sockets_}}, in_.value(node.outputs[0]), full, kWhole);
     return {};
@@ -337,17 +371,20 @@ class Sharder {
   }
 
   const Graph& in_;
+  const CompileOptions& options_;
   int64_t sockets_;
   Graph out_;
   std::vector<std::optional<ValueId>> map_;  // old value -> its rebuilt form (maybe sharded)
   std::map<ValueId, ValueId> whole_;         // old value -> all-gathered form
   std::map<ValueId, Shard> wanted_;          // old value -> cut that attention needs
+  std::map<std::pair<int64_t, int64_t>, ValueId> first_expert_;  // by groups and experts
 };
 
 }  // namespace
 
 Status shard(Compilation& compilation) {
-  RDU_ASSIGN(compilation.graph, Sharder(compilation.graph, compilation.options.sockets).run());
+  RDU_CHECK_OK(check_mixture_options(compilation.graph, compilation.options));
+  RDU_ASSIGN(compilation.graph, Sharder(compilation.graph, compilation.options).run());
   return {};
 }
 

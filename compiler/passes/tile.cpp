@@ -112,6 +112,7 @@ Status tile(Compilation& compilation) {
   const Graph& graph = compilation.graph;
   const ChipSpec& chip = *compilation.chip;
   Tiling& tiling = compilation.tiling;
+  tiling.moe_load = compilation.options.moe_load;
   tiling.query_block = kQueryBlock;
   tiling.key_block = compilation.options.key_block;
   tiling.weight_block_bytes = kWeightBlockBytes;

@@ -38,6 +38,46 @@ INSTANTIATE_TEST_SUITE_P(Families, CliCheckFamily,
                                            "dbrx", "grok", "mamba", "samba", "medusa", "clip", "llava",
                                            "pix2struct"));
 
+// Mixtures of experts with whole experts on each socket, or (four experts, two groups) on each pair of them.
+class CliCheckMixtureSlow : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(CliCheckMixtureSlow, PassesWithWholeExpertsOnTwoAndFourSockets) {
+  const std::string folders = kFixtures + GetParam() + "-1 " + kFixtures + GetParam() + "-2 ";
+  for (const char* groups : {"", "--expert-groups 2 "}) {
+    const auto run =
+        Scratch().run("check " + folders + "--moe-parallel expert " + groups + "--sockets 2,4 --json -");
+    ASSERT_EQ(run.code, 0) << run.err << run.out;
+    const auto fixtures = run.json().at("fixtures");
+    EXPECT_EQ(fixtures.size(), 2U * 2U * (1U + 4U));
+    for (const auto& one : fixtures) {
+      EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
+      EXPECT_GT(one.at("compared_tensors").get<int>(), 0);
+      EXPECT_EQ(one.value("moe_parallel", "none"), one.at("path") == "chip" ? "expert" : "none");
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Mixtures, CliCheckMixtureSlow, ::testing::Values("mixtral", "dbrx", "grok"));
+
+TEST(CliCheck, WholeExpertsPassFused) {
+  const auto run = Scratch().run("check " + kFixtures +
+                                 "mixtral-1 --moe-parallel expert --sockets 4 --dtype fp32 --fusion layer");
+  EXPECT_EQ(run.code, 0) << run.err << run.out;
+}
+
+TEST(CliCheck, ExpertsThatDoNotDivideAreNamed) {
+  const auto run =
+      Scratch().run("check " + kFixtures + "mixtral-1 --moe-parallel expert --expert-groups 3 --sockets 4");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.err.find("4 experts do not divide over 3 groups of sockets"), std::string::npos) << run.err;
+}
+
+TEST(CliCheck, ExpertParallelismOfAModelWithoutExpertsIsAnError) {
+  const auto run = Scratch().run("check " + kFixtures + "llama-1 --moe-parallel expert --sockets 2");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.err.find("has no mixture of experts"), std::string::npos) << run.err;
+}
+
 TEST(CliModels, EveryConfigurationHasTheExpectedCounts) {
   const auto run = Scratch().run("models check --json -");
   ASSERT_EQ(run.code, 0) << run.err << run.out;

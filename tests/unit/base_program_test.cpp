@@ -121,6 +121,32 @@ TEST(Shards, AreCeilSizedInGranulesAndShared) {
   EXPECT_EQ(shard_range(Shard{}, 7, 3, 8).size, 7);
 }
 
+// Four experts of three rows, interleaved, on eight sockets in two groups: socket 5 is second in the group
+// that holds experts 2 and 3.
+TEST(Shards, OfWholeExpertsAreInterleavedLikeTheTensor) {
+  const ShardPart down = shard_part({ShardKind::kExpertCols, 2, 4}, 12, 8, 5, 8);
+  EXPECT_EQ(down.rows, 6);
+  EXPECT_EQ(down.cols, 2);
+  EXPECT_EQ(down.col_begin, 2);
+  const std::vector<int64_t> rows = {2, 3, 6, 7, 10, 11};
+  for (size_t r = 0; r < rows.size(); ++r) EXPECT_EQ(down.whole_row(static_cast<int64_t>(r)), rows[r]);
+  const ShardPart up = shard_part({ShardKind::kExpertRows, 2, 4}, 16, 8, 5, 8);  // four rows an expert
+  EXPECT_EQ(up.rows, 2);
+  EXPECT_EQ(up.cols, 8);
+  EXPECT_EQ(up.whole_row(0), 6);  // row 1 of experts 2 and 3
+  EXPECT_EQ(up.whole_row(1), 7);
+}
+
+TEST(Shards, OfWholeExpertsMustDivide) {
+  EXPECT_TRUE(shard_divides({ShardKind::kExpertRows, 2, 4}, 16, 8, 8));
+  EXPECT_FALSE(shard_divides({ShardKind::kExpertRows, 3, 4}, 16, 8, 6));  // experts over groups
+  EXPECT_FALSE(shard_divides({ShardKind::kExpertRows, 4, 4}, 16, 8, 6));  // sockets over groups
+  EXPECT_FALSE(shard_divides({ShardKind::kExpertRows, 2, 4}, 15, 8, 4));  // rows over experts
+  EXPECT_FALSE(shard_divides({ShardKind::kExpertRows, 2, 4}, 12, 8, 4));  // three rows over two sockets
+  EXPECT_FALSE(shard_divides({ShardKind::kExpertCols, 2, 4}, 12, 7, 4));
+  EXPECT_TRUE(shard_divides({ShardKind::kRows, 8, 3}, 7, 7, 8));
+}
+
 TEST(Verify, AcceptsTheSample) {
   const Status status = verify_program(sample(), 100, 100);
   EXPECT_TRUE(status.ok()) << status.error().to_string();
@@ -137,6 +163,10 @@ TEST(Verify, EveryRuleHasItsMessage) {
   using P = Program&;
   EXPECT_THAT(error([](P p) { p.sections[0].units[3].inputs[0].channel = ChannelId(99); }),
               HasSubstr("section main, unit sum: error: input 0 names channel 99 of 4"));
+  EXPECT_THAT(error([](P p) {
+                p.symbols[0].shard = {ShardKind::kExpertRows, 3, 7};
+              }),
+              HasSubstr("7 experts do not divide over 3 parts"));
   EXPECT_THAT(error([](P p) { p.sections[0].units[4].inputs[0].channel = ChannelId(2); }),
               HasSubstr("second consumer"));
   EXPECT_THAT(error([](P p) { p.sections[0].units[0].outputs[0].channels.emplace_back(3U); }),

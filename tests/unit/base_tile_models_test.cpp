@@ -48,6 +48,15 @@ TEST(Dispatch, EmptyBlocksCarryTheLastGroup) {
   EXPECT_THAT(*run(TileOpKind::kDispatch, {ids}, 2, 2).values, ElementsAre(0, 3, 0, 3, -1, 3, -1, 3));
 }
 
+// Row 0 chooses an expert that is not here: it has no place, and gathers zeros.
+TEST(Dispatch, LeavesOutPairsOfNoGroup) {
+  const Tile ids = tile(2, 2, {-1, 1, 0, -7});
+  EXPECT_THAT(*run(TileOpKind::kDispatch, {ids}, 2, 1).values, ElementsAre(1, 0, 0, 1));
+  EXPECT_THAT(*run(TileOpKind::kDispatchPlace, {ids}, 2, 1).values, ElementsAre(-1, 1, 0, -1));
+  const Tile none = tile(1, 2, {-1, -1});
+  EXPECT_THAT(*run(TileOpKind::kDispatch, {none}, 2, 1).values, ElementsAre(-1, 0, -1, 0));
+}
+
 // However the pairs choose, the blocks suffice (the operation checks), and every pair finds its own row.
 TEST(Dispatch, BlocksSufficeForRandomChoices) {
   Random random(5);
