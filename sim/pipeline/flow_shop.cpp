@@ -60,6 +60,7 @@ class Shop {
     w.cycles = end_of_round(to) - begin;
     w.rounds = to - from;
     w.machines.resize(machines_);
+    w.critical.assign(groups_, std::vector<int64_t>(machines_, 0));
     for (size_t m = 0; m < groups_; ++m) {
       for (size_t q = 0; q < machines_; ++q) w.machines[q].busy_cycles += w.rounds * shop_.cycles[m][q];
     }
@@ -67,7 +68,9 @@ class Shop {
     size_t machine = machines_ - 1;
     for (;;) {
       const FlowStep& step = rows_[job][machine];
-      w.machines[machine].critical_cycles += step.end - std::max(step.begin, begin);
+      const int64_t cycles = step.end - std::max(step.begin, begin);
+      w.machines[machine].critical_cycles += cycles;
+      w.critical[job % groups_][machine] += cycles;
       if (step.begin <= begin) break;
       const Wait wait = wait_of(job, machine);
       w.return_critical_cycles += step.begin - std::max(wait.end, begin);
