@@ -148,9 +148,9 @@ report::Json report_json(const models::FixtureReport& result, const Variant& var
 Result<int> run(Session& session, const Options& options) {
   RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
   Progress progress("reading fixtures", session.quiet);
-  report::Table table{
-      {"fixture", "path", "dtype", "stages", "sockets", "fusion", "max abs error", "min cosine", "top-1", "result"},
-      {}};
+  report::Table table{{"fixture", "path", "dtype", "stages", "sockets", "fusion", "max abs error",
+                       "min cosine", "top-1", "result"},
+                      {}};
   report::Json fixtures = report::Json::array();
   std::string failures;
   bool passed = true;

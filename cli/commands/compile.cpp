@@ -207,7 +207,8 @@ Result<report::Json> compile_stages(Session& session, const Options& options, co
   json["borders"] = report::Json::array();
   for (size_t s = 0; s < staged.stages.size(); ++s) {
     const compiler::Stage& stage = staged.stages[s];
-    const std::string name = fmt::format("stage {} (layers {} to {})", s, stage.first_layer, stage.last_layer);
+    const std::string name =
+        fmt::format("stage {} (layers {} to {})", s, stage.first_layer, stage.last_layer);
     if (options.dump_after.empty()) session.print(fmt::format("{}{}\n", s > 0 ? "\n" : "", name));
     const std::string output = options.output.empty() ? "" : stage_path(options.output, s);
     auto one = compile_one(session, options, stage.graph, chosen.node.chip, compile, output);
@@ -232,12 +233,12 @@ Result<int> run(Session& session, const Options& options) {
   RDU_ASSIGN(const auto request, graph_request(options.pass, *model));
   const Progress progress("compiling " + options.model, session.quiet);
   RDU_ASSIGN(const auto graph, model->build(request));
-  RDU_ASSIGN(const report::Json json,
-             options.pipeline.stages > 1
-                 ? compile_stages(session, options, graph, chosen)
-                 : compile_one(session, options, graph, chosen.node.chip,
-                               compile_options(options.compile, chosen.node.sockets, chosen.stack),
-                               options.output));
+  RDU_ASSIGN(
+      const report::Json json,
+      options.pipeline.stages > 1
+          ? compile_stages(session, options, graph, chosen)
+          : compile_one(session, options, graph, chosen.node.chip,
+                        compile_options(options.compile, chosen.node.sockets, chosen.stack), options.output));
   RDU_CHECK_OK(session.write_json(json));
   return kExitOk;
 }
@@ -265,8 +266,10 @@ void add_compile(CLI::App& app, Session& session) {
       ->allow_extra_args(false);
   command->add_flag("--explain", options->explain,
                     "what bounds each section, what its borders cost, what was spilled, what would help");
-  command->add_option("-o,--output", options->output, "save the program; rdusim simulate FILE runs it. With --pipeline one file a stage, "
-                      "NAME.stage0.EXT and on")
+  command
+      ->add_option("-o,--output", options->output,
+                   "save the program; rdusim simulate FILE runs it. With --pipeline one file a stage, "
+                   "NAME.stage0.EXT and on")
       ->type_name("FILE");
   command->footer(
       "Examples:\n"

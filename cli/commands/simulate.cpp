@@ -46,8 +46,8 @@ Result<int> run_stages(Session& session, const SimulationChoice& options, const 
   session.print(pipeline_summary(run));
   session.print(report::table_text(stages_table(run)));
   const auto events = pipeline_events(run);
-  RDU_CHECK_OK(session.write_trace(
-      chip_timeline(events, run.clock_hz, static_cast<int64_t>(events.size()) + 1)));
+  RDU_CHECK_OK(
+      session.write_trace(chip_timeline(events, run.clock_hz, static_cast<int64_t>(events.size()) + 1)));
   report::Json json = pipeline_json(run);
   RDU_CHECK_OK(session.write_json(json));
   return kExitOk;

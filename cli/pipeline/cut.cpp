@@ -92,8 +92,7 @@ Result<compiler::StagedGraph> cut_for(const compiler::Graph& graph, const NodeSp
   RDU_ASSIGN(const auto spans, compiler::layer_spans(graph));
   RDU_CHECK_OK(check_layers(graph, spans.size(), stages));
   const auto costs = compiler::span_costs(graph, spans, rates_of(node, stage_options));
-  return compiler::cut_graph(graph, spans,
-                             compiler::balanced_starts(costs, static_cast<size_t>(stages)));
+  return compiler::cut_graph(graph, spans, compiler::balanced_starts(costs, static_cast<size_t>(stages)));
 }
 
 Result<CutPass> cut_pass(const models::Model& model, const models::GraphRequest& request,

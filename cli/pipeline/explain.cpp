@@ -105,7 +105,8 @@ std::vector<report::BoundRow> bound_rows(const PipelineRun& run) {
   const auto row = [&](const std::string& name, double cycles) {
     return report::BoundRow{name, run.seconds(cycles), run.seconds(cycles) / reached_s};
   };
-  return {row("the stages' work, spread evenly", static_cast<double>(work) / static_cast<double>(run.stages.size())),
+  return {row("the stages' work, spread evenly",
+              static_cast<double>(work) / static_cast<double>(run.stages.size())),
           row("the slowest stage or border, never idle", static_cast<double>(slowest)),
           {"reached", reached_s, 1}};
 }
@@ -115,8 +116,8 @@ std::vector<std::string> sentences_of(const PipelineRun& run, const std::vector<
   const sim::FlowWindow& window = run.window();
   std::vector<std::string> sentences;
   const char* what = run.flow.steady ? "step" : "pass";
-  std::string text = fmt::format("A {} takes {}: ", what,
-                                 report::format_time(run.seconds(window.cycles_per_round())));
+  std::string text =
+      fmt::format("A {} takes {}: ", what, report::format_time(run.seconds(window.cycles_per_round())));
   for (size_t i = 0; i < chain.size() && i < 4; ++i)
     text += fmt::format("{}{} {}", i > 0 ? ", " : "", report::format_percent(chain[i].share), chain[i].name);
   sentences.push_back(text + (chain.size() > 4 ? ", and others." : "."));
@@ -186,10 +187,10 @@ std::string why_text(const PipelineWhy& why) {
 Status check_cycles(const Rerun& rerun, const PipelineRun& run) {
   const report::Json cycles = rerun.result->contains("cycles") ? (*rerun.result)["cycles"] : report::Json();
   if (cycles.is_number_integer() && cycles.get<int64_t>() == run.flow.first.cycles) return {};
-  return Error{ErrorCode::kInvalidInput, rerun.path,
-               fmt::format("it says {} cycles, the same command now takes {}", cycles.dump(),
-                           run.flow.first.cycles),
-               "make the result again with this version of rdusim"};
+  return Error{
+      ErrorCode::kInvalidInput, rerun.path,
+      fmt::format("it says {} cycles, the same command now takes {}", cycles.dump(), run.flow.first.cycles),
+      "make the result again with this version of rdusim"};
 }
 
 // The program that the binding stage spends most of its part of the chain on.
@@ -218,9 +219,9 @@ Result<ExplainedResult> explain_pipeline(Rerun& rerun) {
   const bool software = choice.compile.orchestration == "software";
   PipelineWhy why;
   why.chain = chain_rows(run);
-  why.parameters =
-      report::parameter_rows(chain_gradient(run, run.window(), chosen.node, paths),
-                             run.seconds(run.window().cycles_per_round()), chosen.node, chosen.stack, software);
+  why.parameters = report::parameter_rows(chain_gradient(run, run.window(), chosen.node, paths),
+                                          run.seconds(run.window().cycles_per_round()), chosen.node,
+                                          chosen.stack, software);
   why.bounds = bound_rows(run);
   why.sentences = sentences_of(run, why.chain, why.parameters);
   if (const auto program = binding_program(run)) {

@@ -141,17 +141,16 @@ report::Table stages_table(const PipelineRun& run) {
 
 std::string pipeline_summary(const PipelineRun& run) {
   const sim::FlowWindow& window = run.window();
-  std::string text =
-      fmt::format("{}: {} at {} fidelity", run.name,
-                  report::format_time(run.seconds(static_cast<double>(run.flow.first.cycles))),
-                  fidelity_name(run.programs.front().result.fidelity));
+  std::string text = fmt::format("{}: {} at {} fidelity", run.name,
+                                 report::format_time(run.seconds(static_cast<double>(run.flow.first.cycles))),
+                                 fidelity_name(run.programs.front().result.fidelity));
   if (run.flow.steady) text += fmt::format(", then a step every {}", report::format_time(round_s(run)));
   text += fmt::format(", {} tokens/s, {}/s\n",
                       report::format_number(static_cast<double>(run.tokens()) / round_s(run)),
                       report::format_flops(static_cast<double>(run.flops()) / round_s(run)));
   const auto binding = window.binding();
-  text += fmt::format("bubbles {} of the stages' time; {} binds", report::format_percent(window.bubble_share()),
-                      machine_name(run, binding));
+  text += fmt::format("bubbles {} of the stages' time; {} binds",
+                      report::format_percent(window.bubble_share()), machine_name(run, binding));
   if (binding && *binding % 2 == 0) text += fmt::format(", in it {}", stage_bound(run, *binding / 2));
   return text + "\n\n";
 }
@@ -195,10 +194,10 @@ std::vector<sim::TraceEvent> pipeline_events(const PipelineRun& run) {
   for (size_t m = 0; m < run.flow.steps.size(); ++m) {
     for (size_t q = 0; q < run.flow.steps[m].size(); ++q) {
       const sim::FlowStep& step = run.flow.steps[m][q];
-      const std::string track = q % 2 == 0 ? fmt::format("stage {}", q / 2)
-                                           : fmt::format("border {} to {}", q / 2, q / 2 + 1);
-      events.push_back({"pipeline / " + track, fmt::format("micro-batch {}", m), step.begin,
-                        step.end - step.begin});
+      const std::string track =
+          q % 2 == 0 ? fmt::format("stage {}", q / 2) : fmt::format("border {} to {}", q / 2, q / 2 + 1);
+      events.push_back(
+          {"pipeline / " + track, fmt::format("micro-batch {}", m), step.begin, step.end - step.begin});
     }
   }
   return events;

@@ -116,6 +116,11 @@ class Balancer {
 }  // namespace
 
 Result<std::vector<LayerSpan>> layer_spans(const Graph& graph) {
+  if (graph.phase == "train") {
+    return Error{ErrorCode::kUnsupported, "graph " + graph.name,
+                 "a training step goes back through its layers: stages would have to keep what they computed",
+                 "a training step runs without --pipeline"};
+  }
   std::vector<LayerSpan> spans;
   std::set<int64_t> seen;
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
@@ -124,7 +129,7 @@ Result<std::vector<LayerSpan>> layer_spans(const Graph& graph) {
     if (!seen.insert(*layer).second) {
       return Error{ErrorCode::kUnsupported, "graph " + graph.name,
                    fmt::format("comes back to layer {}: its layers are no pipeline", *layer),
-                   "a training step runs on one socket"};
+                   "a layer's operators stand together"};
     }
     if (!spans.empty()) spans.back().end = n;
     spans.push_back({spans.empty() ? 0 : n, graph.nodes.size(), *layer});
@@ -164,8 +169,7 @@ std::vector<SpanCost> span_costs(const Graph& graph, std::span<const LayerSpan> 
   std::vector<SpanCost> costs;
   for (const LayerSpan& span : spans) {
     const int64_t bytes = bytes_of(graph, live_across(graph, last_use, span.begin));
-    costs.push_back(
-        {span_time(graph, span, rates), static_cast<double>(bytes) / rates.link_bytes_per_s});
+    costs.push_back({span_time(graph, span, rates), static_cast<double>(bytes) / rates.link_bytes_per_s});
   }
   return costs;
 }

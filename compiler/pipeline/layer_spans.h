@@ -4,10 +4,10 @@
 // after it (final norm, head). A border between two layers is crossed by every value that is made before it
 // and read behind it, whatever it is; where much is live, the border is dear, and balancing avoids it.
 //
-// Costs are a roofline of the operators' own counts (OpRecord::cost): FLOPs over the peak or bytes of weights,
-// caches and states over the HBM's rate, whichever is longer, and a launch a layer. So weights decide in
-// decode, FLOPs in prefill. Left out: mapping, fusion borders, collectives. The times of a run come from the
-// simulator; only the choice of cuts hangs on this.
+// Costs are a roofline of the operators' own counts (OpRecord::cost): FLOPs over the peak or bytes of
+// weights, caches and states over the HBM's rate, whichever is longer, and a launch a layer. So weights
+// decide in decode, FLOPs in prefill. Left out: mapping, fusion borders, collectives. The times of a run come
+// from the simulator; only the choice of cuts hangs on this.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct LayerSpan {
   int64_t layer = 0;
 };
 
-// All nodes, in order, a span a layer. Fails with kUnsupported when the graph has no layers, or comes back to
-// one (a training step: the backward pass goes through the layers again).
+// All nodes, in order, a span a layer. Fails with kUnsupported when the graph has no layers, comes back to
+// one, or is a training step, whose backward pass needs what the forward pass left in each layer.
 Result<std::vector<LayerSpan>> layer_spans(const Graph& graph);
 
 // Index of the last node that reads each value; 0 where none does.

@@ -7,8 +7,8 @@
 //   whole:   ids ─ embed ─ layer 0 ─ layer 1 ─ layer 2 ─ layer 3 ─ norm ─ head ─► logits
 //   stages:  ids ─ embed ─ layer 0 ─ layer 1 ─►x   x─► layer 2 ─ layer 3 ─ norm ─ head ─► logits
 //
-// Run one after the other the stages give the whole graph's outputs, to the bit: a value that crosses a border
-// is stored in the type that it has anyway.
+// Run one after the other the stages give the whole graph's outputs, to the bit: a value that crosses a
+// border is stored in the type that it has anyway.
 #pragma once
 
 #include <span>

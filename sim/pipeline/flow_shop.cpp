@@ -143,10 +143,9 @@ double FlowWindow::bubble_share() const {
 }
 
 std::optional<size_t> FlowWindow::binding() const {
-  const auto most =
-      std::max_element(machines.begin(), machines.end(), [](const MachineUse& a, const MachineUse& b) {
-        return a.critical_cycles < b.critical_cycles;
-      });
+  const auto most = std::max_element(
+      machines.begin(), machines.end(),
+      [](const MachineUse& a, const MachineUse& b) { return a.critical_cycles < b.critical_cycles; });
   if (most->critical_cycles < return_critical_cycles) return std::nullopt;
   return static_cast<size_t>(most - machines.begin());
 }

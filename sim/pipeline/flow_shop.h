@@ -39,7 +39,7 @@ struct FlowWindow {
   int64_t rounds = 1;
   std::vector<MachineUse> machines;
   std::vector<std::vector<int64_t>> critical;  // [micro-batch][machine]: its part of critical_cycles
-  int64_t return_critical_cycles = 0;  // with the machines' critical cycles: `cycles`
+  int64_t return_critical_cycles = 0;          // with the machines' critical cycles: `cycles`
   [[nodiscard]] double cycles_per_round() const {
     return static_cast<double>(cycles) / static_cast<double>(rounds);
   }

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -15,6 +14,7 @@
 #include "compiler/graph/graph_text.h"
 #include "compiler/graph/interpreter.h"
 #include "models/model.h"
+#include "tests/support/random_weights.h"
 #include "tests/support/small_chip.h"
 
 namespace rdusim::cli {
@@ -60,35 +60,6 @@ std::string config_text(const Case& c) {
       c.window > 0 ? fmt::format("{}", c.window) : "null");
 }
 
-// A safetensors file in memory that holds a random tensor for every weight of the graph.
-std::vector<uint8_t> random_weights(const compiler::Graph& graph, Random& random) {
-  std::string header = "{";
-  std::vector<uint8_t> data;
-  for (const compiler::Value& v : graph.values) {
-    if (v.role != SymbolRole::kWeight || header.find("\"" + v.source + "\"") != std::string::npos) continue;
-    const size_t begin = data.size();
-    const double scale = v.shape.rows() == 1 ? 0.5 : 1.0 / std::sqrt(static_cast<double>(v.shape.cols()));
-    for (int64_t i = 0; i < v.shape.elements(); ++i) {
-      const uint16_t bits = bf16_bits(
-          static_cast<float>((random.uniform() * 2 - 1) * 1.7 * scale + (v.shape.rows() == 1 ? 1 : 0)));
-      data.push_back(static_cast<uint8_t>(bits & 0xFF));
-      data.push_back(static_cast<uint8_t>(bits >> 8));
-    }
-    const std::string shape = v.shape.rows() == 1 ? fmt::format("{}", v.shape.cols())
-                                                  : fmt::format("{},{}", v.shape.rows(), v.shape.cols());
-    header += fmt::format("{}\"{}\":{{\"dtype\":\"BF16\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
-                          header.size() > 1 ? "," : "", v.source, shape, begin, data.size());
-  }
-  header += "}";
-  std::vector<uint8_t> file;
-  file.reserve(8 + header.size() + data.size());
-  for (size_t byte = 0; byte < 8; ++byte)
-    file.push_back(static_cast<uint8_t>(header.size() >> (8 * byte) & 0xFF));
-  file.insert(file.end(), header.begin(), header.end());
-  file.insert(file.end(), data.begin(), data.end());
-  return file;
-}
-
 Result<Tensor> interpret(const compiler::Graph& graph, const models::WeightSource& weights,
                          const models::TensorMap& inputs, compiler::KvStore& kv) {
   compiler::Interpreter interpreter(graph, false, &kv);
@@ -131,7 +102,7 @@ TEST_P(ProgramValues, EqualTheInterpreters) {
   request.all_logits = c.batch == 1;
   auto prefill = (*model)->build(request);
   ASSERT_TRUE(prefill.ok()) << prefill.error().to_string();
-  auto file = SafetensorsFile::from_bytes(random_weights(*prefill, random), "weights");
+  auto file = SafetensorsFile::from_bytes(rdusim::testing::random_weights(*prefill, random), "weights");
   ASSERT_TRUE(file.ok()) << file.error().to_string();
   const models::WeightSource weights(&*file);
 

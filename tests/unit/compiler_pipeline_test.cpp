@@ -150,7 +150,8 @@ TEST(PipelineStages, GraphsWithoutLayersOrWithLayersThatComeBackAreErrors) {
   ValueId y = x;
   for (const int64_t layer : {0, 1, 0}) {
     builder.set_layer(layer);
-    y = *builder.add(OpKind::kScale, "z" + std::to_string(builder.graph().nodes.size()), {y}, {{"scale", 0.5}});
+    y = *builder.add(OpKind::kScale, "z" + std::to_string(builder.graph().nodes.size()), {y},
+                     {{"scale", 0.5}});
   }
   const auto back = layer_spans(builder.graph());
   ASSERT_FALSE(back.ok());

@@ -70,7 +70,8 @@ TEST(FlowShop, TheSlowestOfStageLinkAndWayRoundBindsALoop) {
     for (size_t q = 0; q < cycles.size(); ++q) {
       a_job = std::max(a_job, static_cast<double>(cycles[q]));
       if (q + 1 == cycles.size()) continue;
-      a_job = std::max(a_job, static_cast<double>(cycles[q] + cycles[q + 1]) / static_cast<double>(shop.slots));
+      a_job =
+          std::max(a_job, static_cast<double>(cycles[q] + cycles[q + 1]) / static_cast<double>(shop.slots));
     }
     EXPECT_NEAR(run.steady->cycles_per_round(), a_job * static_cast<double>(groups), 1e-9);
   }
@@ -82,7 +83,7 @@ std::vector<std::vector<FlowStep>> by_events(const FlowShop& shop) {
   const size_t machines = shop.cycles.front().size();
   constexpr int64_t kNever = INT64_MAX;
   std::vector<std::vector<FlowStep>> steps(jobs, std::vector<FlowStep>(machines, {kNever, kNever}));
-  std::vector<size_t> next(machines, 0);  // job that the machine does next
+  std::vector<size_t> next(machines, 0);   // job that the machine does next
   std::vector<int64_t> held(machines, 0);  // buffers behind the machine that are taken
   int64_t now = 0;
   const auto running = [&](size_t q) { return next[q] > 0 && steps[next[q] - 1][q].end > now; };
