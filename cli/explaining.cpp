@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/arch/energy.h"
+#include "cli/pipeline/explain.h"
 #include "sim/critical_path.h"
 
 namespace rdusim::cli {
@@ -35,6 +36,7 @@ Result<ExplainedSimulation> explain_simulation(Rerun& rerun) {
 }
 
 Result<ExplainedResult> explain_result(Rerun& rerun) {
+  if (rerun.command == "simulate" && rerun.simulation.pipeline.asked_for()) return explain_pipeline(rerun);
   if (rerun.command == "simulate") {
     RDU_ASSIGN(const ExplainedSimulation explained, explain_simulation(rerun));
     return ExplainedResult{std::make_shared<report::Json>(report::explanation_json(explained.explanation)),

@@ -18,6 +18,8 @@ void add_simulation_options(CLI::App& command, SimulationChoice& choice) {
   add_node_options(command, choice.node);
   add_pass_options(command, choice.pass);
   add_compile_options(command, choice.compile);
+  add_stages_option(command, choice.pipeline);
+  add_micro_batches_option(command, choice.pipeline);
   command
       .add_option("--fidelity", choice.fidelity,
                   "analytic: closed form; event: token by token (default); cycle: vector by vector")
@@ -34,8 +36,40 @@ Fidelity fidelity_of(const SimulationChoice& choice) {
   return choice.fidelity == "event" ? Fidelity::kEvent : Fidelity::kAnalytic;
 }
 
+namespace {
+
+bool is_saved_program(const SimulationChoice& choice) {
+  return std::filesystem::is_regular_file(choice.what) && !models::onnx_path(choice.what);
+}
+
+}  // namespace
+
+Result<sim::RunOptions> run_options_of(Session& session, const SimulationChoice& choice,
+                                       const ChosenNode& chosen) {
+  sim::RunOptions options;
+  options.fidelity = fidelity_of(choice);
+  options.fast_forward = !choice.no_fast_forward;
+  if (options.fidelity == Fidelity::kCycle) {
+    RDU_ASSIGN(options.devices, load_memory_devices(session, chosen.node.chip));
+  }
+  return options;
+}
+
+Result<PipelineRun> pipeline_to_run(Session& session, const SimulationChoice& choice,
+                                    const ChosenNode& chosen) {
+  if (is_saved_program(choice)) {
+    return Error{ErrorCode::kInvalidInput, "--pipeline", choice.what + " is a program, which is compiled",
+                 "name a model; rdusim compile --pipeline -o saves a program a stage"};
+  }
+  RDU_ASSIGN(const auto model, load_chosen_model(session, choice.what));
+  PipelineRequest request{{}, choice.pipeline, choice.compile};
+  RDU_ASSIGN(request.pass, graph_request(choice.pass, *model));
+  RDU_ASSIGN(const auto options, run_options_of(session, choice, chosen));
+  return run_pipeline(*model, chosen, request, options);
+}
+
 Result<Program> program_to_run(Session& session, const SimulationChoice& choice, const ChosenNode& chosen) {
-  if (std::filesystem::is_regular_file(choice.what) && !models::onnx_path(choice.what)) {
+  if (is_saved_program(choice)) {
     RDU_CHECK_OK(session.record_file(choice.what));
     RDU_ASSIGN(const std::string text, read_text_file(choice.what));
     RDU_ASSIGN(Program program, parse_program(text, choice.what));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -10,6 +11,7 @@
 #include "base/program/program_text.h"
 #include "cli/commands/commands.h"
 #include "cli/inputs.h"
+#include "cli/pipeline/cut.h"
 #include "cli/progress.h"
 #include "report/format.h"
 #include "report/table.h"
@@ -22,6 +24,7 @@ struct Options {
   NodeChoice node;
   PassChoice pass;
   CompileChoice compile;
+  PipelineChoice pipeline;
   std::vector<std::string> dump_after;
   std::vector<std::string> skip;
   bool explain = false;
@@ -184,15 +187,17 @@ report::Json explain_json(const compiler::Explanation& explanation) {
   return json;
 }
 
-Result<int> run(Session& session, const Options& options) {
-  RDU_CHECK_OK(check_pass_names(options.dump_after));
-  RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
-  RDU_ASSIGN(const auto model, load_chosen_model(session, options.model));
-  RDU_ASSIGN(const auto request, graph_request(options.pass, *model));
-  const Progress progress("compiling " + options.model, session.quiet);
-  RDU_ASSIGN(const auto graph, model->build(request));
+// "decode.rdu" of stage 1: "decode.stage1.rdu".
+std::string stage_path(const std::string& output, size_t stage) {
+  std::filesystem::path path(output);
+  const std::string extension = path.extension().string();
+  return path.replace_extension(fmt::format(".stage{}{}", stage, extension)).string();
+}
 
-  auto compile = compile_options(options.compile, chosen.node.sockets, chosen.stack);
+// One program: printed, saved to `output` if that is named.
+Result<report::Json> compile_one(Session& session, const Options& options, const compiler::Graph& graph,
+                                 const ChipSpec& chip, compiler::CompileOptions compile,
+                                 const std::string& output) {
   report::Table passes{{"pass", "wall time"}, {}};
   compile.skip = options.skip;
   compiler::Explanation explanation;
@@ -203,7 +208,7 @@ Result<int> run(Session& session, const Options& options) {
     if (std::find(wanted.begin(), wanted.end(), pass) == wanted.end()) return;
     session.print(fmt::format("# after {}\n{}", pass, dump()));
   };
-  RDU_ASSIGN(const Program program, compiler::compile(graph, chosen.node.chip, compile));
+  RDU_ASSIGN(const Program program, compiler::compile(graph, chip, compile));
 
   if (options.dump_after.empty()) {
     session.print(report::table_text(sections_table(program)));
@@ -212,9 +217,57 @@ Result<int> run(Session& session, const Options& options) {
     if (options.explain) session.print(explain_text(explanation));
     session.note(report::table_text(passes));
   }
-  if (!options.output.empty()) RDU_CHECK_OK(write_file_atomically(options.output, print_program(program)));
+  if (!output.empty()) RDU_CHECK_OK(write_file_atomically(output, print_program(program)));
   report::Json json = program_json(program);
   if (options.explain) json["explanation"] = explain_json(explanation);
+  return json;
+}
+
+Result<report::Json> compile_stages(Session& session, const Options& options, const compiler::Graph& graph,
+                                    const ChosenNode& chosen) {
+  const int64_t count = options.pipeline.stages;
+  RDU_ASSIGN(const int64_t sockets, sockets_of_stage(chosen.node.sockets, count));
+  const auto compile = compile_options(options.compile, sockets, chosen.stack);
+  RDU_ASSIGN(const auto staged, cut_for(graph, chosen.node, count, compile));
+  report::Json json;
+  json["name"] = graph.name;
+  json["pipeline"] = {{"stages", count}, {"sockets_per_stage", sockets}};
+  json["stages"] = report::Json::array();
+  json["borders"] = report::Json::array();
+  for (size_t s = 0; s < staged.stages.size(); ++s) {
+    const compiler::Stage& stage = staged.stages[s];
+    const std::string name =
+        fmt::format("stage {} (layers {} to {})", s, stage.first_layer, stage.last_layer);
+    if (options.dump_after.empty()) session.print(fmt::format("{}{}\n", s > 0 ? "\n" : "", name));
+    const std::string output = options.output.empty() ? "" : stage_path(options.output, s);
+    auto one = compile_one(session, options, stage.graph, chosen.node.chip, compile, output);
+    if (!one.ok()) {
+      Error error = one.take_error();
+      error.where = name + ": " + error.where;
+      return error;
+    }
+    (*one)["first_layer"] = stage.first_layer;
+    (*one)["last_layer"] = stage.last_layer;
+    json["stages"].push_back(std::move(*one));
+  }
+  for (const compiler::Border& border : staged.borders)
+    json["borders"].push_back({{"values", border.values}, {"bytes", border.bytes}});
+  return json;
+}
+
+Result<int> run(Session& session, const Options& options) {
+  RDU_CHECK_OK(check_pass_names(options.dump_after));
+  RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
+  RDU_ASSIGN(const auto model, load_chosen_model(session, options.model));
+  RDU_ASSIGN(const auto request, graph_request(options.pass, *model));
+  const Progress progress("compiling " + options.model, session.quiet);
+  RDU_ASSIGN(const auto graph, model->build(request));
+  RDU_ASSIGN(
+      const report::Json json,
+      options.pipeline.stages > 1
+          ? compile_stages(session, options, graph, chosen)
+          : compile_one(session, options, graph, chosen.node.chip,
+                        compile_options(options.compile, chosen.node.sockets, chosen.stack), options.output));
   RDU_CHECK_OK(session.write_json(json));
   return kExitOk;
 }
@@ -231,6 +284,7 @@ void add_compile(CLI::App& app, Session& session) {
   add_node_options(*command, options->node);
   add_pass_options(*command, options->pass);
   add_compile_options(*command, options->compile);
+  add_stages_option(*command, options->pipeline);
   command
       ->add_option("--dump-after", options->dump_after,
                    "print the text of the program after this pass; repeatable")
@@ -241,12 +295,16 @@ void add_compile(CLI::App& app, Session& session) {
       ->allow_extra_args(false);
   command->add_flag("--explain", options->explain,
                     "what bounds each section, what its borders cost, what was spilled, what would help");
-  command->add_option("-o,--output", options->output, "save the program; rdusim simulate FILE runs it")
+  command
+      ->add_option("-o,--output", options->output,
+                   "save the program; rdusim simulate FILE runs it. With --pipeline one file a stage, "
+                   "NAME.stage0.EXT and on")
       ->type_name("FILE");
   command->footer(
       "Examples:\n"
       "  rdusim compile llama-2-7b --node sn40l-8 --phase decode --batch 1 --context 4096 -o decode.rdu\n"
-      "  rdusim compile llama-2-7b --phase prefill --context 512 --fusion none --dump-after fuse");
+      "  rdusim compile llama-2-7b --phase prefill --context 512 --fusion none --dump-after fuse\n"
+      "  rdusim compile llama-2-70b --pipeline 2 -o out/decode.rdu         out/decode.stage0.rdu and stage1");
   command->callback(
       [&session, options] { session.body = [options](Session& s) { return run(s, *options); }; });
 }

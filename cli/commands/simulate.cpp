@@ -8,6 +8,7 @@
 #include "cli/commands/commands.h"
 #include "cli/energy.h"
 #include "cli/inputs.h"
+#include "cli/pipeline/output.h"
 #include "cli/progress.h"
 #include "cli/simulation.h"
 #include "cli/timeline.h"
@@ -35,6 +36,23 @@ std::string summary(const Program& program, const RunResult& result) {
       share(cycles.starved), share(cycles.blocked), share(cycles.launching), share(cycles.idle));
 }
 
+Result<int> run_stages(Session& session, const SimulationChoice& options, const ChosenNode& chosen) {
+  if (!options.energy.empty()) {
+    return Error{ErrorCode::kUnsupported, "--energy", "not summed over the stages of a pipeline",
+                 "simulate the stages' programs one by one: rdusim compile --pipeline -o saves them"};
+  }
+  const Progress progress("compiling and simulating the stages of " + options.what, session.quiet);
+  RDU_ASSIGN(const PipelineRun run, pipeline_to_run(session, options, chosen));
+  session.print(pipeline_summary(run));
+  session.print(report::table_text(stages_table(run)));
+  const auto events = pipeline_events(run);
+  RDU_CHECK_OK(
+      session.write_trace(chip_timeline(events, run.clock_hz, static_cast<int64_t>(events.size()) + 1)));
+  report::Json json = pipeline_json(run);
+  RDU_CHECK_OK(session.write_json(json));
+  return kExitOk;
+}
+
 Result<int> run(Session& session, const SimulationChoice& options) {
   RDU_ASSIGN(const auto chosen, load_node_and_stack(session, options.node));
   EnergySpec energy;
@@ -42,6 +60,7 @@ Result<int> run(Session& session, const SimulationChoice& options) {
     RDU_ASSIGN(energy, load_energy(session.config, options.energy));
   }
   RDU_CHECK_OK(check_overrides_used(session.config));
+  if (options.pipeline.asked_for()) return run_stages(session, options, chosen);
   if (!session.trace_path.empty() && options.fidelity != "event") {
     return Error{ErrorCode::kInvalidInput, "--trace",
                  fmt::format("the {} fidelity has no timeline", options.fidelity),
@@ -52,13 +71,8 @@ Result<int> run(Session& session, const SimulationChoice& options) {
 
   progress.note("simulating " + program.name);
   std::vector<sim::TraceEvent> events;
-  sim::RunOptions run_options;
-  run_options.fidelity = fidelity_of(options);
-  if (run_options.fidelity == Fidelity::kCycle) {
-    RDU_ASSIGN(run_options.devices, load_memory_devices(session, chosen.node.chip));
-  }
+  RDU_ASSIGN(sim::RunOptions run_options, run_options_of(session, options, chosen));
   if (!session.trace_path.empty()) run_options.trace = &events;
-  run_options.fast_forward = !options.no_fast_forward;
   RDU_ASSIGN(const RunResult result, sim::run(program, chosen.node, chosen.stack, run_options));
 
   const auto peaks = socket_peaks(chosen.node.chip);
@@ -93,6 +107,7 @@ void add_simulate(CLI::App& app, Session& session) {
       "  rdusim simulate llama-2-7b --fusion none --orchestration software     what fusion and the chip's "
       "own launches gain\n"
       "  rdusim simulate llama-2-7b --set chip.hbm.bandwidth_bytes_per_s=2.0e12\n"
+      "  rdusim simulate llama-2-70b --pipeline 2 --batch 8 --micro-batches 2    two stages of four sockets\n"
       "  rdusim simulate llama-2-7b --energy --set energy.hbm_pj_per_byte=28     joules by part and by "
       "cause\n"
       "  rdusim simulate decode.rdu --trace out/decode.trace.json               open it in ui.perfetto.dev");

@@ -41,10 +41,16 @@ std::vector<Group> group_nodes(const Graph& graph, Fusion fusion) {
   return groups;
 }
 
+// What a section does with a tensor does not hang on who made it or reads it beside: inputs and outputs of
+// the graph count as activations.
+SymbolRole role_in_section(SymbolRole role) {
+  const bool border = role == SymbolRole::kInput || role == SymbolRole::kOutput;
+  return border ? SymbolRole::kActivation : role;
+}
+
 std::string describe(const Value& v, bool written, bool kept) {
   return fmt::format("{}x{}/{}x{}:{}:{}:{}.{}.{}:{}{}", v.shape.rows(), v.shape.cols(), v.full_shape.rows(),
-                     v.full_shape.cols(), dtype_name(v.dtype),
-                     static_cast<int>(v.role == SymbolRole::kOutput ? SymbolRole::kActivation : v.role),
+                     v.full_shape.cols(), dtype_name(v.dtype), static_cast<int>(role_in_section(v.role)),
                      static_cast<int>(v.shard.kind), v.shard.shards, v.shard.granule, written ? "w" : "r",
                      kept ? "k" : "");
 }
