@@ -34,11 +34,8 @@ struct Tiling {
   int64_t weight_block_bytes = 0;      // of the softmax's weights of a block
   int64_t query_block = 0;             // rows of queries that meet a block of keys
   int64_t whole_score_rows = 0;        // positions up to which it works on all of them at once
-<<<<<<< HEAD
   std::vector<int64_t> row_blocks;     // per section: rows of an activation token
-=======
   MoeLoad moe_load = MoeLoad::kWorst;  // what mixtures of experts get room for
->>>>>>> ready-ep
   std::vector<bool> weights_resident;  // per section: weights are loaded once a launch and kept
   // Per section: rows of a token of values that are no prompt's; 0: the value is one token.
   std::vector<int64_t> plain_blocks;
