@@ -10,6 +10,7 @@
 
 #include "base/io/document.h"
 #include "runtime/memo_execution.h"
+#include "sim/agcu/launch.h"
 #include "sim/energy.h"
 #include "sim/simulator.h"
 
@@ -44,6 +45,9 @@ int64_t cached_tokens_compiled(int64_t bucket, int64_t cached) {
 // LLaVA-1.5's 336 x 336 pixels in patches of 14.
 constexpr int64_t kDeplotPatches = 2048;
 constexpr int64_t kLlavaPatches = 576;
+// assumed: a prompt whose program stands for all; long enough to hold an image, and any model's sections are
+// the same up to some 10^5 tokens.
+constexpr int64_t kCountedPrompt = 1024;
 
 models::GraphRequest pass_of(Phase phase, int64_t batch, int64_t query, int64_t past = 0) {
   models::GraphRequest request;
@@ -269,6 +273,20 @@ Result<Bytes> ChipExecution::weight_bytes(const std::string& name) {
     bytes += encoder;
   }
   return weight_bytes_.emplace(name, bytes).first->second;
+}
+
+Result<Bytes> ChipExecution::program_bytes(const std::string& name) {
+  if (const auto known = program_bytes_.find(name); known != program_bytes_.end()) return known->second;
+  RDU_ASSIGN(const models::Model* model, library_.get(name));
+  std::vector<models::GraphRequest> passes = prompt_passes(*model, 1, kCountedPrompt);
+  if (model->supports(Phase::kDecode)) passes.push_back(decode_pass(*model, 1, kCountedPrompt));
+  const auto section_bits = sim::agcu::launch_time(sim::agcu::launch_spec(node_)).configuration_bits;
+  Bytes bytes;
+  for (const models::GraphRequest& request : passes) {
+    RDU_ASSIGN(const Program program, compile(*model, request));
+    bytes += Bytes(static_cast<int64_t>(program.sections.size()) * program.sockets * section_bits / 8);
+  }
+  return program_bytes_.emplace(name, bytes).first->second;
 }
 
 Result<Bytes> ChipExecution::kv_bytes_per_token(const std::string& name) {

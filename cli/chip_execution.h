@@ -75,6 +75,9 @@ class ChipExecution : public runtime::ExecutionModel {
   Result<runtime::PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
                                                int64_t classes) override;
   Result<Bytes> weight_bytes(const std::string& model) override;
+  // Configurations of the sections of one program a phase: what reads a prompt, and a decode step. APPROX: a
+  // service that compiles several lengths and batches holds a program for each.
+  Result<Bytes> program_bytes(const std::string& model) override;
   Result<Bytes> kv_bytes_per_token(const std::string& model) override;
   Result<int64_t> layers(const std::string& model) override;
   [[nodiscard]] std::optional<runtime::EnergyRates> energy() const override;
@@ -103,6 +106,7 @@ class ChipExecution : public runtime::ExecutionModel {
   Watch watch_;
   std::optional<EnergySpec> energy_;
   std::map<std::string, Bytes> weight_bytes_;
+  std::map<std::string, Bytes> program_bytes_;
   std::map<Shape, runtime::PassCost> costs_;
 };
 

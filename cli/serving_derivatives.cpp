@@ -56,6 +56,7 @@ class ChangedExecution : public runtime::ExecutionModel {
                    source_.nearest_neighbours(vectors, dimensions, batch, k, classes));
   }
   Result<Bytes> weight_bytes(const std::string& model) override { return inner_.weight_bytes(model); }
+  Result<Bytes> program_bytes(const std::string& model) override { return inner_.program_bytes(model); }
   Result<Bytes> kv_bytes_per_token(const std::string& model) override {
     return inner_.kv_bytes_per_token(model);
   }

@@ -125,7 +125,7 @@ double switching_bound_s(const runtime::Workload& workload, const NodeResult& al
   std::sort(asked.begin(), asked.end(), std::greater<>());
   const runtime::NodeMemory memory = execution.memory();
   const auto n = static_cast<double>(workload.requests.size());
-  const auto bytes = static_cast<double>(alone.experts.front().weight_bytes);
+  const auto bytes = static_cast<double>(alone.experts.front().segment_bytes());
   const double exposed = std::max(0.0, 1 - busy) * share_followed_late(workload, alone.split.routing_s);
   const double hidden_s = alone.split.prefill_s * (1 - 1 / static_cast<double>(layers));
   double least_s = std::numeric_limits<double>::infinity();

@@ -33,8 +33,9 @@ void read_memory(ResultReader& reader, const DocumentNode& owner, NodeView& node
 void read_lists(ResultReader& reader, const DocumentNode& json, NodeView& node) {
   for (const DocumentNode& item : reader.items(json, "experts")) {
     node.experts.push_back({reader.text(item, "name"), reader.text(item, "model"),
-                            reader.number(item, "weight_bytes"), reader.number(item, "requests"),
-                            reader.number(item, "hits"), reader.number(item, "switches")});
+                            reader.number(item, "weight_bytes"), reader.number(item, "program_bytes"),
+                            reader.number(item, "requests"), reader.number(item, "hits"),
+                            reader.number(item, "switches")});
   }
   for (const DocumentNode& item : reader.items(json, "records")) {
     const double arrival = reader.number(item, "arrival_s");

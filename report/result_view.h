@@ -148,6 +148,7 @@ struct ExpertView {
   std::string name;
   std::string model;
   double weight_bytes = 0;
+  double program_bytes = 0;
   double requests = 0;
   double hits = 0;
   double switches = 0;

@@ -59,15 +59,15 @@ std::string window_text(const Window& window, const NodeView& node) {
 
 // Experts in HBM at each change, from the stays.
 std::vector<AreaSample> samples_of_stays(const NodeView& node, const Window& window) {
-  std::map<std::string, double> weights;
-  for (const auto& expert : node.experts) weights[expert.name] = expert.weight_bytes;
+  std::map<std::string, double> bytes_of;
+  for (const auto& expert : node.experts) bytes_of[expert.name] = expert.weight_bytes + expert.program_bytes;
   std::vector<std::pair<double, double>> changes;  // at, bytes more
   for (const auto& stay : node.stays) {
-    const auto weight = weights.find(stay.expert);
-    if (weight == weights.end() || stay.load_begin_s > window.end) continue;
-    changes.emplace_back(std::max(0.0, stay.load_begin_s - window.begin), weight->second);
+    const auto size = bytes_of.find(stay.expert);
+    if (size == bytes_of.end() || stay.load_begin_s > window.end) continue;
+    changes.emplace_back(std::max(0.0, stay.load_begin_s - window.begin), size->second);
     if (stay.evicted_s && *stay.evicted_s <= window.end)
-      changes.emplace_back(std::max(0.0, *stay.evicted_s - window.begin), -weight->second);
+      changes.emplace_back(std::max(0.0, *stay.evicted_s - window.begin), -size->second);
   }
   std::stable_sort(changes.begin(), changes.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });

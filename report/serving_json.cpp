@@ -63,6 +63,7 @@ Json experts_json(const NodeResult& node) {
     experts.push_back({{"name", expert.name},
                        {"model", expert.model},
                        {"weight_bytes", expert.weight_bytes},
+                       {"program_bytes", expert.program_bytes},
                        {"requests", expert.requests},
                        {"hits", expert.hits},
                        {"switches", expert.switches},

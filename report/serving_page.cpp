@@ -227,11 +227,11 @@ Figure expert_table(const NodeView& node) {
   for (const auto& expert : node.experts) experts.push_back(&expert);
   std::stable_sort(experts.begin(), experts.end(),
                    [](const auto* a, const auto* b) { return a->requests > b->requests; });
-  Table table{{"expert", "model", "weights", "requests", "hits", "switches"}, {}};
+  Table table{{"expert", "model", "weights", "program", "requests", "hits", "switches"}, {}};
   for (const auto* expert : experts) {
     table.add({expert->name, expert->model, format_bytes(expert->weight_bytes),
-               format_amount(expert->requests), format_amount(expert->hits),
-               format_amount(expert->switches)});
+               format_bytes(expert->program_bytes), format_amount(expert->requests),
+               format_amount(expert->hits), format_amount(expert->switches)});
   }
   return table_figure(
       fmt::format("Requests, hits and switches of each expert on {}; the {} most asked for has {} of {}.",

@@ -111,10 +111,11 @@ Table serving_expert_table(const NodeResult& node) {
   }
   std::stable_sort(experts.begin(), experts.end(),
                    [](const auto* a, const auto* b) { return a->requests > b->requests; });
-  Table table{{"expert", "model", "weights", "requests", "hits", "switches"}, {}};
+  Table table{{"expert", "model", "weights", "program", "requests", "hits", "switches"}, {}};
   for (const auto* expert : experts) {
     table.add({expert->name, expert->model, format_bytes(static_cast<double>(expert->weight_bytes)),
-               format_count(expert->requests), format_count(expert->hits), format_count(expert->switches)});
+               format_bytes(static_cast<double>(expert->program_bytes)), format_count(expert->requests),
+               format_count(expert->hits), format_count(expert->switches)});
   }
   return table;
 }

@@ -61,6 +61,9 @@ class ExecutionModel {
   // Weight bytes of a model in HBM, whole node (shards and replicas included), and KV bytes of one token.
   virtual Result<Bytes> weight_bytes(const std::string& model) = 0;
   virtual Result<Bytes> kv_bytes_per_token(const std::string& model) = 0;
+  // Configurations of a model's programs, whole node: what an expert's binary holds beside its weights. 0
+  // where nothing is known.
+  virtual Result<Bytes> program_bytes(const std::string& /*model*/) { return Bytes(0); }
   // Decoder layers of a model: the steps in which its weights may arrive and be used. 1 where nothing is
   // known.
   virtual Result<int64_t> layers(const std::string& /*model*/) { return int64_t{1}; }

@@ -100,6 +100,7 @@ struct ExpertResult {
   std::string name;
   std::string model;
   int64_t weight_bytes = 0;
+  int64_t program_bytes = 0;  // its own configurations
   int64_t requests = 0;
   int64_t hits = 0;
   int64_t switches = 0;
@@ -110,6 +111,8 @@ struct ExpertResult {
   int64_t sram_bytes = 0;            // part of copied_bytes
   int64_t pass_energy_nj = 0;
   double switch_energy_j = 0;  // of copied_bytes
+
+  [[nodiscard]] int64_t segment_bytes() const { return weight_bytes + program_bytes; }
 };
 
 // Joules of a node, by cause; their sum is the total. Passes: operations and bytes of those that ended.

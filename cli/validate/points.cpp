@@ -19,6 +19,7 @@
 #include "cli/inputs.h"
 #include "cli/validate/hub_names.h"
 #include "runtime/memo_execution.h"
+#include "runtime/serving/memory_plan.h"
 
 namespace rdusim::cli {
 namespace {
@@ -104,11 +105,11 @@ Result<runtime::PassCost> decode_cost(ChipExecution& execution, const std::strin
 
 // Copy, prefill of `tokens`, then `tokens` decode steps, all `batch` sequences at once.
 Result<double> request_seconds(ChipExecution& execution, const std::string& model, const PointResult& point) {
-  RDU_ASSIGN(const Bytes weights, execution.weight_bytes(model));
+  RDU_ASSIGN(const Bytes segments, runtime::segment_bytes(execution, model));
   RDU_ASSIGN(const auto prefill, execution.prefill(model, point.batch, point.tokens));
   RDU_ASSIGN(const auto decode, decode_cost(execution, model, point));
   const auto memory = execution.memory();
-  const Picoseconds copy = memory.switch_setup + transfer_time(weights, memory.switch_bandwidth);
+  const Picoseconds copy = memory.switch_setup + transfer_time(segments, memory.switch_bandwidth);
   return seconds(copy + execution.request_overhead() + prefill.time + decode.time);
 }
 

@@ -2,6 +2,8 @@
 // biases).
 #include "compiler/ops/op.h"
 
+#include <functional>
+
 #include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
@@ -9,29 +11,12 @@
 namespace rdusim::compiler {
 namespace {
 
-Result<Shape> infer(const Graph& graph, const Node& node) {
-  const Value& a = operand(graph, node, 0);
-  const Value& b = operand(graph, node, 1);
-  if (b.shape.rows() == 1) {
-    RDU_CHECK_OK(expect_cols(node, "row", b, a.shape.cols()));
-  } else {
-    RDU_CHECK_OK(expect_same_shape(node, a, b));
-  }
-  return matrix(a.shape.rows(), a.shape.cols());
-}
-
 OpCost cost(const Graph& graph, const Node& node) {
   return elementwise_cost(graph, node, 1);
 }
 
 Tensor reference(const ReferenceContext& context) {
-  const Tensor& a = *context.inputs[0];
-  const Tensor& b = *context.inputs[1];
-  Tensor result(a.rows(), a.cols());
-  for (int64_t r = 0; r < a.rows(); ++r) {
-    for (int64_t c = 0; c < a.cols(); ++c) result.at(r, c) = a.at(r, c) + b.at(b.rows() == 1 ? 0 : r, c);
-  }
-  return rounded(context, std::move(result));
+  return reference_with_row(context, std::plus<>());
 }
 
 Status lower(Lowering& l, const Node& node) {
@@ -45,7 +30,7 @@ const OpRecord kAddRecord = {
     .attributes = {},
     .min_inputs = 2,
     .max_inputs = 2,
-    .infer = infer,
+    .infer = infer_with_row,
     .cost = cost,
     .reference = reference,
     .lower = lower,

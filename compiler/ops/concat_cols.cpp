@@ -46,6 +46,7 @@ const OpRecord kConcatColsRecord = {
     .cost = cost,
     .reference = reference,
     .lower = lower,
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

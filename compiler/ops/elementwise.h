@@ -1,6 +1,7 @@
-// Lowering of an operator that does the same to each element of its operands: one simd unit, a firing a
-// token.
+// Operators that work on each element, or each row, of a token alone: one simd unit, a firing a token.
 #pragma once
+
+#include <utility>
 
 #include "base/result.h"
 #include "compiler/ops/operands.h"
@@ -11,6 +12,37 @@ namespace rdusim::compiler {
 inline Result<Shape> infer_elementwise(const Graph& graph, const Node& node) {
   const Value& x = operand(graph, node, 0);
   return matrix(x.shape.rows(), x.shape.cols());
+}
+
+// Of two operands of the same shape.
+inline Result<Shape> infer_pairs(const Graph& graph, const Node& node) {
+  const Value& a = operand(graph, node, 0);
+  RDU_CHECK_OK(expect_same_shape(node, a, operand(graph, node, 1)));
+  return matrix(a.shape.rows(), a.shape.cols());
+}
+
+// Of two operands: the same shape twice, or the second is a row [1,n] that is repeated.
+inline Result<Shape> infer_with_row(const Graph& graph, const Node& node) {
+  const Value& a = operand(graph, node, 0);
+  const Value& b = operand(graph, node, 1);
+  if (b.shape.rows() == 1) {
+    RDU_CHECK_OK(expect_cols(node, "row", b, a.shape.cols()));
+  } else {
+    RDU_CHECK_OK(expect_same_shape(node, a, b));
+  }
+  return matrix(a.shape.rows(), a.shape.cols());
+}
+
+// f(a, b) element by element, in FP32; a second operand of one row is repeated.
+template <typename F>
+Tensor reference_with_row(const ReferenceContext& context, F f) {
+  const Tensor& a = *context.inputs[0];
+  const Tensor& b = *context.inputs[1];
+  Tensor result(a.rows(), a.cols());
+  for (int64_t r = 0; r < a.rows(); ++r) {
+    for (int64_t c = 0; c < a.cols(); ++c) result.at(r, c) = f(a.at(r, c), b.at(b.rows() == 1 ? 0 : r, c));
+  }
+  return rounded(context, std::move(result));
 }
 
 // `body` (UnitBuilder&, Register of the token) gives the register of the result.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
 
@@ -36,19 +37,12 @@ Tensor reference(const ReferenceContext& context) {
 }
 
 Status lower(Lowering& l, const Node& node) {
-  const Flow flow = l.flow(node.inputs[0]);
-  const Stream counts = l.activation(node.inputs[0]);
-  const Value& result = l.value(node.outputs[0]);
-  UnitBuilder u = l.unit(UnitKind::kSimd, node);
-  u.fire(flow.tokens());
-  const Register c = u.take(counts, kEach);
-  const Register p = u.op(TileOpKind::kDiv, {c, u.op(TileOpKind::kRowSum, {c})});
-  // 0 * log(tiny) = 0, as the definition wants for classes without votes.
-  const Register log_p = u.op(TileOpKind::kLog, {u.scalar_op(TileOpKind::kMaxScalar, p, 1e-30)});
-  const Register h =
-      u.op(TileOpKind::kNeg, {u.op(TileOpKind::kRowSum, {u.op(TileOpKind::kMul, {p, log_p})})});
-  l.define(node.outputs[0], u.emit(h, flow.rows, 1, result.dtype), flow);
-  return {};
+  return lower_elementwise(l, node, [](UnitBuilder& u, Register counts) {
+    const Register p = u.op(TileOpKind::kDiv, {counts, u.op(TileOpKind::kRowSum, {counts})});
+    // 0 * log(tiny) = 0, as the definition wants for classes without votes.
+    const Register log_p = u.op(TileOpKind::kLog, {u.scalar_op(TileOpKind::kMaxScalar, p, 1e-30)});
+    return u.op(TileOpKind::kNeg, {u.op(TileOpKind::kRowSum, {u.op(TileOpKind::kMul, {p, log_p})})});
+  });
 }
 
 }  // namespace

@@ -3,16 +3,12 @@
 
 #include <cmath>
 
+#include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
 
 namespace rdusim::compiler {
 namespace {
-
-Result<Shape> infer(const Graph& graph, const Node& node) {
-  const Value& x = operand(graph, node, 0);
-  return matrix(x.shape.rows(), x.shape.cols());
-}
 
 // Square and sum (2), scale (1) for each element.
 OpCost cost(const Graph& graph, const Node& node) {
@@ -32,18 +28,12 @@ Tensor reference(const ReferenceContext& context) {
 }
 
 Status lower(Lowering& l, const Node& node) {
-  const Flow flow = l.flow(node.inputs[0]);
-  const Stream x = l.activation(node.inputs[0]);
-  const Value& result = l.value(node.outputs[0]);
-  UnitBuilder u = l.unit(UnitKind::kSimd, node);
-  u.fire(flow.tokens());
-  const Register rx = u.take(x, kEach);
-  const Register sum = u.op(TileOpKind::kRowSum, {u.op(TileOpKind::kMul, {rx, rx})});
-  // A zero row stays zero: 0 * rsqrt(1e-30).
-  const Register scale = u.op(TileOpKind::kRsqrt, {u.scalar_op(TileOpKind::kMaxScalar, sum, 1e-30)});
-  l.define(node.outputs[0],
-           u.emit(u.op(TileOpKind::kMul, {rx, scale}), flow.rows, result.shape.cols(), result.dtype), flow);
-  return {};
+  return lower_elementwise(l, node, [](UnitBuilder& u, Register x) {
+    const Register sum = u.op(TileOpKind::kRowSum, {u.op(TileOpKind::kMul, {x, x})});
+    // A zero row stays zero: 0 * rsqrt(1e-30).
+    const Register scale = u.op(TileOpKind::kRsqrt, {u.scalar_op(TileOpKind::kMaxScalar, sum, 1e-30)});
+    return u.op(TileOpKind::kMul, {x, scale});
+  });
 }
 
 }  // namespace
@@ -53,7 +43,7 @@ const OpRecord kL2NormalizeRecord = {
     .attributes = {},
     .min_inputs = 1,
     .max_inputs = 1,
-    .infer = infer,
+    .infer = infer_elementwise,
     .cost = cost,
     .reference = reference,
     .lower = lower,

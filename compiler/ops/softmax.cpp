@@ -44,6 +44,7 @@ const OpRecord kSoftmaxRecord = {
     .cost = cost,
     .reference = reference,
     .lower = lower,
+    .row_wise = true,
 };
 
 }  // namespace rdusim::compiler

@@ -8,12 +8,6 @@
 namespace rdusim::compiler {
 namespace {
 
-Result<Shape> infer(const Graph& graph, const Node& node) {
-  const Value& a = operand(graph, node, 0);
-  RDU_CHECK_OK(expect_same_shape(node, a, operand(graph, node, 1)));
-  return matrix(a.shape.rows(), a.shape.cols());
-}
-
 OpCost cost(const Graph& graph, const Node& node) {
   return elementwise_cost(graph, node, 1);
 }
@@ -36,7 +30,7 @@ const OpRecord kSubRecord = {
     .attributes = {},
     .min_inputs = 2,
     .max_inputs = 2,
-    .infer = infer,
+    .infer = infer_pairs,
     .cost = cost,
     .reference = reference,
     .lower = lower,

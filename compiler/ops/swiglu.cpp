@@ -10,12 +10,6 @@
 namespace rdusim::compiler {
 namespace {
 
-Result<Shape> infer(const Graph& graph, const Node& node) {
-  const Value& gate = operand(graph, node, 0);
-  RDU_CHECK_OK(expect_same_shape(node, gate, operand(graph, node, 1)));
-  return matrix(gate.shape.rows(), gate.shape.cols());
-}
-
 // exp, add, divide, multiply.
 OpCost cost(const Graph& graph, const Node& node) {
   return elementwise_cost(graph, node, 4);
@@ -47,7 +41,7 @@ const OpRecord kSwiGluRecord = {
     .attributes = {},
     .min_inputs = 2,
     .max_inputs = 2,
-    .infer = infer,
+    .infer = infer_pairs,
     .cost = cost,
     .reference = reference,
     .lower = lower,

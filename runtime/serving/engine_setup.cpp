@@ -50,7 +50,7 @@ Result<bool> Engine::plan() {
     if (nodes_.size() > 1) {
       GroupRoom room{nodes_[g].sockets, nodes_[g].execution->memory().store_bytes, {}};
       for (const Expert& e : state_.roster.experts) {
-        RDU_ASSIGN(const Bytes bytes, nodes_[g].execution->weight_bytes(state_.roster.models[e.model]));
+        RDU_ASSIGN(const Bytes bytes, segment_bytes(*nodes_[g].execution, state_.roster.models[e.model]));
         room.expert_bytes.push_back(bytes);
       }
       rooms.push_back(std::move(room));
@@ -193,7 +193,8 @@ Status Engine::set_up_requests() {
     const size_t home = placement_.homes[e].front();
     state_.experts.push_back({expert.name,
                               state_.roster.models[expert.model],
-                              plans_[home].expert_bytes[e].value,
+                              (plans_[home].expert_bytes[e] - plans_[home].program_bytes[e]).value,
+                              plans_[home].program_bytes[e].value,
                               0,
                               0,
                               0,

@@ -24,9 +24,11 @@ bool Group::ready(ExpertId expert) const {
   return cache_->ready(expert) || (sram_ != nullptr && sram_->ready(expert));
 }
 
-// Share of a copy that brings the first layer, given what is kept in HBM anyway.
+// Share of a copy that brings the program and the first layer, given what is kept in HBM anyway.
 double Group::first_layer_share(ExpertId expert) const {
-  const double layer = 1.0 / static_cast<double>(setup_.model_layers[model_of(expert)]);
+  const auto whole = static_cast<double>(setup_.plan->expert_bytes[expert.value].value);
+  const double program = static_cast<double>(setup_.plan->program_bytes[expert.value].value) / whole;
+  const double layer = program + (1 - program) / static_cast<double>(setup_.model_layers[model_of(expert)]);
   const double kept = options_.mechanisms.keep_first_layers;
   return std::max(0.0, (layer - kept) / (1 - kept));
 }

@@ -23,14 +23,18 @@ std::string readable(int64_t bytes) {
 Status fill_models(ExecutionModel& execution, const ExpertRoster& roster, const PlanOptions& options,
                    NodePlan& plan) {
   std::vector<Bytes> model_bytes;
+  std::vector<Bytes> model_program_bytes;
   for (const std::string& model : roster.models) {
-    RDU_ASSIGN(const Bytes weights, execution.weight_bytes(model));
+    RDU_ASSIGN(const Bytes segments, segment_bytes(execution, model));
+    RDU_ASSIGN(const Bytes program, execution.program_bytes(model));
     RDU_ASSIGN(const Bytes kv, execution.kv_bytes_per_token(model));
-    model_bytes.push_back(weights);
+    model_bytes.push_back(segments);
+    model_program_bytes.push_back(program);
     plan.model_kv_bytes_per_token.push_back(kv);
   }
   for (const Expert& expert : roster.experts) {
     plan.expert_bytes.push_back(model_bytes[expert.model]);
+    plan.program_bytes.push_back(model_program_bytes[expert.model]);
     const size_t e = plan.expert_bytes.size() - 1;
     if (options.placed.empty() || options.placed[e])
       plan.memory.store_used_bytes += model_bytes[expert.model].value;
@@ -38,15 +42,15 @@ Status fill_models(ExecutionModel& execution, const ExpertRoster& roster, const 
   return {};
 }
 
-// Weights and vectors of the router, and the KV cache that it needs when it generates.
+// Weights, program and vectors of the router, and the KV cache that it needs when it generates.
 Result<int64_t> fill_router(ExecutionModel& execution, const Composition& composition,
                             const Workload& workload, const NeighbourShape& neighbours, int64_t batch,
                             NodePlan& plan) {
   plan.memory.router_bytes = neighbours.vectors * neighbours.dimensions * kVectorBytes;
   const RouterSpec& router = composition.router;
   if (router.runs == "none") return int64_t{0};
-  RDU_ASSIGN(const Bytes weights, execution.weight_bytes(router.model));
-  plan.memory.router_bytes += weights.value;
+  RDU_ASSIGN(const Bytes segments, segment_bytes(execution, router.model));
+  plan.memory.router_bytes += segments.value;
   if (router.runs != "generate") return int64_t{0};
   RDU_ASSIGN(const Bytes kv, execution.kv_bytes_per_token(router.model));
   int64_t prompt = router.prompt_tokens;
@@ -79,6 +83,12 @@ void fill_kv(const ExpertRoster& roster, const Workload& workload, int64_t limit
 }
 
 }  // namespace
+
+Result<Bytes> segment_bytes(ExecutionModel& execution, const std::string& model) {
+  RDU_ASSIGN(const Bytes weights, execution.weight_bytes(model));
+  RDU_ASSIGN(const Bytes program, execution.program_bytes(model));
+  return weights + program;
+}
 
 NeighbourShape neighbour_shape(const Composition& composition, const Router* router) {
   if (composition.router.kind != "knn") return {};

@@ -5,7 +5,8 @@
 //
 // Published rules (Prabhakar et al., MICRO 2024, Sec VI-C and Fig 12): router and KV cache always in HBM; the
 // store (DDR, or a GPU node's host memory) holds every expert, so a 2 TB host fails at 150 experts of 13.476
-// GB.
+// GB. An expert is compiled alone, and its segments, weights and program, are copied when it is activated
+// (Sec V-B); so experts of one model have a program each.
 #pragma once
 
 #include <span>
@@ -36,7 +37,8 @@ struct NodePlan {
   std::string reason;             // why not
   bool expert_too_large = false;  // an expert that HBM could not hold even alone beside the router
   MemoryUse memory;
-  std::vector<Bytes> expert_bytes;              // by ExpertId
+  std::vector<Bytes> expert_bytes;              // by ExpertId: weights and program, copied together
+  std::vector<Bytes> program_bytes;             // by ExpertId: part of expert_bytes
   std::vector<Bytes> model_kv_bytes_per_token;  // by ExpertRoster::models
   std::vector<Failure> failures;  // requests whose KV cache cannot fit beside the largest expert
   std::vector<bool> failed;       // by request
@@ -48,6 +50,9 @@ struct PlanOptions {
   int64_t kv_page_tokens = 1;
   std::span<const Invocation> steps{};  // with plans: what the workload's rows are
 };
+
+// What a node keeps of a model, and copies when an expert of it is activated: weights and program.
+Result<Bytes> segment_bytes(ExecutionModel& execution, const std::string& model);
 
 // Fails only when the execution model does; a composition that does not fit is a plan that says so.
 Result<NodePlan> plan_node_memory(ExecutionModel& execution, const Composition& composition,

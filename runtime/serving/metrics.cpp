@@ -104,7 +104,7 @@ void fill_rates(NodeResult& result) {
     ++ran;
     output_tokens += r.output_tokens * r.copies;
     hits += r.hit ? 1 : 0;
-    const auto size = static_cast<double>(result.experts[r.expert.value].weight_bytes);
+    const auto size = static_cast<double>(result.experts[r.expert.value].segment_bytes());
     bytes += size;
     bytes_hit += r.hit ? size : 0;
   }

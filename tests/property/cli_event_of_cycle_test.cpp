@@ -7,44 +7,30 @@
 #include <cstdio>
 #include <string>
 
-#include <fmt/format.h>
-
 #include "base/arch/dram_fields.h"
 #include "base/arch/load.h"
 #include "base/random.h"
-#include "compiler/compile.h"
 #include "sim/simulator.h"
-#include "tests/support/decoder_graph.h"
+#include "tests/support/decoder_case.h"
 
 namespace rdusim {
 namespace {
 
-struct Case {
-  compiler::testing::DecoderSpec decoder;
-  compiler::CompileOptions options;
+using testing::DecoderCase;
+using testing::pick;
 
-  [[nodiscard]] std::string text() const {
-    return fmt::format("query {} past {} batch {} width {} mlp {} heads {} kv {} {}", decoder.query,
-                       decoder.past, decoder.batch, decoder.width, decoder.mlp, decoder.heads,
-                       decoder.kv_heads, options.fusion == compiler::Fusion::kNone ? "unfused" : "fused");
-  }
-};
-
-Case random_case(Random& random) {
-  const auto pick = [&](int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(random.below(static_cast<uint64_t>(high - low + 1)));
-  };
-  Case c;
-  const bool decode = pick(0, 1) == 0;
+DecoderCase random_case(Random& random) {
+  DecoderCase c;
+  const bool decode = pick(random, 0, 1) == 0;
   c.decoder.layers = 1;
-  c.decoder.kv_heads = int64_t{1} << pick(0, 2);
-  c.decoder.heads = c.decoder.kv_heads << pick(0, 1);
-  c.decoder.width = 128 * pick(2, 12);
-  c.decoder.mlp = 64 * pick(4, 60);
-  c.decoder.batch = pick(1, 3);
-  c.decoder.query = decode ? 1 : pick(2, 300);
-  c.decoder.past = decode ? pick(1, 1000) : 0;
-  c.options.fusion = pick(0, 1) == 0 ? compiler::Fusion::kNone : compiler::Fusion::kLayer;
+  c.decoder.kv_heads = int64_t{1} << pick(random, 0, 2);
+  c.decoder.heads = c.decoder.kv_heads << pick(random, 0, 1);
+  c.decoder.width = 128 * pick(random, 2, 12);
+  c.decoder.mlp = 64 * pick(random, 4, 60);
+  c.decoder.batch = pick(random, 1, 3);
+  c.decoder.query = decode ? 1 : pick(random, 2, 300);
+  c.decoder.past = decode ? pick(random, 1, 1000) : 0;
+  c.options.fusion = pick(random, 0, 1) == 0 ? compiler::Fusion::kNone : compiler::Fusion::kLayer;
   return c;
 }
 
@@ -66,7 +52,7 @@ TEST(FidelitiesSlow, EventIsNearCycleOnCompiledPrograms) {
   std::string worst_case;
   int compared = 0;
   for (int trial = 0; trial < kTrials; ++trial) {
-    const Case c = random_case(random);
+    const DecoderCase c = random_case(random);
     SCOPED_TRACE(c.text());
     const auto program = compiler::compile(compiler::testing::decoder_graph(c.decoder), node.chip, c.options);
     if (!program.ok()) continue;  // too large for a sixteenth

@@ -6,48 +6,34 @@
 #include <cmath>
 #include <cstdio>
 
-#include <fmt/format.h>
-
 #include "base/arch/load.h"
 #include "base/random.h"
-#include "compiler/compile.h"
 #include "models/model.h"
 #include "sim/simulator.h"
-#include "tests/support/decoder_graph.h"
+#include "tests/support/decoder_case.h"
 #include "tests/support/run_equality.h"
 #include "tests/support/small_chip.h"
 
 namespace rdusim {
 namespace {
 
-struct Case {
-  compiler::testing::DecoderSpec decoder;
-  compiler::CompileOptions options;
+using testing::DecoderCase;
+using testing::pick;
 
-  [[nodiscard]] std::string text() const {
-    return fmt::format("query {} past {} batch {} window {} heads {} kv {} sockets {} {}", decoder.query,
-                       decoder.past, decoder.batch, decoder.window, decoder.heads, decoder.kv_heads,
-                       options.sockets, options.fusion == compiler::Fusion::kNone ? "unfused" : "fused");
-  }
-};
-
-Case random_case(Random& random) {
-  const auto pick = [&](int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(random.below(static_cast<uint64_t>(high - low + 1)));
-  };
-  Case c;
-  const bool decode = pick(0, 2) == 0;
+DecoderCase random_case(Random& random) {
+  DecoderCase c;
+  const bool decode = pick(random, 0, 2) == 0;
   c.decoder.layers = 1;
-  c.decoder.kv_heads = int64_t{1} << pick(0, 2);
-  c.decoder.heads = std::max<int64_t>(4, c.decoder.kv_heads << pick(0, 1));
-  c.decoder.width = 16 * pick(2, 12);
-  c.decoder.mlp = pick(8, 200);
-  c.decoder.batch = pick(1, 3);
-  c.decoder.query = decode ? 1 : pick(2, 300);
-  c.decoder.past = decode ? pick(1, 300) : 0;
-  c.decoder.window = pick(0, 3) == 0 ? pick(2, 200) : 0;
-  c.options.sockets = int64_t{1} << pick(0, 2);
-  c.options.fusion = pick(0, 1) == 0 ? compiler::Fusion::kNone : compiler::Fusion::kLayer;
+  c.decoder.kv_heads = int64_t{1} << pick(random, 0, 2);
+  c.decoder.heads = std::max<int64_t>(4, c.decoder.kv_heads << pick(random, 0, 1));
+  c.decoder.width = 16 * pick(random, 2, 12);
+  c.decoder.mlp = pick(random, 8, 200);
+  c.decoder.batch = pick(random, 1, 3);
+  c.decoder.query = decode ? 1 : pick(random, 2, 300);
+  c.decoder.past = decode ? pick(random, 1, 300) : 0;
+  c.decoder.window = pick(random, 0, 3) == 0 ? pick(random, 2, 200) : 0;
+  c.options.sockets = int64_t{1} << pick(random, 0, 2);
+  c.options.fusion = pick(random, 0, 1) == 0 ? compiler::Fusion::kNone : compiler::Fusion::kLayer;
   return c;
 }
 
@@ -64,7 +50,7 @@ TEST(Fidelities, ClosedFormRunsWhatTheEventEngineRunsAndComesNearItsTime) {
   std::string worst_case;
   int compared = 0;
   for (int trial = 0; trial < kTrials; ++trial) {
-    const Case c = random_case(random);
+    const DecoderCase c = random_case(random);
     SCOPED_TRACE(c.text());
     const auto graph = compiler::testing::decoder_graph(c.decoder);
     auto program = compiler::compile(graph, testing::small_chip(), c.options);
@@ -109,7 +95,7 @@ void expect_fast_forward_exact(const Program& program, const NodeSpec& node, con
 TEST(Fidelities, FastForwardIsExactOnCompiledPrograms) {
   Random random(23);
   for (int trial = 0; trial < 120 && !::testing::Test::HasFailure(); ++trial) {
-    const Case c = random_case(random);
+    const DecoderCase c = random_case(random);
     SCOPED_TRACE(c.text());
     const NodeSpec node = testing::small_node(c.options.sockets);
     auto program = compiler::compile(compiler::testing::decoder_graph(c.decoder), node.chip, c.options);

@@ -53,7 +53,7 @@ NodeResult served(const Workload& w, int64_t batch, int64_t hbm, const std::stri
 void check_occupancy(const NodeResult& r) {
   std::vector<std::pair<int64_t, int64_t>> changes;  // time, bytes; leaving sorts before coming
   for (const Residency& stay : r.timeline) {
-    const int64_t bytes = r.experts[stay.expert.value].weight_bytes;
+    const int64_t bytes = r.experts[stay.expert.value].segment_bytes();
     EXPECT_LE(stay.load_begin, stay.ready);
     changes.emplace_back(stay.load_begin.value, bytes);
     if (!stay.evicted) continue;
@@ -80,7 +80,7 @@ void check_laws(const Workload& w, const NodeResult& r, const std::string& sched
   for (const ExpertResult& e : r.experts) {
     switches += e.switches;
     copied += e.copied_bytes;
-    EXPECT_EQ(e.copied_bytes, e.switches * e.weight_bytes);
+    EXPECT_EQ(e.copied_bytes, e.switches * e.segment_bytes());
     expert_requests += e.requests;
     if (pairs) {
       EXPECT_EQ(e.requests, e.hits + e.switches);

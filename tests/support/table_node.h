@@ -16,6 +16,7 @@ class TableNode : public ExecutionModel {
   NodeMemory node_memory{Bytes(1000), Bytes(10'000), BytesPerSecond{1e12},
                          Picoseconds(3)};  // 1 byte a picosecond
   Picoseconds overhead{0};
+  Bytes program{0};  // of every model
   int64_t calls = 0;
 
   std::string node_name() const override { return "table"; }
@@ -40,6 +41,7 @@ class TableNode : public ExecutionModel {
     if (models.count(model) == 0) return Error{ErrorCode::kNotFound, "table", "no model " + model, ""};
     return Bytes(models[model]);
   }
+  Result<Bytes> program_bytes(const std::string&) override { return program; }
   Result<Bytes> kv_bytes_per_token(const std::string&) override { return Bytes(2); }
 
  private:

@@ -4,12 +4,12 @@
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "base/io/onnx_file.h"
 #include "base/io/wire_reader.h"
+#include "tests/support/scratch.h"
 
 namespace rdusim {
 namespace {
@@ -141,27 +141,22 @@ TEST(OnnxFile, BadTensorsAreErrors) {
 class ExternalData : public ::testing::Test {
  protected:
   ExternalData() {
-    std::string pattern = (fs::temp_directory_path() / "rdusim-onnx-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-    fs::create_directories(folder_ / "model" / "inside");
+    fs::create_directories(folder_.path("model/inside"));
     write("model/weights.bin", std::string("\0\0\x80\x3F\0\0\0\x40", 8));
     write("secret.bin", std::string(8, 'x'));
   }
-  ~ExternalData() override { fs::remove_all(folder_); }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-  }
+  void write(const std::string& name, const std::string& text) const { folder_.write(name, text); }
   [[nodiscard]] Result<OnnxFile> open(const std::string& location, const std::string& offset = "0") const {
     const std::string entries = field(13, field(1, std::string("location")) + field(2, location)) +
                                 field(13, field(1, std::string("offset")) + field(2, offset));
     write("model/m.onnx", model(field(5, tensor("w", 1, entries + field(14, int64_t{1})))));
-    return OnnxFile::open((folder_ / "model/m.onnx").string());
+    return OnnxFile::open(folder_.path("model/m.onnx"));
   }
   [[nodiscard]] std::string error(const std::string& location, const std::string& offset = "0") const {
     const auto file = open(location, offset);
     return file.ok() ? "none" : file.error().to_string();
   }
-  fs::path folder_;
+  test::ScratchFolder folder_;
 };
 
 TEST_F(ExternalData, InTheFolderIsRead) {
@@ -172,11 +167,11 @@ TEST_F(ExternalData, InTheFolderIsRead) {
 }
 
 TEST_F(ExternalData, OutsideTheFolderIsRefused) {
-  fs::create_symlink(folder_ / "secret.bin", folder_ / "model/link.bin");
-  fs::create_symlink(folder_, folder_ / "model/up");
-  fs::create_symlink(folder_ / "model/weights.bin", folder_ / "model/inside/near.bin");
+  fs::create_symlink(folder_.path("secret.bin"), folder_.path("model/link.bin"));
+  fs::create_symlink(folder_.path(""), folder_.path("model/up"));
+  fs::create_symlink(folder_.path("model/weights.bin"), folder_.path("model/inside/near.bin"));
   for (const std::string& location :
-       {std::string("../secret.bin"), (folder_ / "secret.bin").string(), std::string("link.bin"),
+       {std::string("../secret.bin"), folder_.path("secret.bin"), std::string("link.bin"),
         std::string("up/secret.bin"), std::string("inside/../weights.bin"), std::string("inside"),
         std::string("none.bin"), std::string(""), std::string("weights.bin\0x", 13)}) {
     EXPECT_NE(error(location).find("external data"), std::string::npos)

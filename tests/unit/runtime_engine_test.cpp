@@ -111,6 +111,22 @@ TEST(RuntimeEngine, LayerwiseStartsWithTheFirstLayerAndEndsAfterTheLast) {
   EXPECT_EQ(quick.records[0].switching.value, 103 + 10 - 40);
 }
 
+TEST(RuntimeEngine, AnExpertsProgramComesBeforeItsFirstLayerAndTakesRoom) {
+  LayeredNode node;
+  node.program = Bytes(20);
+  ServeOptions options;
+  const NodeResult whole = served(node, composition(2), workload({{0, 0, 10, 1}, {0, 1, 10, 1}}), options);
+  EXPECT_EQ(whole.records[0].switching.value, 3 + 120);
+  EXPECT_EQ(whole.experts[0].weight_bytes, 100);
+  EXPECT_EQ(whole.experts[0].program_bytes, 20);
+  EXPECT_EQ(whole.experts[0].copied_bytes, 120);
+  EXPECT_EQ(whole.memory.store_used_bytes, 240);
+  EXPECT_EQ(whole.memory.cache_peak_bytes, 240);
+  options.engine.mechanisms.layerwise = true;
+  const NodeResult layered = served(node, composition(1), workload({{0, 0, 12, 1}}), options);
+  EXPECT_EQ(layered.records[0].switching.value, 3 + 20 + 25);  // and a pass of 120 is never held up
+}
+
 TEST(RuntimeEngine, FirstLayersThatStayLeaveLessToCopy) {
   LayeredNode node;
   ServeOptions options;
