@@ -1,6 +1,6 @@
 // The programs on which `rdusim crosscheck` compares all three fidelities: on the sixteenth chip, small
-// enough for the cycle fidelity, one thing at a time and then a whole decoder layer; and a short prompt on the
-// whole chip, whose stages read together over the same links.
+// enough for the cycle fidelity, one thing at a time and then a whole decoder layer; and a short prompt on
+// the whole chip, whose stages read together over the same links.
 #pragma once
 
 #include <string>

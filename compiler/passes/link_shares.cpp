@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace rdusim::compiler {
 
 LinkShares::LinkShares(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip,
@@ -54,31 +56,17 @@ void LinkShares::find_turns() {
 
 // ---------------------------------------------------------------------------------------------- fellows
 
-std::vector<Fellow> LinkShares::fellows(size_t channel, size_t leg) const {
-  std::vector<Fellow> found;
-  if (!legs_.reads_operands(channel, leg)) return found;
-  for (const size_t unit : in_step(legs_.consumer_index(channel))) {
+std::vector<Leg> LinkShares::fellows(Leg leg) const {
+  std::vector<Leg> found;
+  if (!legs_.reads_operands(leg.channel, leg.leg)) return found;
+  for (const size_t unit : in_step(legs_.consumer_index(leg.channel))) {
     for (const InputPort& port : section_.units[unit].inputs) {
-      const size_t other = port.channel.value;
-      const size_t other_leg = legs_.read_leg(other);
-      if (other == channel || !legs_.reads_operands(other, other_leg)) continue;
-      if (!section_.channels[other].legs[other_leg].empty()) found.push_back(fellow(other, other_leg));
+      const Leg other{port.channel.value, legs_.read_leg(port.channel.value)};
+      if (other == leg || !legs_.reads_operands(other.channel, other.leg)) continue;
+      if (!section_.channels[other.channel].legs[other.leg].empty()) found.push_back(other);
     }
   }
   return found;
-}
-
-Fellow LinkShares::fellow(size_t channel, size_t leg) const {
-  Fellow f{channel, leg, legs_.is_stream(channel, leg), std::vector<double>(rates_.size(), 0), {}};
-  const std::vector<Route>& routes = section_.channels[channel].legs[leg];
-  const double part = static_cast<double>(legs_.bytes(channel, leg)) / static_cast<double>(routes.size());
-  for (const Route& route : routes) {
-    visit_links(fabric_, route, [&](LinkId l) {
-      if (f.bytes[l.value] == 0) f.links.push_back(l.value);
-      f.bytes[l.value] += part;
-    });
-  }
-  return f;
 }
 
 // The unit, and those that fire when it does.
@@ -105,17 +93,18 @@ void LinkShares::find_flows(double launch_cycles) {
   for (auto& passing : passing_) passing.clear();
   for (size_t c = 0; c < section_.channels.size(); ++c) {
     for (size_t leg = 0; leg < section_.channels[c].legs.size(); ++leg) {
-      if (!section_.channels[c].legs[leg].empty()) add_flow(c, leg);
+      if (!section_.channels[c].legs[leg].empty()) add_flow({c, leg});
     }
   }
   find_times();
 }
 
-void LinkShares::add_flow(size_t channel, size_t leg) {
-  const std::vector<Route>& routes = section_.channels[channel].legs[leg];
+void LinkShares::add_flow(Leg leg) {
+  const std::vector<Route>& routes = section_.channels[leg.channel].legs[leg.leg];
   const size_t number = flows_.size();
-  flows_.push_back({channel, leg, legs_.is_stream(channel, leg), 0, 1});
-  const double part = static_cast<double>(legs_.bytes(channel, leg)) / static_cast<double>(routes.size());
+  flows_.push_back({leg, legs_.is_stream(leg.channel, leg.leg), 0, 1});
+  const double part =
+      static_cast<double>(legs_.bytes(leg.channel, leg.leg)) / static_cast<double>(routes.size());
   count_own(routes);
   for (const size_t l : touched_) {
     double bytes = own_links_[l] * part;
@@ -129,9 +118,12 @@ void LinkShares::add_flow(size_t channel, size_t leg) {
 
 // Channels of one port carry the same tokens.
 bool LinkShares::together(const Flow& a, const Flow& b) const {
-  if (a.leg != 0 || b.leg != 0 || legs_.is_view(a.channel) || legs_.is_view(b.channel)) return false;
-  return legs_.producer_index(a.channel) == legs_.producer_index(b.channel) &&
-         legs_.ends(a.channel).output_port == legs_.ends(b.channel).output_port;
+  if (a.leg.leg != 0 || b.leg.leg != 0) return false;
+  const size_t first = a.leg.channel;
+  const size_t second = b.leg.channel;
+  if (legs_.is_view(first) || legs_.is_view(second)) return false;
+  return legs_.producer_index(first) == legs_.producer_index(second) &&
+         legs_.ends(first).output_port == legs_.ends(second).output_port;
 }
 
 void LinkShares::find_course() {
@@ -139,7 +131,7 @@ void LinkShares::find_course() {
   for (size_t c = 0; c < rates.size(); ++c) {
     const size_t leg = legs_.read_leg(c);
     if (!legs_.reads_operands(c, leg) || legs_.bytes(c, leg) == 0) continue;
-    if (!section_.channels[c].legs[leg].empty()) rates[c] = leg_rate(c, leg);
+    if (!section_.channels[c].legs[leg].empty()) rates[c] = leg_rate({c, leg});
   }
   read_rates_ = std::move(rates);
   find_times();
@@ -165,11 +157,12 @@ void LinkShares::find_times() {
   double end = launch_cycles_;
   for (size_t u = 0; u < units; ++u) end = std::max(end, begin[u] + busy[u] + longest - done[u]);
   for (Flow& flow : flows_) {
-    const size_t producer = legs_.producer_index(flow.channel);
+    const size_t channel = flow.leg.channel;
+    const size_t producer = legs_.producer_index(channel);
     const Turn& turn = turns_[producer];
-    const bool reads = legs_.reads_operands(flow.channel, flow.leg);
+    const bool reads = legs_.reads_operands(channel, flow.leg.leg);
     const bool load = section_.units[producer].kind == UnitKind::kLoad;
-    const size_t unit = reads || load ? legs_.consumer_index(flow.channel) : producer;
+    const size_t unit = reads || load ? legs_.consumer_index(channel) : producer;
     const bool in_turn = flow.stream && turn.end > 0;
     flow.begin = in_turn ? turn.begin : begin[unit];
     flow.end = std::max(flow.begin + 1, in_turn ? turn.end : end - (longest - done[unit]));
@@ -190,24 +183,21 @@ double LinkShares::pass_cycles(size_t channel) const {
 
 // ---------------------------------------------------------------------------------------------- rates
 
-bool LinkShares::counts_against(const Flow& other, const Flow& flow,
-                                const std::vector<Fellow>& fellows) const {
-  if (flow.stream && other.stream) return false;
-  if ((other.channel == flow.channel && other.leg == flow.leg) || together(flow, other)) return false;
-  return std::none_of(fellows.begin(), fellows.end(),
-                      [&](const Fellow& f) { return f.channel == other.channel && f.leg == other.leg; });
-}
-
 // What a link leaves to the leg's own routes of `part` bytes each, bytes a cycle and route, while the leg is
 // under way. Fellows read beside it, as much as it does if they have that much.
-double LinkShares::left(size_t link, double part, const Flow& flow, const std::vector<Fellow>& fellows) {
+double LinkShares::left(size_t link, double part, size_t number, const std::vector<Leg>& fellows) {
+  const Flow& flow = flows_[number];
   const int own = own_links_[link];
   double parties = 1;
-  for (const Fellow& f : fellows) parties += std::min(1.0, f.bytes[link] / (part * own));
   wanted_.clear();
   for (const Passing& p : passing_[link]) {
     const Flow& other = flows_[p.flow];
-    if (!counts_against(other, flow, fellows)) continue;
+    if (p.flow == number || together(flow, other)) continue;
+    if (std::find(fellows.begin(), fellows.end(), other.leg) != fellows.end()) {
+      parties += std::min(1.0, p.bytes / (part * own));
+      continue;
+    }
+    if (flow.stream && other.stream) continue;
     const double both = std::min(flow.end, other.end) - std::max(flow.begin, other.begin);
     if (both > 0) wanted_.push_back(p.bytes * both / other.cycles());
   }
@@ -223,12 +213,13 @@ double LinkShares::left(size_t link, double part, const Flow& flow, const std::v
 }
 
 // The slowest route sets the rate, since a token is whole when its last part is there.
-double LinkShares::leg_rate(size_t channel, size_t leg) {
-  const std::vector<Route>& routes = section_.channels[channel].legs[leg];
-  const std::vector<Fellow> beside = fellows(channel, leg);
-  const auto flow = std::find_if(flows_.begin(), flows_.end(),
-                                 [&](const Flow& f) { return f.channel == channel && f.leg == leg; });
-  const double bytes = std::max(1.0, static_cast<double>(legs_.bytes(channel, leg)));
+double LinkShares::leg_rate(Leg leg) {
+  const std::vector<Route>& routes = section_.channels[leg.channel].legs[leg.leg];
+  const std::vector<Leg> beside = fellows(leg);
+  const auto flow = std::find_if(flows_.begin(), flows_.end(), [&](const Flow& f) { return f.leg == leg; });
+  RDU_CHECK(flow != flows_.end(), "channel {} has no flow over leg {}", leg.channel, leg.leg);
+  const auto number = static_cast<size_t>(flow - flows_.begin());
+  const double bytes = std::max(1.0, static_cast<double>(legs_.bytes(leg.channel, leg.leg)));
   const double part = bytes / static_cast<double>(routes.size());
   const auto local = static_cast<double>(rdn_.link_bytes_per_cycle);
   own_in_.assign(static_cast<size_t>(fabric_.tiles()), 0);
@@ -239,7 +230,7 @@ double LinkShares::leg_rate(size_t channel, size_t leg) {
   }
   count_own(routes);
   double slowest = local;
-  for (const size_t l : touched_) slowest = std::min(slowest, left(l, part, *flow, beside));
+  for (const size_t l : touched_) slowest = std::min(slowest, left(l, part, number, beside));
   disown();
   for (const Route& route : routes) {
     slowest = std::min(slowest, local / own_out_[route.points[0].tile.value]);

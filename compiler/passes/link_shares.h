@@ -26,13 +26,10 @@
 
 namespace rdusim::compiler {
 
-// Reads that begin with a leg's own.
-struct Fellow {
+struct Leg {
   size_t channel = 0;
   size_t leg = 0;
-  bool stream = false;
-  std::vector<double> bytes;  // by link, in a launch
-  std::vector<size_t> links;  // that it has
+  friend bool operator==(const Leg&, const Leg&) = default;
 };
 
 class LinkShares {
@@ -44,19 +41,18 @@ class LinkShares {
   // The firing's other operands, and those of consumers that take the same tokens at the same stage of the
   // pipeline. What a stage streams in, it waits for in turn; so stages that stream do not keep step. Legs
   // without routes are left out.
-  [[nodiscard]] std::vector<Fellow> fellows(size_t channel, size_t leg) const;
+  [[nodiscard]] std::vector<Leg> fellows(Leg leg) const;
 
   // After routes have changed. `launch_cycles`: the least that a launch takes.
   void find_flows(double launch_cycles);
   // The pace of reads, and with it the course of the launch; once more brings both nearer.
   void find_course();
   // Bytes a cycle at which a leg passes tokens.
-  [[nodiscard]] double leg_rate(size_t channel, size_t leg);
+  [[nodiscard]] double leg_rate(Leg leg);
 
  private:
   struct Flow {
-    size_t channel = 0;
-    size_t leg = 0;
+    Leg leg;
     bool stream = false;
     double begin = 0;  // cycles
     double end = 1;
@@ -75,12 +71,9 @@ class LinkShares {
   void find_turns();
   void find_times();
   [[nodiscard]] std::vector<size_t> in_step(size_t unit) const;
-  [[nodiscard]] Fellow fellow(size_t channel, size_t leg) const;
-  void add_flow(size_t channel, size_t leg);
+  void add_flow(Leg leg);
   [[nodiscard]] bool together(const Flow& a, const Flow& b) const;
-  [[nodiscard]] bool counts_against(const Flow& other, const Flow& flow,
-                                    const std::vector<Fellow>& fellows) const;
-  [[nodiscard]] double left(size_t link, double part, const Flow& flow, const std::vector<Fellow>& fellows);
+  [[nodiscard]] double left(size_t link, double part, size_t flow, const std::vector<Leg>& fellows);
   [[nodiscard]] double pass_cycles(size_t channel) const;
   void count_own(const std::vector<Route>& routes);
   void disown();

@@ -29,6 +29,7 @@ namespace {
 
 // Rounds in which ways are chosen anew, of operands that take more than this part of the time they may take.
 constexpr int kRounds = 2;
+constexpr int kCourseRounds = 2;  // in which shares and the course of a launch settle
 constexpr double kHasty = 0.7;
 
 // Of links between switches, bytes a cycle.
@@ -50,6 +51,7 @@ class SectionRouter {
         links_(static_cast<size_t>(fabric.link_slots())),
         own_links_(static_cast<size_t>(fabric.link_slots()), 0),
         fellow_parts_(static_cast<size_t>(fabric.link_slots()), 0),
+        fellow_bytes_(static_cast<size_t>(fabric.link_slots()), 0),
         rates_(link_rates(chip.rdn, fabric)),
         legs_(section, traffic, std::move(ends)),
         shares_(section, traffic, chip, fabric, legs_, rates_),
@@ -68,7 +70,7 @@ class SectionRouter {
       reroute(order);
       find_time();
     }
-    for (int round = 0; round < kRounds; ++round) shares_.find_course();
+    for (int round = 0; round < kCourseRounds; ++round) shares_.find_course();
     for (size_t c = 0; c < section_.channels.size(); ++c) {
       Channel& channel = section_.channels[c];
       if (channel.links == 0) continue;
@@ -105,7 +107,7 @@ class SectionRouter {
       const bool view = legs_.is_view(c);
       const size_t leg = view ? 0 : 1;
       if (!legs_.computes(c) || channel.legs[leg].empty() || (leg == 0 && port_load(c) != nullptr)) continue;
-      if (static_cast<double>(legs_.bytes(c, leg)) < kHasty * pace(c) * shares_.leg_rate(c, leg)) continue;
+      if (static_cast<double>(legs_.bytes(c, leg)) < kHasty * pace(c) * shares_.leg_rate({c, leg})) continue;
       remove_links(c, leg);
       channel.legs[leg].clear();
       route_leg(c, leg, view ? legs_.producer(c).tiles : channel.tiles, legs_.consumer(c).tiles,
@@ -164,10 +166,8 @@ class SectionRouter {
     routes.reserve(routes_wanted);
     const bool stream = legs_.is_stream(c, leg);
     siblings_ = leg == 0 ? port_load(c) : nullptr;
-    fellows_ = shares_.fellows(c, leg);
-    for (const Fellow& f : fellows_) {
-      for (const size_t l : f.links) fellow_parts_[l] += f.bytes[l] / part_bytes;
-    }
+    const std::vector<Leg> fellows = shares_.fellows({c, leg});
+    for (const Leg& fellow : fellows) count_fellow(fellow, part_bytes, stream);
     for (size_t i = 0; i < routes_wanted; ++i) {
       const size_t part = i * parts / routes_wanted;
       const size_t begin = part * to.size() / parts;
@@ -179,8 +179,22 @@ class SectionRouter {
     }
     add_links(c, leg, part_bytes, stream);
     disown();
-    for (const Fellow& f : fellows_) {
-      for (const size_t l : f.links) fellow_parts_[l] = 0;
+    for (const size_t l : fellow_links_) fellow_parts_[l] = fellow_bytes_[l] = 0;
+    fellow_links_.clear();
+  }
+
+  // What a fellow reads over its links, beside routes of `part_bytes` each.
+  void count_fellow(Leg fellow, double part_bytes, bool stream) {
+    const std::vector<Route>& routes = section_.channels[fellow.channel].legs[fellow.leg];
+    const auto all = static_cast<double>(legs_.bytes(fellow.channel, fellow.leg));
+    const double part = all / static_cast<double>(routes.size());
+    const bool counted = stream && legs_.is_stream(fellow.channel, fellow.leg);
+    for (const Route& route : routes) {
+      visit_links(fabric_, route, [&](LinkId l) {
+        if (fellow_parts_[l.value] == 0) fellow_links_.push_back(l.value);
+        fellow_parts_[l.value] += part / part_bytes;
+        fellow_bytes_[l.value] += counted ? 0 : part;
+      });
     }
   }
 
@@ -236,8 +250,7 @@ class SectionRouter {
   [[nodiscard]] double free_part(LinkId l, bool stream) const {
     const Load& load = links_[l.value];
     const double with_it = siblings_ == nullptr ? 0 : (*siblings_)[l.value];
-    double counted = stream ? load.streams : with_it;
-    for (const Fellow& f : fellows_) counted += stream && f.stream ? 0 : f.bytes[l.value];
+    const double counted = (stream ? load.streams : with_it) + fellow_bytes_[l.value];
     const double others = (load.all - counted) / (rates_[l.value] * planned_);
     constexpr double kLeast = 0.01;  // so that even full links have an order
     return std::max(kLeast, 1 - others) / (1 + own_links_[l.value] + fellow_parts_[l.value]);
@@ -307,7 +320,7 @@ class SectionRouter {
     double slowest = full;
     for (size_t leg = 0; leg < channel.legs.size(); ++leg) {
       if (channel.legs[leg].empty()) continue;
-      const double rate = shares_.leg_rate(c, leg);
+      const double rate = shares_.leg_rate({c, leg});
       const int64_t pmus = legs_.is_view(c) ? legs_.producer(c).pmus : channel.pmus;
       if (legs_.reads_operands(c, leg)) {
         traffic_.mesh_cycles = std::max(
@@ -333,10 +346,11 @@ class SectionRouter {
   std::vector<double>* siblings_ = nullptr;  // of the leg at hand: what its port carries already, by link
   std::vector<int> own_links_;               // routes of the leg at hand
   std::vector<size_t> touched_;              // links that it has
-  std::vector<Fellow> fellows_;              // of the leg at hand
-  std::vector<double> fellow_parts_;         // what they read over each link, in routes of the leg at hand
-  std::vector<int64_t> rows_;                // of a multicast's destinations
-  const std::vector<double> rates_;          // of links between switches, bytes a cycle
+  std::vector<double> fellow_parts_;         // what its fellows read over each link, in routes of its own
+  std::vector<double> fellow_bytes_;         // and bytes
+  std::vector<size_t> fellow_links_;
+  std::vector<int64_t> rows_;        // of a multicast's destinations
+  const std::vector<double> rates_;  // of links between switches, bytes a cycle
   LegTraffic legs_;
   LinkShares shares_;
   double hbm_bytes_per_cycle_ = 1;
