@@ -182,7 +182,30 @@ Program all_reduce() {
   return std::move(m).finish();
 }
 
+struct Model {
+  const char* name;
+  const char* phase;
+  int64_t context;
+};
+
+Result<SuiteProgram> model_program(Session& session, const ChosenNode& chosen, const Model& m) {
+  RDU_ASSIGN(const auto model, load_chosen_model(session, m.name));
+  RDU_ASSIGN(const auto request, graph_request({m.phase, 1, m.context}));
+  RDU_ASSIGN(const auto graph, model->build(request));
+  const auto options = compile_options({"layer", "hardware"}, chosen.node.sockets, chosen.stack);
+  RDU_ASSIGN(Program program, compiler::compile(graph, chosen.node.chip, options));
+  return SuiteProgram{fmt::format("{} {} context {}", m.name, m.phase, m.context), std::move(program)};
+}
+
 }  // namespace
+
+Result<std::vector<SuiteProgram>> whole_chip_suite(Session& session, const ChosenNode& chosen) {
+  std::vector<SuiteProgram> suite;
+  RDU_ASSIGN(SuiteProgram program, model_program(session, chosen, {"llama-3.2-1b", "prefill", 128}));
+  program.name += ", " + chosen.node.name;
+  suite.push_back(std::move(program));
+  return suite;
+}
 
 Result<std::vector<SuiteProgram>> crosscheck_suite(Session& session, const ChosenNode& chosen) {
   const auto options = compile_options({"layer", "hardware"}, chosen.node.sockets, chosen.stack);
@@ -200,18 +223,10 @@ Result<std::vector<SuiteProgram>> crosscheck_suite(Session& session, const Chose
     std::string name = p.name;
     suite.push_back({std::move(name), std::move(p)});
   }
-  struct Model {
-    const char* name;
-    const char* phase;
-    int64_t context;
-  };
   for (const Model& m : {Model{"mamba-130m", "decode", 128}, Model{"mamba-130m", "prefill", 128},
                          Model{"llama-3.2-1b", "decode", 128}, Model{"llama-3.2-1b", "prefill", 128}}) {
-    RDU_ASSIGN(const auto model, load_chosen_model(session, m.name));
-    RDU_ASSIGN(const auto request, graph_request({m.phase, 1, m.context}));
-    RDU_ASSIGN(const auto graph, model->build(request));
-    RDU_ASSIGN(Program program, compiler::compile(graph, chosen.node.chip, options));
-    suite.push_back({fmt::format("{} {} context {}", m.name, m.phase, m.context), std::move(program)});
+    RDU_ASSIGN(SuiteProgram program, model_program(session, chosen, m));
+    suite.push_back(std::move(program));
   }
   return suite;
 }

@@ -1,5 +1,6 @@
 // The programs on which `rdusim crosscheck` compares all three fidelities: on the sixteenth chip, small
-// enough for the cycle fidelity, one thing at a time and then a whole decoder layer.
+// enough for the cycle fidelity, one thing at a time and then a whole decoder layer; and a short prompt on
+// the whole chip, whose stages read together over the same links.
 #pragma once
 
 #include <string>
@@ -13,6 +14,8 @@ struct SuiteProgram {
   std::string name;
   Program program;
 };
+// `chosen`: sn40l-sixteenth, and a node of whole chips.
 Result<std::vector<SuiteProgram>> crosscheck_suite(Session& session, const ChosenNode& chosen);
+Result<std::vector<SuiteProgram>> whole_chip_suite(Session& session, const ChosenNode& chosen);
 
 }  // namespace rdusim::cli

@@ -7,22 +7,20 @@
 // among row first, column first and two Z-shaped ways, trees among a few rows for the trunk, the one whose
 // slowest link leaves it most. None of these shapes can deadlock (ways.h).
 //
-// Rate: while a token passes, the other flows take what they need on average over the section's time (its
-// bound and its fill), and it gets the rest of each link; the slowest route sets the rate, since a token is
-// whole when its last part is there. Streams of the memory do not count against each other: its controller
-// serves one at a time. APPROX: averages over a launch; bursts of several flows that meet on a link are not
-// seen here but by the cycle-level mesh. Of a value that leaves by several
-// channels, what meets on a link is taken to be the same tokens, which go once. Between a switch and its unit
-// each channel has a port of its own (assumed: a Plasticine PCU has three vector inputs).
+// What each flow gets of its links is in link_shares.h. Between a switch and its unit each channel has a port
+// of its own (assumed: a Plasticine PCU has three vector inputs).
 #include <algorithm>
 #include <array>
 #include <map>
 #include <numeric>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/program/route.h"
 #include "base/program/topology.h"
+#include "compiler/passes/leg_traffic.h"
+#include "compiler/passes/link_shares.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/ways.h"
 
@@ -31,33 +29,48 @@ namespace {
 
 // Rounds in which ways are chosen anew, of operands that take more than this part of the time they may take.
 constexpr int kRounds = 2;
+constexpr int kCourseRounds = 2;  // in which shares and the course of a launch settle
 constexpr double kHasty = 0.7;
+
+// Of links between switches, bytes a cycle.
+std::vector<double> link_rates(const RdnSpec& rdn, const Fabric& fabric) {
+  std::vector<double> rates;
+  for (int64_t l = 0; l < fabric.link_slots(); ++l)
+    rates.push_back(static_cast<double>(fabric.link_bytes_per_cycle(rdn, LinkId(static_cast<size_t>(l)))));
+  return rates;
+}
 
 class SectionRouter {
  public:
-  SectionRouter(Section& section, SectionTraffic& traffic, const ChipSpec& chip, const Fabric& fabric)
+  SectionRouter(Section& section, SectionTraffic& traffic, const ChipSpec& chip, const Fabric& fabric,
+                std::vector<ChannelEnds> ends)
       : section_(section),
         traffic_(traffic),
         rdn_(chip.rdn),
         fabric_(fabric),
         links_(static_cast<size_t>(fabric.link_slots())),
         own_links_(static_cast<size_t>(fabric.link_slots()), 0),
-        rates_(static_cast<size_t>(fabric.link_slots()), 0),
+        fellow_parts_(static_cast<size_t>(fabric.link_slots()), 0),
+        fellow_bytes_(static_cast<size_t>(fabric.link_slots()), 0),
+        rates_(link_rates(chip.rdn, fabric)),
+        legs_(section, traffic, std::move(ends)),
+        shares_(section, traffic, chip, fabric, legs_, rates_),
         hbm_bytes_per_cycle_(chip.hbm.achieved_bytes_per_s() / chip.clock_hz),
         fill_(static_cast<double>(fill_cycles(section, traffic, chip))) {}
 
   Status run() {
-    RDU_ASSIGN(ends_, channel_ends(section_));
-    for (size_t l = 0; l < rates_.size(); ++l)
-      rates_[l] = static_cast<double>(fabric_.link_bytes_per_cycle(rdn_, LinkId(l)));
     planned_ = static_cast<double>(traffic_.cycles()) + fill_;
     std::vector<size_t> order(section_.channels.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return widest(a) > widest(b); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return legs_.widest(a) > legs_.widest(b); });
     for (const size_t c : order) route_channel(c);
     find_time();
-    for (int round = 0; round < kRounds; ++round) reroute(order);
-    find_time();
+    for (int round = 0; round < kRounds; ++round) {
+      reroute(order);
+      find_time();
+    }
+    for (int round = 0; round < kCourseRounds; ++round) shares_.find_course();
     for (size_t c = 0; c < section_.channels.size(); ++c) {
       Channel& channel = section_.channels[c];
       if (channel.links == 0) continue;
@@ -75,31 +88,12 @@ class SectionRouter {
     double streams = 0;  // of them by streams of the memory
   };
 
-  // Bytes over a leg in a launch. What compute units read, they read for every firing; what a buffer gives
-  // them lies in its PMUs.
-  [[nodiscard]] int64_t bytes(size_t c, size_t leg) const {
-    const bool reads = leg == 1 || producer(c).kind == UnitKind::kBuffer;
-    return reads ? traffic_.channels[c].read_bytes : traffic_.channels[c].bytes;
-  }
-  [[nodiscard]] int64_t widest(size_t c) const {
-    return std::max(traffic_.channels[c].bytes, traffic_.channels[c].read_bytes);
-  }
-  [[nodiscard]] const Unit& producer(size_t c) const { return section_.units[ends_[c].producer->value]; }
-  [[nodiscard]] const Unit& consumer(size_t c) const { return section_.units[ends_[c].consumer->value]; }
-  [[nodiscard]] bool computes(size_t c) const {
-    return consumer(c).kind == UnitKind::kGemm || consumer(c).kind == UnitKind::kSimd;
-  }
-  // What is read again and again keeps its links busy whoever has the memory's turn.
-  [[nodiscard]] bool is_stream(size_t c, size_t leg) const {
-    return (producer(c).stream || consumer(c).stream) && bytes(c, leg) <= traffic_.channels[c].bytes;
-  }
-
   // Cycles in which the channel's consumer reads all that it reads: while what streams in beside it has the
   // memory for itself, else the launch.
   [[nodiscard]] double pace(size_t c) const {
     double streamed = 0;
-    for (const InputPort& port : consumer(c).inputs) {
-      const Unit& from = producer(port.channel.value);
+    for (const InputPort& port : legs_.consumer(c).inputs) {
+      const Unit& from = legs_.producer(port.channel.value);
       if (from.kind == UnitKind::kLoad && !from.stream->gather)
         streamed += static_cast<double>(traffic_.channels[port.channel.value].bytes);
     }
@@ -110,21 +104,21 @@ class SectionRouter {
   void reroute(const std::vector<size_t>& order) {
     for (const size_t c : order) {
       Channel& channel = section_.channels[c];
-      const bool view = producer(c).kind == UnitKind::kBuffer && channel.pmus == 0;
+      const bool view = legs_.is_view(c);
       const size_t leg = view ? 0 : 1;
-      if (!computes(c) || channel.legs[leg].empty() || (leg == 0 && port_load(c) != nullptr)) continue;
-      if (static_cast<double>(bytes(c, leg)) < kHasty * pace(c) * leg_rate(c, leg)) continue;
+      if (!legs_.computes(c) || channel.legs[leg].empty() || (leg == 0 && port_load(c) != nullptr)) continue;
+      if (static_cast<double>(legs_.bytes(c, leg)) < kHasty * pace(c) * shares_.leg_rate({c, leg})) continue;
       remove_links(c, leg);
       channel.legs[leg].clear();
-      route_leg(c, leg, view ? producer(c).tiles : channel.tiles, consumer(c).tiles,
+      route_leg(c, leg, view ? legs_.producer(c).tiles : channel.tiles, legs_.consumer(c).tiles,
                 traffic_.channels[c].copies);
     }
   }
 
   void remove_links(size_t c, size_t leg) {
     const std::vector<Route>& routes = section_.channels[c].legs[leg];
-    const double part_bytes = static_cast<double>(bytes(c, leg)) / static_cast<double>(routes.size());
-    const bool stream = is_stream(c, leg);
+    const double part_bytes = static_cast<double>(legs_.bytes(c, leg)) / static_cast<double>(routes.size());
+    const bool stream = legs_.is_stream(c, leg);
     for (const Route& route : routes)
       visit_links(fabric_, route, [&](LinkId l) { count(links_[l.value], -part_bytes, stream); });
   }
@@ -133,18 +127,18 @@ class SectionRouter {
     Channel& channel = section_.channels[c];
     for (auto& leg : channel.legs) leg.clear();
     if (channel.links == 0) return;
-    std::vector<TileId> from = end_tiles(fabric_, producer(c));
-    std::vector<TileId> to = end_tiles(fabric_, consumer(c));
+    std::vector<TileId> from = end_tiles(fabric_, legs_.producer(c));
+    std::vector<TileId> to = end_tiles(fabric_, legs_.consumer(c));
     std::vector<TileId> between = channel.tiles;
     const int64_t copies = traffic_.channels[c].copies;
-    if (!producer(c).agcus.empty()) face(from, between.empty() ? to : between);
+    if (!legs_.producer(c).agcus.empty()) face(from, between.empty() ? to : between);
     if (between.empty()) {
-      if (!consumer(c).agcus.empty()) face(to, from);
+      if (!legs_.consumer(c).agcus.empty()) face(to, from);
       route_leg(c, 0, from, to, copies);
     } else {
       route_leg(c, 0, from, between, 1);
       between = channel.tiles;
-      if (!consumer(c).agcus.empty()) face(to, between);
+      if (!legs_.consumer(c).agcus.empty()) face(to, between);
       route_leg(c, 1, between, to, copies);
     }
   }
@@ -167,11 +161,13 @@ class SectionRouter {
                  int64_t copies) {
     const size_t parts = std::max<size_t>(1, to.size() / static_cast<size_t>(copies));
     const size_t routes_wanted = routes_between(from.size(), parts);
-    const double part_bytes = static_cast<double>(bytes(c, leg)) / static_cast<double>(routes_wanted);
+    const double part_bytes = static_cast<double>(legs_.bytes(c, leg)) / static_cast<double>(routes_wanted);
     std::vector<Route>& routes = section_.channels[c].legs[leg];
     routes.reserve(routes_wanted);
-    const bool stream = is_stream(c, leg);
+    const bool stream = legs_.is_stream(c, leg);
     siblings_ = leg == 0 ? port_load(c) : nullptr;
+    const std::vector<Leg> fellows = shares_.fellows({c, leg});
+    for (const Leg& fellow : fellows) count_fellow(fellow, part_bytes, stream);
     for (size_t i = 0; i < routes_wanted; ++i) {
       const size_t part = i * parts / routes_wanted;
       const size_t begin = part * to.size() / parts;
@@ -183,6 +179,23 @@ class SectionRouter {
     }
     add_links(c, leg, part_bytes, stream);
     disown();
+    for (const size_t l : fellow_links_) fellow_parts_[l] = fellow_bytes_[l] = 0;
+    fellow_links_.clear();
+  }
+
+  // What a fellow reads over its links, beside routes of `part_bytes` each.
+  void count_fellow(Leg fellow, double part_bytes, bool stream) {
+    const std::vector<Route>& routes = section_.channels[fellow.channel].legs[fellow.leg];
+    const auto all = static_cast<double>(legs_.bytes(fellow.channel, fellow.leg));
+    const double part = all / static_cast<double>(routes.size());
+    const bool counted = stream && legs_.is_stream(fellow.channel, fellow.leg);
+    for (const Route& route : routes) {
+      visit_links(fabric_, route, [&](LinkId l) {
+        if (fellow_parts_[l.value] == 0) fellow_links_.push_back(l.value);
+        fellow_parts_[l.value] += part / part_bytes;
+        fellow_bytes_[l.value] += counted ? 0 : part;
+      });
+    }
   }
 
   // --- ways
@@ -237,9 +250,10 @@ class SectionRouter {
   [[nodiscard]] double free_part(LinkId l, bool stream) const {
     const Load& load = links_[l.value];
     const double with_it = siblings_ == nullptr ? 0 : (*siblings_)[l.value];
-    const double others = (load.all - (stream ? load.streams : with_it)) / (rates_[l.value] * planned_);
+    const double counted = (stream ? load.streams : with_it) + fellow_bytes_[l.value];
+    const double others = (load.all - counted) / (rates_[l.value] * planned_);
     constexpr double kLeast = 0.01;  // so that even full links have an order
-    return std::max(kLeast, 1 - others) / (1 + own_links_[l.value]);
+    return std::max(kLeast, 1 - others) / (1 + own_links_[l.value] + fellow_parts_[l.value]);
   }
 
   // --- loads
@@ -273,8 +287,8 @@ class SectionRouter {
 
   // By link, of the port that the channel leaves; null if it leaves alone.
   [[nodiscard]] std::vector<double>* port_load(size_t c) {
-    if (producer(c).outputs[ends_[c].output_port].channels.size() < 2) return nullptr;
-    auto& load = port_loads_[{ends_[c].producer->value, ends_[c].output_port}];
+    if (legs_.producer(c).outputs[legs_.ends(c).output_port].channels.size() < 2) return nullptr;
+    auto& load = port_loads_[{legs_.producer_index(c), legs_.ends(c).output_port}];
     load.resize(links_.size(), 0);
     return &load;
   }
@@ -288,6 +302,7 @@ class SectionRouter {
     }
     traffic_.mesh_cycles = static_cast<int64_t>(fullest);
     time_ = std::max(fullest, static_cast<double>(traffic_.cycles())) + fill_;
+    shares_.find_flows(time_);
   }
 
   [[nodiscard]] int64_t leg_cycles(const std::vector<Route>& leg) const {
@@ -296,28 +311,20 @@ class SectionRouter {
     return longest;
   }
 
-  // What the others leave to `own` routes of `part` bytes each, bytes a cycle and route.
-  [[nodiscard]] double left(const Load& load, double rate, int own, double part, bool stream) const {
-    const double mine = part * own;
-    const double others = stream ? load.all - std::max(mine, load.streams) : load.all - mine;
-    return std::max(rate - others / time_, mine / time_) / own;
-  }
-
   // What the channel gets of its links, and its consumer of the PMUs' ports.
   void share(size_t c) {
     Channel& channel = section_.channels[c];
     channel.share_permille = channel.read_permille = 1000;
-    if (widest(c) == 0) return;
+    if (legs_.widest(c) == 0) return;
     const auto full = static_cast<double>(channel.links * rdn_.link_bytes_per_cycle);
     double slowest = full;
     for (size_t leg = 0; leg < channel.legs.size(); ++leg) {
       if (channel.legs[leg].empty()) continue;
-      const double rate = leg_rate(c, leg);
-      const bool view = producer(c).kind == UnitKind::kBuffer && channel.pmus == 0;
-      const int64_t pmus = view ? producer(c).pmus : channel.pmus;
-      if (computes(c) && pmus > 0 && (leg == 1 || view)) {
-        traffic_.mesh_cycles =
-            std::max(traffic_.mesh_cycles, static_cast<int64_t>(static_cast<double>(bytes(c, leg)) / rate));
+      const double rate = shares_.leg_rate({c, leg});
+      const int64_t pmus = legs_.is_view(c) ? legs_.producer(c).pmus : channel.pmus;
+      if (legs_.reads_operands(c, leg)) {
+        traffic_.mesh_cycles = std::max(
+            traffic_.mesh_cycles, static_cast<int64_t>(static_cast<double>(legs_.bytes(c, leg)) / rate));
         channel.read_permille = permille(rate / static_cast<double>(pmus * rdn_.link_bytes_per_cycle));
       } else {
         slowest = std::min(slowest, rate);
@@ -330,48 +337,22 @@ class SectionRouter {
     return std::clamp<int64_t>(static_cast<int64_t>(part * 1000), 1, 1000);
   }
 
-  // Bytes a cycle at which a leg passes tokens.
-  [[nodiscard]] double leg_rate(size_t c, size_t leg) {
-    const std::vector<Route>& routes = section_.channels[c].legs[leg];
-    const bool stream = is_stream(c, leg);
-    own_in_.assign(static_cast<size_t>(fabric_.tiles()), 0);
-    own_out_.assign(static_cast<size_t>(fabric_.tiles()), 0);
-    for (const Route& route : routes) {
-      visit_links(fabric_, route, [&](LinkId l) { own(l); });
-      ++own_out_[route.points[0].tile.value];
-      for (const Waypoint& w : route.points) own_in_[w.tile.value] += w.delivers ? 1 : 0;
-    }
-    const double part = static_cast<double>(bytes(c, leg)) / static_cast<double>(routes.size());
-    const auto local = static_cast<double>(rdn_.link_bytes_per_cycle);
-    double slowest = local;
-    for (const Route& route : routes) {
-      visit_links(fabric_, route, [&](LinkId l) {
-        slowest =
-            std::min(slowest, left(links_[l.value], rates_[l.value], own_links_[l.value], part, stream));
-      });
-      slowest = std::min(slowest, local / own_out_[route.points[0].tile.value]);
-      for (const Waypoint& w : route.points) {
-        if (w.delivers) slowest = std::min(slowest, local / own_in_[w.tile.value]);
-      }
-    }
-    disown();
-    return slowest * static_cast<double>(routes.size());
-  }
-
   Section& section_;
   SectionTraffic& traffic_;
   const RdnSpec& rdn_;
   const Fabric& fabric_;
-  std::vector<ChannelEnds> ends_;
   std::vector<Load> links_;
   std::map<std::pair<size_t, size_t>, std::vector<double>> port_loads_;
   std::vector<double>* siblings_ = nullptr;  // of the leg at hand: what its port carries already, by link
   std::vector<int> own_links_;               // routes of the leg at hand
   std::vector<size_t> touched_;              // links that it has
-  std::vector<int64_t> rows_;                // of a multicast's destinations
-  std::vector<int> own_in_;
-  std::vector<int> own_out_;
-  std::vector<double> rates_;  // of links between switches, bytes a cycle
+  std::vector<double> fellow_parts_;         // what its fellows read over each link, in routes of its own
+  std::vector<double> fellow_bytes_;         // and bytes
+  std::vector<size_t> fellow_links_;
+  std::vector<int64_t> rows_;        // of a multicast's destinations
+  const std::vector<double> rates_;  // of links between switches, bytes a cycle
+  LegTraffic legs_;
+  LinkShares shares_;
   double hbm_bytes_per_cycle_ = 1;
   double fill_ = 0;     // until the first tokens are through, cycles
   double planned_ = 1;  // a launch as the stages and the memory have it, cycles
@@ -384,7 +365,9 @@ Status route(Compilation& compilation) {
   const ChipSpec& chip = *compilation.chip;
   const Fabric fabric(chip);
   for (size_t s = 0; s < compilation.program.sections.size(); ++s) {
-    RDU_CHECK_OK(SectionRouter(compilation.program.sections[s], compilation.traffic[s], chip, fabric).run());
+    Section& section = compilation.program.sections[s];
+    RDU_ASSIGN(auto ends, channel_ends(section));
+    RDU_CHECK_OK(SectionRouter(section, compilation.traffic[s], chip, fabric, std::move(ends)).run());
   }
   return {};
 }

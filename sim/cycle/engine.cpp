@@ -61,6 +61,9 @@ void Engine::handle(const Event& event) {
     case EventKind::kData:
       units_[event.a]->data(event.b);
       break;
+    case EventKind::kLine:
+      line_there(channels_[event.a], event.b);
+      break;
     case EventKind::kToken:
       token_ready(channels_[event.a]);
       break;
@@ -93,6 +96,7 @@ int64_t Engine::open_token(CycleChannel& c, int64_t rows, int64_t cols) {
 }
 
 void Engine::put(CycleChannel& c, int64_t n, int64_t k) {
+  if (c.sent_with) return;
   Token& token = c.token(n);
   const int64_t per_burst = vectors_per_burst(token.vectors, c.write_leg.size());
   const int64_t vectors = std::min(per_burst, token.vectors - k * per_burst);
@@ -115,8 +119,16 @@ void Engine::written(CycleChannel& c, uint32_t n, int64_t k, int64_t vectors) {
     const int64_t line = slot_line(c, n) + k / static_cast<int64_t>(c.pmus->size()) * per_burst;
     ready = (*c.pmus)[pmu].access(true, now() + 1, line, vectors).last_cycle + 1;
   }
+  if (c.fifo) return wheel_.add(ready, {EventKind::kLine, c.number, n});
   token.ready_cycle = std::max(token.ready_cycle, ready);
   if (++token.written == token.bursts) token_there(c, n, token.ready_cycle);
+}
+
+// A burst's lines are in the PMU of a channel that is read as a FIFO.
+void Engine::line_there(CycleChannel& c, uint32_t n) {
+  Token& token = c.token(n);
+  if (++token.written == 1) token_there(c, n, now());
+  pump_read(c);
 }
 
 int64_t Engine::slot_line(const CycleChannel& c, int64_t token) const {
@@ -172,9 +184,12 @@ Read& Engine::start_read(CycleChannel& c, int64_t n, int64_t elements, bool last
 void Engine::pump_read(CycleChannel& c) {
   for (; c.active < c.reads.size(); ++c.active) {
     Read& read = c.reads[c.active];
+    const Token& token = c.token(read.token);
+    const bool whole = !c.fifo || token.written == token.bursts;
+    const int64_t there = whole ? read.bursts : read.bursts * token.written / token.bursts;
     int64_t last = now();
     while (read.sent < read.bursts) {
-      if (c.under_way >= c.window) return;
+      if (c.under_way >= c.window || read.sent >= there) return;
       const int64_t k = read.sent++;
       const int64_t vectors = std::min(read.per_burst, read.vectors - k * read.per_burst);
       const bool way = c.read_leg.size() > 0;
@@ -224,7 +239,11 @@ void Engine::consume(CycleChannel& c, int64_t vectors, int64_t cycle) {
 
 void Engine::deliver(const Burst& burst) {
   CycleChannel& c = channels_[burst.owner / 2];
-  if (burst.owner % 2 == 0) return written(c, burst.number, burst.place, burst.vectors);
+  if (burst.owner % 2 == 0) {
+    for (const uint32_t other : c.sent_along)
+      written(channels_[other], burst.number, burst.place, burst.vectors);
+    return written(c, burst.number, burst.place, burst.vectors);
+  }
   Read& read = c.read(burst.number);
   ++read.arrived;
   units_[c.consumer]->operand(c, read, burst.vectors);

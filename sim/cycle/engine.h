@@ -9,9 +9,10 @@
 //             at the symbol's real offset; data come back piece by piece and go on at once
 //   channels  a token has its slot in the channel's PMUs before its first vector leaves (credits by token).
 //   It
-//             is there when its last line is written; then it is read, line by line, for every firing that
-//             uses it (a held token is read again each time), and its slot is free after the last read, when
-//             the news has crossed the control network
+//             is there when its last line is written (for a consumer that only passes it on, when its first
+//             is); then it is read, line by line, for every firing that uses it (a held token is read again
+//             each time), and its slot is free after the last read, when the news has crossed the control
+//             network
 //   compute   a firing joins the PCUs' queue when all its tokens are there; its operand vectors then stream
 //   in,
 //             and each step of its passes waits for its share of them (PcuModel); results leave in order and
@@ -25,6 +26,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -89,6 +91,10 @@ struct CycleChannel {
   size_t input = 0;                       // port of the consumer
   std::vector<PmuPorts>* pmus = nullptr;  // where its tokens lie; null: at the consumer
   bool view = false;                      // they lie in the PMUs of the buffer that made them
+  // Who only passes its tokens on takes them through the PMUs as through a FIFO: line by line as they come.
+  bool fifo = false;
+  std::optional<uint32_t> sent_with;  // the channel whose bursts carry its tokens, copied on the way
+  std::vector<uint32_t> sent_along;   // channels whose tokens its bursts carry
   int64_t slot_lines = 0;
   VectorShare share;  // of the vectors in which it is read
   Leg write_leg;
@@ -257,13 +263,26 @@ class Engine {
     const Unit* from_agcu;  // null: PCUs or PMUs
     bool to_agcu;
   };
-  Leg build_leg(const Fabric& fabric, const std::vector<Route>& routes, const LegEnds& ends, uint32_t lane);
+  struct RouteTree {
+    uint32_t root = 0;
+    uint32_t start = 0;                                      // behind the AGCU's link into the mesh
+    std::map<std::pair<uint32_t, uint32_t>, uint32_t> hops;  // (point, link) -> point behind; each link once
+    std::vector<TileId> ends;                                // that take a copy
+  };
+  // `trees` empty: new ones, which are left there; else the leg joins them.
+  Leg build_leg(const Fabric& fabric, const std::vector<Route>& routes, const LegEnds& ends, uint32_t lane,
+                std::vector<RouteTree>& trees);
+  void build_write_leg(const Fabric& fabric, CycleChannel& c, const std::vector<Route>& routes,
+                       const LegEnds& ends);
+  static bool can_join(const std::vector<Route>& first, const std::vector<RouteTree>& trees,
+                       const std::vector<Route>& routes);
   void build_channel(const Fabric& fabric, size_t c);
   Status build_tiers();
   void build_units();
   void handle(const Event& event);
   void deliver(const Burst& burst);
   void written(CycleChannel& c, uint32_t token, int64_t k, int64_t vectors);
+  void line_there(CycleChannel& c, uint32_t token);
   void pump_read(CycleChannel& c);
   void release(CycleChannel& c);
   void token_ready(CycleChannel& c);
@@ -282,6 +301,7 @@ class Engine {
   std::vector<uint32_t> agcu_entries_;  // by port: its link into the mesh
   std::vector<uint32_t> agcu_sinks_;
   std::vector<CycleChannel> channels_;
+  std::map<size_t, std::vector<RouteTree>> port_trees_;  // of write legs, by channel
   std::vector<std::vector<PmuPorts>> channel_pmus_;
   std::vector<std::vector<PmuPorts>> unit_pmus_;  // of buffers
   std::vector<std::unique_ptr<CycleUnit>> units_;

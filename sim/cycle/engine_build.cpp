@@ -87,9 +87,12 @@ void Engine::build_links(const Fabric& fabric) {
   }
 }
 
+// Routes take the virtual channels in turn: what stands in one of them lets the leg's others pass.
 Leg Engine::build_leg(const Fabric& fabric, const std::vector<Route>& routes, const LegEnds& ends,
-                      uint32_t lane) {
+                      uint32_t lane, std::vector<RouteTree>& trees) {
   Leg leg;
+  const bool joins = !trees.empty();
+  trees.resize(routes.size());
   std::map<uint32_t, uint32_t> sources;  // by tile
   std::map<uint32_t, uint32_t> ports;
   size_t next_port = 0;
@@ -119,18 +122,21 @@ Leg Engine::build_leg(const Fabric& fabric, const std::vector<Route>& routes, co
     if (added) at->second = network_.add_link(1, 0, 0);
     return at->second;
   };
-  for (const Route& route : routes) {
-    std::vector<uint32_t> points{network_.add_root()};
-    leg.roots.push_back(points[0]);
-    const TileId start = route.points[0].tile;
-    const std::optional<size_t> port = port_of(start);
-    leg.sources.push_back(source_at(port ? kAgcuKey + static_cast<uint32_t>(*port) : start.value));
-    if (port) points[0] = network_.add_point(points[0], agcu_entries_[*port], lane);
+  for (size_t r = 0; r < routes.size(); ++r, ++lane) {
+    const Route& route = routes[r];
+    RouteTree& tree = trees[r];
+    if (!joins) {
+      tree.root = tree.start = network_.add_root();
+      const TileId start = route.points[0].tile;
+      const std::optional<size_t> port = port_of(start);
+      leg.sources.push_back(source_at(port ? kAgcuKey + static_cast<uint32_t>(*port) : start.value));
+      if (port) tree.start = network_.add_point(tree.root, agcu_entries_[*port], lane);
+    }
+    std::vector<uint32_t> points{tree.start};
+    leg.roots.push_back(tree.root);
     leg.from.push_back(index_of(*ends.from, route.points[0].tile));
     uint16_t copies = 0;
     uint32_t to = 0;
-    // Runs that hang on one point may begin with the same link: the tree has it once.
-    std::map<std::pair<uint32_t, uint32_t>, uint32_t> hops;  // (point, link) -> point behind
     for (size_t i = 0; i < route.points.size(); ++i) {
       const Waypoint& w = route.points[i];
       if (i > 0) {
@@ -139,7 +145,7 @@ Leg Engine::build_leg(const Fabric& fabric, const std::vector<Route>& routes, co
         const Heading heading = *fabric.straight(at, w.tile);
         for (; at != w.tile; at = fabric.step(at, heading)) {
           const uint32_t link = links_[fabric.link(at, heading).value];
-          const auto [hop, added] = hops.try_emplace({point, link}, 0);
+          const auto [hop, added] = tree.hops.try_emplace({point, link}, 0);
           if (added) hop->second = network_.add_point(point, link, lane);
           point = hop->second;
         }
@@ -148,11 +154,50 @@ Leg Engine::build_leg(const Fabric& fabric, const std::vector<Route>& routes, co
       if (!w.delivers) continue;
       if (copies++ == 0) to = index_of(*ends.to, w.tile);
       network_.add_delivery(points.back(), port_at(w.tile));
+      tree.ends.push_back(w.tile);
     }
     leg.copies.push_back(copies);
     leg.to.push_back(to);
   }
   return leg;
+}
+
+// Tokens that leave a port for several channels go as one multicast as far as their ways are the same, and
+// the switches copy them where these part: if the ways begin at the same tiles and end at different ones.
+void Engine::build_write_leg(const Fabric& fabric, CycleChannel& c, const std::vector<Route>& routes,
+                             const LegEnds& ends) {
+  std::vector<RouteTree> own;
+  for (const OutputPort& port : section_.units[c.producer].outputs) {
+    const auto at = std::find(port.channels.begin(), port.channels.end(), ChannelId(c.number));
+    for (auto other = port.channels.begin(); at != port.channels.end() && other != at; ++other) {
+      CycleChannel& first = channels_[other->value];
+      const Channel& spec = section_.channels[other->value];
+      std::vector<RouteTree>& trees = port_trees_[other->value];
+      if (first.sent_with || trees.size() != routes.size() || spec.dtype != c.spec->dtype) continue;
+      if (!can_join(spec.legs[0], trees, routes)) continue;
+      c.write_leg = build_leg(fabric, routes, ends, other->value, trees);
+      c.sent_with = other->value;
+      first.sent_along.push_back(c.number);
+      for (size_t r = 0; r < routes.size(); ++r)
+        first.write_leg.copies[r] = static_cast<uint16_t>(first.write_leg.copies[r] + c.write_leg.copies[r]);
+      return;
+    }
+  }
+  c.write_leg = build_leg(fabric, routes, ends, c.number, own);
+  port_trees_[c.number] = std::move(own);
+}
+
+bool Engine::can_join(const std::vector<Route>& first, const std::vector<RouteTree>& trees,
+                      const std::vector<Route>& routes) {
+  if (routes.empty()) return false;
+  for (size_t r = 0; r < routes.size(); ++r) {
+    if (first[r].points[0].tile != routes[r].points[0].tile) return false;
+    for (const Waypoint& w : routes[r].points) {
+      const std::vector<TileId>& ends = trees[r].ends;
+      if (w.delivers && std::find(ends.begin(), ends.end(), w.tile) != ends.end()) return false;
+    }
+  }
+  return true;
 }
 
 void Engine::build_channel(const Fabric& fabric, size_t number) {
@@ -169,11 +214,13 @@ void Engine::build_channel(const Fabric& fabric, size_t number) {
   const Unit* from_agcu = producer.agcus.empty() ? nullptr : &producer;
   const bool to_agcu = !consumer.agcus.empty();
   const auto lane = static_cast<uint32_t>(number);
+  std::vector<RouteTree> alone;
   if (spec.pmus > 0) {
     channel_pmus_[number].assign(static_cast<size_t>(spec.pmus), PmuPorts(chip.pmu));
     c.pmus = &channel_pmus_[number];
-    c.write_leg = build_leg(fabric, spec.legs[0], {&from, &spec.tiles, from_agcu, false}, lane);
-    c.read_leg = build_leg(fabric, spec.legs[1], {&spec.tiles, &to, nullptr, to_agcu}, lane);
+    build_write_leg(fabric, c, spec.legs[0], {&from, &spec.tiles, from_agcu, false});
+    c.read_leg = build_leg(fabric, spec.legs[1], {&spec.tiles, &to, nullptr, to_agcu}, lane, alone);
+    c.fifo = consumer.kind == UnitKind::kBuffer || consumer.exchange;
   } else if (producer.kind == UnitKind::kBuffer) {
     c.view = true;
     c.pmus = &unit_pmus_[c.producer];
@@ -181,9 +228,9 @@ void Engine::build_channel(const Fabric& fabric, size_t number) {
       if (std::find(port.channels.begin(), port.channels.end(), ChannelId(number)) != port.channels.end())
         c.share = vector_share(section_, producer, port, ChannelId(number), chip.pmu);
     }
-    c.read_leg = build_leg(fabric, spec.legs[0], {&from, &to, nullptr, to_agcu}, lane);
+    c.read_leg = build_leg(fabric, spec.legs[0], {&from, &to, nullptr, to_agcu}, lane, alone);
   } else {
-    c.write_leg = build_leg(fabric, spec.legs[0], {&from, &to, from_agcu, to_agcu}, lane);
+    build_write_leg(fabric, c, spec.legs[0], {&from, &to, from_agcu, to_agcu});
   }
   c.window = c.pmus == nullptr ? 0 : read_window(fabric, chip.rdn, spec.legs[c.view ? 0 : 1]);
   if (!from.empty() && !to.empty()) c.credit_cycles = 2 + fabric.distance(from[0], to[0]);

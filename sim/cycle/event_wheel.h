@@ -19,6 +19,7 @@ enum class EventKind : uint32_t {
   kPump,
   kUnit,
   kData,
+  kLine,
   kToken,
   kCredit
 };

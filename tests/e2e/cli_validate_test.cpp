@@ -189,24 +189,29 @@ TEST(CliCrosscheck, TheClosedFormAgreesWithEventWithinTenPercent) {
   EXPECT_NE(json["largest"].get<std::string>().find("section "), std::string::npos);
 }
 
-// One row is known to be short (docs/limits.md); the others must stay within the bounds, and the exit code
-// must say that some are not.
-TEST(CliCrosscheckSlow, EventIsWithinFivePercentOfCycleWhereItIsKnownToBe) {
+TEST(CliCrosscheckSlow, EventIsWithinFivePercentOfCycleOnEveryRow) {
   const CommandRun run = Scratch().run("crosscheck --json - -q");
   const auto json = run.json();
   const auto& rows = json["cycle"]["workloads"];
-  ASSERT_EQ(rows.size(), 11U);
-  const std::set<std::string> known_short{"gemm 128x2048x2048"};
-  bool all_within = true;
+  ASSERT_EQ(rows.size(), 12U);
   for (const auto& row : rows) {
-    const bool within = row["within"].get<bool>();
-    all_within = all_within && within;
-    EXPECT_TRUE(within || known_short.contains(row["workload"].get<std::string>())) << row.dump();
+    EXPECT_TRUE(row["within"].get<bool>()) << row.dump();
     EXPECT_NEAR(row["analytic_s"].get<double>(), row["event_s"].get<double>(),
                 0.1 * row["event_s"].get<double>())
         << row.dump();
   }
-  EXPECT_EQ(run.code, all_within ? 0 : 1);
+  EXPECT_EQ(run.code, 0);
+}
+
+// A short prompt on the whole chip, where stages that share a producer read together, beside weights on their
+// way in. docs/sim.md has the figures: 11 % is what is known to part the two there.
+TEST(CliCrosscheckSlow, ShortPromptsOfTheWholeChipStayNearCycle) {
+  const Scratch scratch;
+  const std::string what = "simulate llama-3-8b --phase prefill --context 128 --json - -q --fidelity ";
+  const double event = scratch.run(what + "event").json()["latency_s"].get<double>();
+  const double cycle = scratch.run(what + "cycle").json()["latency_s"].get<double>();
+  EXPECT_LT(event, cycle * 1.05);
+  EXPECT_GT(event, cycle * 0.88);
 }
 
 TEST(CliServe, AnExpertLargerThanHbmIsBadInput) {

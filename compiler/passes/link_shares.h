@@ -1,0 +1,101 @@
+// What the flows of a section leave each other of the mesh's links: the rate at which a leg passes tokens.
+//
+// Every leg is a flow that is under way for a part of the launch: the reads and results of a stage while it
+// works, from when its first tokens are there until all that follows in the pipeline remains; weights while
+// the memory has their turn. Flows that are under way together share a link max-min fairly: each gets what
+// the others do not want in that time, or as much as they. Reads that begin together, with the same firings
+// (fellows), have the link together from their first vector on, whatever their averages.
+// Streams of the memory do not count against each other: its controller serves one at a time. Of a value that
+// leaves by several channels, what meets on a link is the same tokens, which go once.
+//
+// When stages work follows from how long their reads take, and these from the shares: both are found in turn.
+// APPROX: within its time a flow is even, so a burst that meets another within it is not seen; the
+// cycle-level engine does (docs/sim.md says how near the two come). Max-min fairness as in Bertsekas and
+// Gallager, Data Networks, Sec. 6.5: links in turn give it to flows whose inputs always have something to
+// send.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/arch/chip.h"
+#include "base/arch/fabric.h"
+#include "base/program/program.h"
+#include "base/program/route.h"
+#include "compiler/passes/leg_traffic.h"
+
+namespace rdusim::compiler {
+
+struct Leg {
+  size_t channel = 0;
+  size_t leg = 0;
+  friend bool operator==(const Leg&, const Leg&) = default;
+};
+
+class LinkShares {
+ public:
+  // Keeps references; routes are read from `section` when asked. `rates` of links, bytes a cycle.
+  LinkShares(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip,
+             const Fabric& fabric, const LegTraffic& legs, const std::vector<double>& rates);
+
+  // The firing's other operands, and those of consumers that take the same tokens at the same stage of the
+  // pipeline. What a stage streams in, it waits for in turn; so stages that stream do not keep step. Legs
+  // without routes are left out.
+  [[nodiscard]] std::vector<Leg> fellows(Leg leg) const;
+
+  // After routes have changed. `launch_cycles`: the least that a launch takes.
+  void find_flows(double launch_cycles);
+  // The pace of reads, and with it the course of the launch; once more brings both nearer.
+  void find_course();
+  // Bytes a cycle at which a leg passes tokens.
+  [[nodiscard]] double leg_rate(Leg leg);
+
+ private:
+  struct Flow {
+    Leg leg;
+    bool stream = false;
+    double begin = 0;  // cycles
+    double end = 1;
+    [[nodiscard]] double cycles() const { return end - begin; }
+  };
+  struct Passing {  // a flow over a link
+    size_t flow = 0;
+    double bytes = 0;
+  };
+  struct Turn {
+    double begin = 0;
+    double end = 0;  // 0: none
+  };
+
+  void find_depths();
+  void find_turns();
+  void find_times();
+  [[nodiscard]] std::vector<size_t> in_step(size_t unit) const;
+  void add_flow(Leg leg);
+  [[nodiscard]] bool together(const Flow& a, const Flow& b) const;
+  [[nodiscard]] double left(size_t link, double part, size_t flow, const std::vector<Leg>& fellows);
+  [[nodiscard]] double pass_cycles(size_t channel) const;
+  void count_own(const std::vector<Route>& routes);
+  void disown();
+
+  const Section& section_;
+  const SectionTraffic& traffic_;
+  const RdnSpec& rdn_;
+  const Fabric& fabric_;
+  const LegTraffic& legs_;
+  const std::vector<double>& rates_;
+  double hbm_bytes_per_cycle_;
+  double launch_cycles_ = 1;
+  std::vector<int> depth_;   // of each unit: compute stages on the longest way to it
+  std::vector<Turn> turns_;  // of loads at the memory, by unit, cycles
+  std::vector<Flow> flows_;
+  std::vector<std::vector<Passing>> passing_;  // by link
+  std::vector<double> read_rates_;             // by channel, bytes a cycle; 0: not known yet
+  std::vector<double> wanted_;                 // of a link, by the others, bytes
+  std::vector<int> own_links_;                 // routes of the leg at hand
+  std::vector<size_t> touched_;                // links that it has
+  std::vector<int> own_in_;                    // routes by tile where they end and begin
+  std::vector<int> own_out_;
+};
+
+}  // namespace rdusim::compiler
