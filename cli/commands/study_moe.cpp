@@ -75,7 +75,7 @@ struct Point {
   Cut cut;
   double seconds = 0;
   double tensor_s = 0;       // of tensor parallelism under the same load
-  int64_t weight_bytes = 0;  // read from HBM; these three: of a socket
+  int64_t weight_bytes = 0;  // read from HBM and DDR; these three: of a socket
   int64_t link_bytes = 0;
   int64_t held_bytes = 0;
   std::string bound_by;
@@ -89,12 +89,14 @@ Result<Point> run_point(const PassChoice& pass, const Cut& cut, const compiler::
   sim::RunOptions run_options;
   run_options.fidelity = fidelity;
   RDU_ASSIGN(const RunResult result, sim::run(program, chosen.node, chosen.stack, run_options));
-  const auto& hbm = result.bytes[static_cast<size_t>(Wire::kHbm)];
+  int64_t weights = 0;
+  for (const Wire wire : {Wire::kHbm, Wire::kDdr})
+    weights += result.bytes[static_cast<size_t>(wire)][static_cast<size_t>(Cause::kWeights)];
   return Point{pass,
                cut,
                result.latency_s(),
                0,
-               hbm[static_cast<size_t>(Cause::kWeights)] / result.sockets,
+               weights / result.sockets,
                sum_of(result.bytes[static_cast<size_t>(Wire::kLink)]) / result.sockets,
                program.tiers[static_cast<size_t>(Tier::kHbm)].bytes,
                bound_by(result)};

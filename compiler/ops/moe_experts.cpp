@@ -28,7 +28,7 @@
 namespace rdusim::compiler {
 namespace {
 
-// Weight tokens in flight, so that the stream of gathered rows covers the memory's latency.
+// Weight tokens of the usual size in flight, so that the stream of gathered rows covers the memory's latency.
 constexpr int64_t kTokensAhead = 8;
 
 Result<Shape> infer(const Graph& graph, const Node& node) {
@@ -181,16 +181,23 @@ class ExpertsLowering {
     return u.emit(picked, plan_.block_rows, x.cols, x.dtype);
   }
 
+  // The block is read anew for each token of weights: rows of these that weigh as much as it does.
+  [[nodiscard]] static int64_t balanced_rows(const Stream& block, const Value& weight) {
+    return block.rows * block.cols * dtype_bytes(block.dtype) /
+           (weight.shape.cols() * dtype_bytes(weight.dtype));
+  }
+
   // in E^T for the block's expert: weight rows i * experts + e, in tokens of some i.
   Stream product(const std::string& name, const Stream& in, const Stream& plan, size_t weight,
                  int64_t outputs) {
     const ValueId w = node_.inputs[weight];
-    const int64_t rows = std::min(l_.stream_rows(w), outputs);
+    const int64_t stream_rows = l_.stream_rows(w);
+    const int64_t rows = std::min(std::max(stream_rows, balanced_rows(in, l_.value(w))), outputs);
     const int64_t tokens = ceil_div(outputs, rows);
     const Flow weight_flow{rows, tokens, total_blocks()};
     Stream weights =
         l_.gather(node_, name + "_weights", w, row_numbers(name, plan, outputs, rows, tokens), weight_flow);
-    weights.capacity_tokens = kTokensAhead;
+    weights.capacity_tokens = std::max<int64_t>(2, kTokensAhead * stream_rows / rows);
     UnitBuilder u = l_.unit(UnitKind::kGemm, node_, name);
     u.fire(total_blocks() * tokens);
     const Register rx = u.take(in, first_of(tokens));

@@ -82,6 +82,7 @@ bool StreamUnit::begin() {
     }
   }
   ++begun_;
+  if (input != nullptr) t.wire_bytes = input->token(token).bytes;
   transfers_.push_back(std::move(t));
   if (input != nullptr) {
     const bool at_hand =
@@ -143,7 +144,8 @@ StreamUnit::Request StreamUnit::next_request() {
   if (store_) {
     // What has gone to memory makes room in the AGCU.
     const int64_t line = engine_.context().node.chip.rdn.link_bytes_per_cycle;
-    const int64_t vectors = t.asked == t.bytes ? (t.bytes + line - 1) / line : t.asked / line;
+    const int64_t gone = t.asked == t.bytes ? t.wire_bytes + line - 1 : t.wire_bytes * t.asked / t.bytes;
+    const int64_t vectors = gone / line;
     engine_.consume(*inputs_[0], vectors - t.consumed, now());
     t.consumed = vectors;
   }
@@ -169,7 +171,9 @@ void StreamUnit::operand(CycleChannel& c, Read& read, int64_t vectors) {
   size_t index = 0;
   while (&c.reads[index] != &read) ++index;
   Transfer& t = transfers_[asking_ + index];
-  t.arrived = std::min(t.bytes, t.arrived + vectors * line);
+  t.came += vectors * line;
+  const bool all = read.arrived == read.bursts;
+  t.arrived = all ? t.bytes : std::min(t.bytes - 1, t.bytes * t.came / t.wire_bytes);
   if (tier_ != Tier::kSram) return engine_.pump_tier(tier_);
   engine_.consume(c, vectors, now() + vectors);
   if (t.arrived < t.bytes || index > 0) return;

@@ -42,10 +42,12 @@ class StreamUnit : public CycleUnit {
     int64_t row = 0;  // first
     int64_t rows = 0;
     int64_t bytes = 0;
-    int64_t asked = 0;              // bytes, in order
-    int64_t arrived = 0;            // bytes at the AGCU: from memory, or from the channel
-    int64_t done = 0;               // bytes
-    int64_t consumed = 0;           // vectors of a store's read
+    int64_t asked = 0;       // bytes, in order
+    int64_t arrived = 0;     // bytes at the AGCU: from memory, or from the channel
+    int64_t done = 0;        // bytes
+    int64_t wire_bytes = 0;  // of a store: of the token in the channel's format, which may be a wider one
+    int64_t came = 0;        // ... that have come
+    int64_t consumed = 0;    // vectors of a store's read
     std::vector<int64_t> tokens{};  // by output channel
     std::vector<int64_t> sent{};    // bursts
   };
