@@ -159,7 +159,7 @@ TEST(PipelineCommand, CompileSavesAProgramAStage) {
 
 TEST(PipelineCommand, TheStudyHasEveryWayOfDividingTheSockets) {
   const auto run = Scratch().run(
-      "study pipeline llama-3-8b --batch 4 --context 512 --chunks 2 --fidelity analytic --json -");
+      "study pipeline llama-3-8b --batch 4 --context 512 --chunks 2 --fidelity analytic --json - -o t.csv");
   ASSERT_EQ(run.code, 0) << run.err;
   const auto rows = run.json().at("rows");
   ASSERT_EQ(rows.size(), 3U * 4U);
