@@ -84,7 +84,8 @@ class PipelineBuilder {
   // Compiled for a chip whose HBM lacks what the other micro-batches hold, if that would not fit beside it.
   Result<size_t> compile_stage(const compiler::StagedGraph& graph, size_t s, StageMemory& memory) {
     const compiler::Graph& part = graph.stages[s].graph;
-    const auto [known, fresh] = by_structure_.try_emplace(structure_of(part), run_.programs.size());
+    const std::string key = fmt::format("{}borders {}", structure_of(part), border_bytes(graph, s));
+    const auto [known, fresh] = by_structure_.try_emplace(key, run_.programs.size());
     if (fresh) {
       RDU_ASSIGN(Program program, compiler::compile(part, node_.chip, options_));
       const int64_t hbm = program.tiers[static_cast<size_t>(Tier::kHbm)].bytes;

@@ -157,6 +157,31 @@ TEST(PipelineCommand, CompileSavesAProgramAStage) {
               whole.json().at("stages")[1].at("time_s").get<double>(), 1e-12);
 }
 
+TEST(PipelineCommand, TheStudyHasEveryWayOfDividingTheSockets) {
+  const auto run = Scratch().run(
+      "study pipeline llama-3-8b --batch 4 --context 512 --chunks 2 --fidelity analytic --json - -o t.csv");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto rows = run.json().at("rows");
+  ASSERT_EQ(rows.size(), 3U * 4U);
+  const auto latency = [&](size_t row) { return std::stod(rows[row][4].get<std::string>()); };
+  EXPECT_EQ(rows[1][2], "TP4 x PP2");
+  EXPECT_EQ(rows[1][3], "2");
+  EXPECT_EQ(rows[3][2], "TP1 x PP8");
+  EXPECT_EQ(rows[3][3], "1");  // a batch of 4 has no 8 groups
+  // More stages, fewer sockets for each layer: later.
+  for (size_t i = 4; i < 7; ++i) EXPECT_LT(latency(i), latency(i + 1));
+}
+
+TEST(PipelineCommand, TheTimelineHasATrackAStage) {
+  const Scratch scratch;
+  const auto run = scratch.run(
+      "simulate llama-3-8b --pipeline 2 --batch 2 --micro-batches 2 --fidelity analytic --trace t.json");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const std::string trace = test::read_all(scratch.path("t.json"));
+  for (const char* const text : {"stage 0", "stage 1", "border 0 to 1", "micro-batch 1"})
+    EXPECT_NE(trace.find(text), std::string::npos) << text;
+}
+
 TEST(PipelineCommand, ErrorsSayWhatIsWrong) {
   const Scratch scratch;
   const auto fails = [&](const std::string& arguments, const std::string& text) {
