@@ -8,6 +8,8 @@
 // that a small change of the chip does not decide between two that differ much.
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,10 @@ namespace {
 // a stage whose firings grow evenly takes if it is sized for the sum of its work. The best of them is taken.
 constexpr std::array<int64_t, 5> kFinish = {1000, 1050, 1100, 1150, 1250};
 constexpr int64_t kAnyFinish = 1 << 20;
+// Where few blocks of rows pass, their way through all stages counts more than the slowest stage: the sum of
+// the stages' times is least when they are as the square roots of their work. What lies between is tried,
+// too.
+constexpr std::array<double, 2> kPowers = {0.25, 0.5};
 // Each PCU adds an RDN link to its stage. Stages are sized as if other flows took half of it.
 constexpr int64_t kLinkSlack = 2;
 
@@ -34,7 +40,8 @@ constexpr int64_t kLinkSlack = 2;
 class Stage {
  public:
   Stage(Section& section, const SectionWork& work, const ChipSpec& chip, size_t u)
-      : unit_(section.units[u]),
+      : index_(u),
+        unit_(section.units[u]),
         kinds_(work.work(u)),
         chip_(chip),
         costs_(static_cast<size_t>(chip.pcu.count) + 1) {
@@ -81,6 +88,10 @@ class Stage {
   }
 
   void give(int64_t pcus) { unit_.pcus = pcus; }
+  [[nodiscard]] int64_t pcus() const { return unit_.pcus; }
+  [[nodiscard]] size_t unit() const { return index_; }
+  // Of a launch.
+  int64_t work_cycles(int64_t pcus) { return std::max(cost_of(pcus).sum, cost_of(pcus).ports); }
 
  private:
   struct Cost {
@@ -108,6 +119,7 @@ class Stage {
     return kinds_.size() == 1 || finish_cycles(pcus, cycles) <= finish;
   }
 
+  size_t index_;
   Unit& unit_;
   const std::vector<FiringKind>& kinds_;
   const ChipSpec& chip_;
@@ -148,7 +160,57 @@ class PcuAllocation {
     return finish;
   }
 
+  // As assign, but a stage that works longer may take longer: its time is proportional to a power of its
+  // work.
+  int64_t assign_uneven(double power) {
+    std::vector<double> shares;
+    double longest = 0;
+    for (Stage& stage : stages_) {
+      shares.push_back(std::pow(static_cast<double>(stage.work_cycles(1)), power));
+      longest = std::max(longest, shares.back());
+    }
+    for (double& share : shares) share /= longest;
+    int64_t low = 1;
+    int64_t high = 1;
+    while (needed_uneven(high, shares) > pcus_) high *= 2;
+    while (low < high) {
+      const int64_t middle = low + (high - low) / 2;
+      if (needed_uneven(middle, shares) <= pcus_) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    int64_t finish = low;
+    for (size_t s = 0; s < stages_.size(); ++s) {
+      const int64_t pcus = stages_[s].pcus_within(part(low, shares[s]), kNoFinish, pcus_);
+      stages_[s].give(pcus);
+      finish = std::max(finish, stages_[s].finish_cycles(pcus, low));
+    }
+    return finish;
+  }
+
+  // Work of each unit in a launch with the PCUs that it was given.
+  std::vector<int64_t> unit_cycles(size_t units) {
+    std::vector<int64_t> cycles(units, 0);
+    for (Stage& stage : stages_) cycles[stage.unit()] = stage.work_cycles(stage.pcus());
+    return cycles;
+  }
+
  private:
+  static constexpr int64_t kNoFinish = std::numeric_limits<int64_t>::max();
+
+  static int64_t part(int64_t cycles, double share) {
+    return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(cycles) * share));
+  }
+
+  int64_t needed_uneven(int64_t cycles, const std::vector<double>& shares) {
+    int64_t total = 0;
+    for (size_t s = 0; s < stages_.size() && total <= pcus_; ++s)
+      total += stages_[s].pcus_within(part(cycles, shares[s]), kNoFinish, pcus_);
+    return total;
+  }
+
   // PCUs that all stages together need to be done within `cycles`; stops counting past the chip's.
   int64_t needed(int64_t cycles, int64_t finish_permille) {
     int64_t total = 0;
@@ -178,7 +240,21 @@ Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const C
     const int64_t done = allocation.assign(finish);
     if (done < soonest) soonest = done, best = finish;
   }
-  return allocation.assign(best);
+  const int64_t even = allocation.assign(best);
+  const BlockCourse course = block_course(section);
+  if (!course.few()) return even;
+  // Until the last block is through: the slowest stage's turns but one, and a block's way through all.
+  const auto last = [&](int64_t done) {
+    return done - done / course.blocks +
+           fill_cycles(section, allocation.unit_cycles(section.units.size()), chip);
+  };
+  double best_power = 0;
+  int64_t soonest_last = last(even);
+  for (const double power : kPowers) {
+    const int64_t through = last(allocation.assign_uneven(power));
+    if (through < soonest_last) soonest_last = through, best_power = power;
+  }
+  return best_power > 0 ? allocation.assign_uneven(best_power) : allocation.assign(best);
 }
 
 // Spreads that are tried: the pace that operands are first read at, and what PMUs that are left bring them

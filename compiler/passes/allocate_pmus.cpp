@@ -84,6 +84,16 @@ int64_t section_cycles(const Section& section, const ChipSpec& chip, int64_t slo
   return std::max({slowest_cycles, stream_cycles(section, chip), int64_t{2}});
 }
 
+// Cycles of a launch in which a stage has tokens to work on. With few blocks of rows, stages follow one
+// another: of a launch in which `blocks` pass `depth` stages, each works for `blocks` of blocks + depth - 1
+// turns.
+int64_t turn_cycles(const Section& section, const ChipSpec& chip, int64_t slowest_cycles) {
+  const BlockCourse course = block_course(section);
+  const int64_t cycles = section_cycles(section, chip, slowest_cycles);
+  if (!course.few()) return cycles;
+  return std::max<int64_t>(2, cycles * course.blocks / (course.blocks + course.depth - 1));
+}
+
 // Buffers: storage of their largest emitted token, and enough PMUs side by side that filling one takes at
 // most half of the section's time. What reading asks for: operand_widths.h.
 int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip,
@@ -194,7 +204,7 @@ void widen(Section& section, const SectionWork& work, const ChipSpec& chip, int6
       streams_bytes += work.elements(id.value) * dtype_bytes(section.channels[id.value].dtype);
     }
   }
-  const int64_t time = section_cycles(section, chip, slowest_cycles) / 2;
+  const int64_t time = turn_cycles(section, chip, slowest_cycles) / 2;
   for (size_t c = 0; c < section.channels.size(); ++c) {
     Channel& channel = section.channels[c];
     if (channel.pmus == 0) continue;
@@ -337,7 +347,7 @@ Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const C
         fmt::format("needs {} PMUs of {} B; the chip has {}", used, chip.pmu.capacity_bytes, chip.pmu.count),
         "use more sockets, or --fusion none"};
   }
-  OperandWidths operands(section, work, chip, section_cycles(section, chip, slowest_cycles));
+  OperandWidths operands(section, work, chip, turn_cycles(section, chip, slowest_cycles));
   const int64_t left = chip.pmu.count - used;
   used +=
       operands.widen(spread_operands.first_permille, left - std::min(streams_wish(section, chip), left / 2));

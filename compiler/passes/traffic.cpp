@@ -136,7 +136,7 @@ SectionTraffic section_traffic(const Section& section, const SectionWork& work, 
   return traffic;
 }
 
-int64_t fill_cycles(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip) {
+int64_t fill_cycles(const Section& section, const std::vector<int64_t>& unit_cycles, const ChipSpec& chip) {
   const int64_t way = chip.rdn.hop_latency_cycles * chip.rdn.average_hops + chip.pcu.pipeline_latency_cycles;
   std::vector<int64_t> ready(section.channels.size(), 0);
   int64_t longest = 0;
@@ -146,12 +146,30 @@ int64_t fill_cycles(const Section& section, const SectionTraffic& traffic, const
     for (const InputPort& port : unit.inputs) start = std::max(start, ready[port.channel.value]);
     for (const OutputPort& port : unit.outputs) {
       const int64_t results = std::max<int64_t>(1, active_firings(port.phases, unit.firings));
-      const int64_t done = start + traffic.unit_cycles[u] / results + way;
+      const int64_t done = start + unit_cycles[u] / results + way;
       for (const ChannelId id : port.channels) ready[id.value] = done;
       longest = std::max(longest, done);
     }
   }
   return longest;
+}
+
+BlockCourse block_course(const Section& section) {
+  BlockCourse course;
+  std::vector<int64_t> stages(section.channels.size(), 0);  // up to each channel, on the longest path
+  for (const Unit& unit : section.units) {                  // in order of creation: producers first
+    const bool works =
+        unit.kind == UnitKind::kGemm || unit.kind == UnitKind::kSimd || unit.kind == UnitKind::kReceive;
+    int64_t depth = works ? 1 : 0;
+    for (const InputPort& port : unit.inputs)
+      depth = std::max(depth, stages[port.channel.value] + (works ? 1 : 0));
+    course.depth = std::max(course.depth, depth);
+    for (const OutputPort& port : unit.outputs) {
+      if (works) course.blocks = std::max(course.blocks, active_firings(port.phases, unit.firings));
+      for (const ChannelId id : port.channels) stages[id.value] = depth;
+    }
+  }
+  return course;
 }
 
 }  // namespace rdusim::compiler

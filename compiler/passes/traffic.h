@@ -45,7 +45,20 @@ struct SectionTraffic {
 SectionTraffic section_traffic(const Section& section, const SectionWork& work, const ChipSpec& chip);
 
 // Cycles until the first tokens have gone through the section: along its longest path, what each stage works
-// for one result, and the way to the next (the chip file's average).
-int64_t fill_cycles(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip);
+// for one result, and the way to the next (the chip file's average). `unit_cycles`: work of each in a launch.
+int64_t fill_cycles(const Section& section, const std::vector<int64_t>& unit_cycles, const ChipSpec& chip);
+inline int64_t fill_cycles(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip) {
+  return fill_cycles(section, traffic.unit_cycles, chip);
+}
+
+// How blocks of rows go through a section: so many, through so many compute stages and exchanges on its
+// longest path.
+struct BlockCourse {
+  int64_t blocks = 1;
+  int64_t depth = 1;
+  // More than one, and so few that filling and draining the section takes two thirds of a run and more.
+  [[nodiscard]] bool few() const { return blocks > 1 && 2 * blocks < depth; }
+};
+BlockCourse block_course(const Section& section);
 
 }  // namespace rdusim::compiler
