@@ -20,8 +20,8 @@ namespace {
 constexpr int64_t kBlockRows = 256;
 // Rows that are dispatched together at most: their inputs and results wait on chip.
 constexpr int64_t kGroupRows = 4096;
-// ... and so many bytes of them, in FP32: three eighths of an SN40L's PMUs, so that weights, blocks and the rest of a
-// layer have room too.
+// ... and so many bytes of them, in FP32: three eighths of an SN40L's PMUs, so that weights, blocks and the
+// rest of a layer have room too.
 constexpr int64_t kGroupBytes = int64_t{192} << 20;
 // Choices that are drawn in all, and draws at least and at most: the mean of 4096 draws of a few blocks is
 // known to a hundredth, and many rows differ little from draw to draw.
