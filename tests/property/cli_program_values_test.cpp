@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -103,7 +102,7 @@ TEST_P(ProgramValues, EqualTheInterpreters) {
   request.all_logits = c.batch == 1;
   auto prefill = (*model)->build(request);
   ASSERT_TRUE(prefill.ok()) << prefill.error().to_string();
-  auto file = SafetensorsFile::from_bytes(testing::random_weights(*prefill, random), "weights");
+  auto file = SafetensorsFile::from_bytes(rdusim::testing::random_weights(*prefill, random), "weights");
   ASSERT_TRUE(file.ok()) << file.error().to_string();
   const models::WeightSource weights(&*file);
 

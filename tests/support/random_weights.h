@@ -1,4 +1,4 @@
-// Weights for a graph that nobody trained.
+// Random weights for any graph.
 #pragma once
 
 #include <cmath>
@@ -14,12 +14,19 @@
 
 namespace rdusim::testing {
 
+// Tensor of the file that a source is, or is derived from ("plus_one?of=model.norm.weight").
+inline std::string stored_tensor(const std::string& source) {
+  const size_t at = source.find("?of=");
+  return at == std::string::npos ? source : source.substr(at + 4);
+}
+
 // A safetensors file in memory that holds a random tensor for every weight of the graph.
 inline std::vector<uint8_t> random_weights(const compiler::Graph& graph, Random& random) {
   std::string header = "{";
   std::vector<uint8_t> data;
   for (const compiler::Value& v : graph.values) {
-    if (v.role != SymbolRole::kWeight || header.find("\"" + v.source + "\"") != std::string::npos) continue;
+    const std::string name = stored_tensor(v.source);
+    if (v.role != SymbolRole::kWeight || header.find("\"" + name + "\"") != std::string::npos) continue;
     const size_t begin = data.size();
     const double scale = v.shape.rows() == 1 ? 0.5 : 1.0 / std::sqrt(static_cast<double>(v.shape.cols()));
     for (int64_t i = 0; i < v.shape.elements(); ++i) {
@@ -31,7 +38,7 @@ inline std::vector<uint8_t> random_weights(const compiler::Graph& graph, Random&
     const std::string shape = v.shape.rows() == 1 ? fmt::format("{}", v.shape.cols())
                                                   : fmt::format("{},{}", v.shape.rows(), v.shape.cols());
     header += fmt::format("{}\"{}\":{{\"dtype\":\"BF16\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
-                          header.size() > 1 ? "," : "", v.source, shape, begin, data.size());
+                          header.size() > 1 ? "," : "", name, shape, begin, data.size());
   }
   header += "}";
   std::vector<uint8_t> file;
