@@ -20,6 +20,9 @@ namespace {
 constexpr int64_t kBlockRows = 256;
 // Rows that are dispatched together at most: their inputs and results wait on chip.
 constexpr int64_t kGroupRows = 4096;
+// ... and so many bytes of them, in FP32: three eighths of an SN40L's PMUs, so that weights, blocks and the
+// rest of a layer have room too.
+constexpr int64_t kGroupBytes = int64_t{192} << 20;
 // Choices that are drawn in all, and draws at least and at most: the mean of 4096 draws of a few blocks is
 // known to a hundredth, and many rows differ little from draw to draw.
 constexpr int64_t kChoices = int64_t{1} << 16;
@@ -42,7 +45,9 @@ MoeSizes::MoeSizes(const Graph& graph, const Node& node)
 MoePlan::MoePlan(const Flow& flow, const MoeSizes& sizes, int64_t query_tokens, MoeLoad load) {
   // A block that is cut short at the end of its sequence may only be the last of a group.
   const int64_t divided = query_tokens % flow.rows == 0 ? flow.tokens() : flow.blocks;
-  for (int64_t n = 1; n <= divided && n * flow.rows <= std::max(kGroupRows, flow.rows); ++n) {
+  const int64_t row_bytes = (sizes.most_choices() + 1) * sizes.width * dtype_bytes(DType::kFp32);
+  const int64_t most_rows = std::max(std::min(kGroupRows, kGroupBytes / row_bytes), flow.rows);
+  for (int64_t n = 1; n <= divided && n * flow.rows <= most_rows; ++n) {
     if (divided % n == 0) tokens_a_group = n;
   }
   groups = flow.tokens() / tokens_a_group;
