@@ -90,6 +90,7 @@ std::vector<size_t> LinkShares::in_step(size_t unit) const {
 void LinkShares::find_flows(double launch_cycles) {
   launch_cycles_ = launch_cycles;
   flows_.clear();
+  stream_cycles_.clear();
   for (auto& passing : passing_) passing.clear();
   for (size_t c = 0; c < section_.channels.size(); ++c) {
     for (size_t leg = 0; leg < section_.channels[c].legs.size(); ++leg) {
@@ -133,7 +134,20 @@ void LinkShares::find_course() {
     if (!legs_.reads_operands(c, leg) || legs_.bytes(c, leg) == 0) continue;
     if (!section_.channels[c].legs[leg].empty()) rates[c] = leg_rate({c, leg});
   }
+  std::vector<double> stream_cycles(flows_.size(), 0);
+  for (size_t f = 0; f < flows_.size(); ++f) {
+    const Leg leg = flows_[f].leg;
+    if (flows_[f].in_turn)
+      stream_cycles[f] = static_cast<double>(legs_.bytes(leg.channel, leg.leg)) / leg_rate(leg);
+  }
+  // Each answers the other, and overshoots: half of the way settles.
+  for (size_t c = 0; c < rates.size(); ++c) {
+    if (read_rates_[c] > 0) rates[c] = (rates[c] + read_rates_[c]) / 2;
+  }
+  for (size_t f = 0; f < stream_cycles_.size(); ++f)
+    stream_cycles[f] = (stream_cycles[f] + stream_cycles_[f]) / 2;
   read_rates_ = std::move(rates);
+  stream_cycles_ = std::move(stream_cycles);
   find_times();
 }
 
@@ -156,16 +170,19 @@ void LinkShares::find_times() {
   }
   double end = launch_cycles_;
   for (size_t u = 0; u < units; ++u) end = std::max(end, begin[u] + busy[u] + longest - done[u]);
-  for (Flow& flow : flows_) {
+  for (size_t f = 0; f < flows_.size(); ++f) {
+    Flow& flow = flows_[f];
     const size_t channel = flow.leg.channel;
     const size_t producer = legs_.producer_index(channel);
     const Turn& turn = turns_[producer];
     const bool reads = legs_.reads_operands(channel, flow.leg.leg);
     const bool load = section_.units[producer].kind == UnitKind::kLoad;
     const size_t unit = reads || load ? legs_.consumer_index(channel) : producer;
-    const bool in_turn = flow.stream && turn.end > 0;
-    flow.begin = in_turn ? turn.begin : begin[unit];
-    flow.end = std::max(flow.begin + 1, in_turn ? turn.end : end - (longest - done[unit]));
+    flow.in_turn = flow.stream && turn.end > 0;
+    flow.begin = flow.in_turn ? turn.begin : begin[unit];
+    flow.end = std::max(flow.begin + 1, flow.in_turn ? turn.end : end - (longest - done[unit]));
+    if (flow.in_turn && !stream_cycles_.empty())
+      flow.end = std::max(flow.end, flow.begin + stream_cycles_[f]);
   }
 }
 
@@ -197,7 +214,6 @@ double LinkShares::left(size_t link, double part, size_t number, const std::vect
       parties += std::min(1.0, p.bytes / (part * own));
       continue;
     }
-    if (flow.stream && other.stream) continue;
     const double both = std::min(flow.end, other.end) - std::max(flow.begin, other.begin);
     if (both > 0) wanted_.push_back(p.bytes * both / other.cycles());
   }

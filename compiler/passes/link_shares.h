@@ -5,7 +5,8 @@
 // the memory has their turn. Flows that are under way together share a link max-min fairly: each gets what
 // the others do not want in that time, or as much as they. Reads that begin together, with the same firings
 // (fellows), have the link together from their first vector on, whatever their averages.
-// Streams of the memory do not count against each other: its controller serves one at a time. Of a value that
+// Streams of the memory come one after the other, as its controller serves them; where the mesh passes one
+// more slowly than the memory sends it, it is still under way when the next begins. Of a value that
 // leaves by several channels, what meets on a link is the same tokens, which go once.
 //
 // When stages work follows from how long their reads take, and these from the shares: both are found in turn.
@@ -54,7 +55,8 @@ class LinkShares {
   struct Flow {
     Leg leg;
     bool stream = false;
-    double begin = 0;  // cycles
+    bool in_turn = false;  // a stream that the memory serves in its turn
+    double begin = 0;      // cycles
     double end = 1;
     [[nodiscard]] double cycles() const { return end - begin; }
   };
@@ -91,6 +93,7 @@ class LinkShares {
   std::vector<Flow> flows_;
   std::vector<std::vector<Passing>> passing_;  // by link
   std::vector<double> read_rates_;             // by channel, bytes a cycle; 0: not known yet
+  std::vector<double> stream_cycles_;          // by flow, of those in turn; empty: not known yet
   std::vector<double> wanted_;                 // of a link, by the others, bytes
   std::vector<int> own_links_;                 // routes of the leg at hand
   std::vector<size_t> touched_;                // links that it has

@@ -29,7 +29,8 @@ namespace {
 
 // Rounds in which ways are chosen anew, of operands that take more than this part of the time they may take.
 constexpr int kRounds = 2;
-constexpr int kCourseRounds = 2;  // in which shares and the course of a launch settle
+constexpr int kCourseRounds =
+    6;  // in which shares and the course of a launch settle (10 move no prefill by a percent)
 constexpr double kHasty = 0.7;
 
 // Of links between switches, bytes a cycle.
