@@ -1,8 +1,11 @@
 #include "cli/session.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -117,6 +120,15 @@ Status Session::write_json(const report::Json& result) const {
   if (json_path != "-") return write_file_atomically(json_path, text);
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
   return Error{ErrorCode::kIo, "standard output", "could not be written", "is the reader still there?"};
+}
+
+Status Session::expect_folder(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code ignored;
+  if (folder == "out") std::filesystem::create_directory(folder, ignored);
+  if (folder.empty() || std::filesystem::is_directory(folder, ignored)) return {};
+  return Error{ErrorCode::kNotFound, path, fmt::format("there is no folder {}", folder.string()),
+               "make it first"};
 }
 
 Status Session::write_csv(const std::string& path, const std::string& text) const {

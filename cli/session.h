@@ -47,6 +47,9 @@ struct Session {
   void note(const std::string& text) const;
   // The file of --json, with manifest and schema version; nothing without --json.
   Status write_json(const report::Json& result) const;
+  // Before a long run whose result goes to `path`: its folder must be there. `out`, where results go unless
+  // told otherwise, is made.
+  [[nodiscard]] static Status expect_folder(const std::string& path);
   // A CSV file that a user named, and `path`.manifest.json beside it: what its rows were made from.
   Status write_csv(const std::string& path, const std::string& text) const;
   Status write_trace(const report::Timeline& timeline) const;

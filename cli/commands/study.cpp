@@ -69,6 +69,7 @@ void add_rows(report::Table& table, const std::vector<StudyRun>& runs, int64_t s
 }
 
 Result<int> run(Session& session, const Options& options) {
+  RDU_CHECK_OK(Session::expect_folder(options.output));
   Progress progress("study", session.quiet);
   RDU_ASSIGN(runtime::Composition composition,
              runtime::load_composition(session.config, options.composition));

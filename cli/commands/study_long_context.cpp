@@ -25,6 +25,7 @@ std::string over_baseline(const std::vector<LongContextPoint>& points, const Lon
 }
 
 Result<int> run(Session& session, const Options& options) {
+  RDU_CHECK_OK(Session::expect_folder(options.output));
   Progress progress("study", session.quiet);
   RDU_ASSIGN(const auto points, long_context_points(session, options.choice, progress));
   RDU_CHECK_OK(check_overrides_used(session.config));

@@ -17,6 +17,7 @@ struct Options {
 };
 
 Result<int> run(Session& session, const Options& options) {
+  RDU_CHECK_OK(Session::expect_folder(options.output));
   Progress progress("study", session.quiet);
   RDU_ASSIGN(const auto study, medusa_study(session, options.choice, progress));
   RDU_CHECK_OK(check_overrides_used(session.config));

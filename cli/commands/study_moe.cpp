@@ -133,6 +133,7 @@ report::Table file_table(const std::vector<Point>& points) {
 }
 
 Result<int> run(Session& session, const Options& options) {
+  RDU_CHECK_OK(Session::expect_folder(options.output));
   RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
   RDU_ASSIGN(const auto model, load_chosen_model(session, options.model));
   Progress progress("study", session.quiet);

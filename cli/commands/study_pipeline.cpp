@@ -72,6 +72,7 @@ void add_refusal(report::Table& table, const Point& point, int64_t sockets, cons
 }
 
 Result<int> run(Session& session, const Options& options) {
+  RDU_CHECK_OK(Session::expect_folder(options.output));
   Progress progress("study", session.quiet);
   RDU_ASSIGN(const auto chosen, load_chosen_node(session, options.node));
   RDU_ASSIGN(const auto model, load_chosen_model(session, options.model));

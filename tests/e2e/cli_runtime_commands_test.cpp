@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,17 @@ TEST(CliStudy, SwitchingWritesOneRowAMechanism) {
 
 // A light and a heavy load, popular and equal experts: no way of serving goes below the bound, and where
 // memory is scarce the best comes near it.
+TEST(CliStudy, ItsFolderIsMadeOrAskedForBeforeTheRun) {
+  const Scratch scratch;
+  const CommandRun made = scratch.run("study medusa --context 128 --fidelity analytic -q");
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_TRUE(std::filesystem::exists(scratch.path("out/study-medusa.csv")));
+  const CommandRun missing = scratch.run("study medusa --context 128 -o nowhere/a.csv");
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_NE(missing.err.find("there is no folder nowhere"), std::string::npos) << missing.err;
+  EXPECT_EQ(missing.err.find("simulating"), std::string::npos) << missing.err;
+}
+
 TEST(CliStudy, NothingSwitchesForLessThanTheBound) {
   const Scratch scratch;
   for (const char* load : {"--rate 1 --popularity zipf:0.9", "--rate 9 --popularity zipf:0.9",
