@@ -46,6 +46,7 @@ struct PassChoice {
   int64_t batch = 1;
   int64_t context = 4096;     // prompt tokens (prefill, embed), cached tokens (decode), queries (route)
   int64_t weight_blocks = 1;  // of a training step: 1 = dense (GraphRequest::weight_blocks)
+  friend bool operator==(const PassChoice&, const PassChoice&) = default;
 };
 void add_pass_options(CLI::App& command, PassChoice& choice);
 Result<models::GraphRequest> graph_request(const PassChoice& choice);
@@ -60,6 +61,7 @@ struct CompileChoice {
   std::string moe_parallel = "tensor";
   int64_t expert_groups = 0;
   std::string moe_load = "worst";
+  friend bool operator==(const CompileChoice&, const CompileChoice&) = default;
 };
 void add_compile_options(CLI::App& command, CompileChoice& choice);
 // Of these, how experts of a mixture lie over the sockets.

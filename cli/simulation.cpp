@@ -70,6 +70,11 @@ Result<PipelineRun> pipeline_to_run(Session& session, const SimulationChoice& ch
 
 Result<Program> program_to_run(Session& session, const SimulationChoice& choice, const ChosenNode& chosen) {
   if (is_saved_program(choice)) {
+    if (!(choice.pass == PassChoice{}) || !(choice.compile == CompileChoice{})) {
+      return Error{ErrorCode::kInvalidInput, choice.what,
+                   "is a program: which pass it is and how it is compiled stand in it",
+                   "leave such options to rdusim compile"};
+    }
     RDU_CHECK_OK(session.record_file(choice.what));
     RDU_ASSIGN(const std::string text, read_text_file(choice.what));
     RDU_ASSIGN(Program program, parse_program(text, choice.what));

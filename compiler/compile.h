@@ -57,4 +57,8 @@ std::vector<std::string_view> pass_names();
 // kInvalidInput (a pass to skip that does not exist, or that a later one needs).
 Result<Program> compile(const Graph& graph, const ChipSpec& chip, const CompileOptions& options);
 
+// Part of a program's name: how experts lie over the sockets and what they have room for, where it is not the
+// usual (".ep4.uniform").
+std::string mixture_suffix(const Program& program, const CompileOptions& options);
+
 }  // namespace rdusim::compiler

@@ -236,8 +236,7 @@ Result<report::Json> compile_stages(Session& session, const Options& options, co
   json["borders"] = report::Json::array();
   for (size_t s = 0; s < staged.stages.size(); ++s) {
     const compiler::Stage& stage = staged.stages[s];
-    const std::string name =
-        fmt::format("stage {} (layers {} to {})", s, stage.first_layer, stage.last_layer);
+    const std::string name = stage_name(s, stage.first_layer, stage.last_layer);
     if (options.dump_after.empty()) session.print(fmt::format("{}{}\n", s > 0 ? "\n" : "", name));
     const std::string output = options.output.empty() ? "" : stage_path(options.output, s);
     auto one = compile_one(session, options, stage.graph, chosen.node.chip, compile, output);

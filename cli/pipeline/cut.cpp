@@ -67,6 +67,10 @@ Result<int64_t> sockets_of_stage(int64_t sockets, int64_t stages) {
                "numbers of stages that do: " + divisors};
 }
 
+std::string stage_name(size_t stage, int64_t first_layer, int64_t last_layer) {
+  return fmt::format("stage {} (layers {} to {})", stage, first_layer, last_layer);
+}
+
 Result<MicroBatches> micro_batches_of(const models::GraphRequest& request, int64_t count) {
   MicroBatches batches;
   const auto many = static_cast<size_t>(count);

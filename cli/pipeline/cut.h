@@ -6,7 +6,9 @@
 // (compiler/pipeline/layer_spans.h).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/arch/chip.h"
@@ -31,6 +33,9 @@ void add_micro_batches_option(CLI::App& command, PipelineChoice& choice);
 
 // Sockets of one stage. Fails when the stages do not divide the sockets.
 Result<int64_t> sockets_of_stage(int64_t sockets, int64_t stages);
+
+// "stage 1 (layers 16 to 31)"
+std::string stage_name(size_t stage, int64_t first_layer, int64_t last_layer);
 
 struct MicroBatches {
   std::vector<models::GraphRequest> requests;  // distinct ones

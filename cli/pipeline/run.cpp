@@ -42,6 +42,15 @@ int64_t border_bytes(const compiler::StagedGraph& graph, size_t stage) {
   return bytes;
 }
 
+// The link between a socket and its counterpart of the next stage.
+Result<sim::agcu::PeerLinkSpec> peer_link(const NodeSpec& node) {
+  sim::agcu::PeerLinkSpec link;
+  link.bandwidth_bytes_per_s = node.link.bandwidth_bytes_per_s;
+  link.latency_ns = node.link.latency_ns;
+  RDU_CHECK_OK(validate(link));
+  return link;
+}
+
 class PipelineBuilder {
  public:
   PipelineBuilder(const models::Model& model, const ChosenNode& chosen, const PipelineRequest& request)
@@ -58,7 +67,8 @@ class PipelineBuilder {
     run_.batches = cut_.batches;
     for (size_t s = 0; s < static_cast<size_t>(request_.choice.stages); ++s) RDU_CHECK_OK(add_stage(s));
     for (size_t b = 0; b + 1 < run_.stages.size(); ++b) RDU_CHECK_OK(add_border(b));
-    run_.name = fmt::format("{}.pp{}.tp{}.m{}.{}", cut_.name, request_.choice.stages, run_.stage_sockets,
+    run_.name = fmt::format("{}.pp{}.tp{}{}.m{}.{}", cut_.name, request_.choice.stages, run_.stage_sockets,
+                            compiler::mixture_suffix(run_.programs.front().program, options_),
                             request_.choice.micro_batches, compiler::fusion_name(options_.fusion));
     return std::move(run_);
   }
@@ -154,10 +164,7 @@ class PipelineBuilder {
   }
 
   Status add_border(size_t b) {
-    sim::agcu::PeerLinkSpec link;
-    link.bandwidth_bytes_per_s = node_.link.bandwidth_bytes_per_s;
-    link.latency_ns = node_.link.latency_ns;
-    RDU_CHECK_OK(validate(link));
+    RDU_ASSIGN(const sim::agcu::PeerLinkSpec link, peer_link(node_));
     BorderTraffic& border = run_.borders.emplace_back();
     for (size_t d = 0; d < cut_.graphs.size(); ++d) {
       const int64_t bytes = cut_.graphs[d].borders[b].bytes;
@@ -185,10 +192,7 @@ int64_t cycles_of(int64_t ps, double clock_hz) {
 // A group's chosen tokens, 32-bit ids, from the last stage to the first.
 Result<int64_t> return_cycles(const PipelineRun& run, const ChosenNode& chosen) {
   if (run.stages.size() == 1) return int64_t{0};
-  sim::agcu::PeerLinkSpec link;
-  link.bandwidth_bytes_per_s = chosen.node.link.bandwidth_bytes_per_s;
-  link.latency_ns = chosen.node.link.latency_ns;
-  RDU_CHECK_OK(validate(link));
+  RDU_ASSIGN(const sim::agcu::PeerLinkSpec link, peer_link(chosen.node));
   const int64_t ids = run.batches.requests.front().batch;
   return cycles_of(transfer(link, ids * dtype_bytes(DType::kInt32)).finish_ps, run.clock_hz);
 }
@@ -210,8 +214,7 @@ int64_t PipelineRun::flops() const {
 }
 
 std::string stage_name(const PipelineRun& run, size_t stage) {
-  const PipelineStage& s = run.stages[stage];
-  return fmt::format("stage {} (layers {} to {})", stage, s.first_layer, s.last_layer);
+  return stage_name(stage, run.stages[stage].first_layer, run.stages[stage].last_layer);
 }
 
 std::string machine_name(const PipelineRun& run, std::optional<size_t> machine) {

@@ -33,7 +33,8 @@ constexpr int64_t kAnyFinish = 1 << 20;
 // the stages' times is least when they are as the square roots of their work. What lies between is tried,
 // too.
 constexpr std::array<double, 2> kPowers = {0.25, 0.5};
-// Each PCU adds an RDN link to its stage. Stages are sized as if other flows took half of it.
+// Each PCU adds an RDN link to its stage. assumed: other flows take half of it; how much they do is known
+// only after routing.
 constexpr int64_t kLinkSlack = 2;
 
 // What a stage has to do in a launch, by the number of PCUs that it gets.
@@ -140,22 +141,12 @@ class PcuAllocation {
 
   // Gives every stage its PCUs and returns when the slowest is done, in cycles of a launch.
   int64_t assign(int64_t finish_permille) {
-    int64_t low = 1;
-    int64_t high = 1;
-    while (needed(high, finish_permille) > pcus_) high *= 2;
-    while (low < high) {
-      const int64_t middle = low + (high - low) / 2;
-      if (needed(middle, finish_permille) <= pcus_) {
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
-    }
-    int64_t finish = low;
+    const int64_t cycles = fewest_cycles([&](int64_t within) { return needed(within, finish_permille); });
+    int64_t finish = cycles;
     for (Stage& stage : stages_) {
-      const int64_t pcus = stage.pcus_within(low, low * finish_permille / 1000, pcus_);
+      const int64_t pcus = stage.pcus_within(cycles, cycles * finish_permille / 1000, pcus_);
       stage.give(pcus);
-      finish = std::max(finish, stage.finish_cycles(pcus, low));
+      finish = std::max(finish, stage.finish_cycles(pcus, cycles));
     }
     return finish;
   }
@@ -164,28 +155,18 @@ class PcuAllocation {
   // work.
   int64_t assign_uneven(double power) {
     std::vector<double> shares;
-    double longest = 0;
+    double longest = 1;
     for (Stage& stage : stages_) {
       shares.push_back(std::pow(static_cast<double>(stage.work_cycles(1)), power));
       longest = std::max(longest, shares.back());
     }
     for (double& share : shares) share /= longest;
-    int64_t low = 1;
-    int64_t high = 1;
-    while (needed_uneven(high, shares) > pcus_) high *= 2;
-    while (low < high) {
-      const int64_t middle = low + (high - low) / 2;
-      if (needed_uneven(middle, shares) <= pcus_) {
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
-    }
-    int64_t finish = low;
+    const int64_t cycles = fewest_cycles([&](int64_t within) { return needed_uneven(within, shares); });
+    int64_t finish = cycles;
     for (size_t s = 0; s < stages_.size(); ++s) {
-      const int64_t pcus = stages_[s].pcus_within(part(low, shares[s]), kNoFinish, pcus_);
+      const int64_t pcus = stages_[s].pcus_within(part(cycles, shares[s]), kNoFinish, pcus_);
       stages_[s].give(pcus);
-      finish = std::max(finish, stages_[s].finish_cycles(pcus, low));
+      finish = std::max(finish, stages_[s].finish_cycles(pcus, cycles));
     }
     return finish;
   }
@@ -199,6 +180,23 @@ class PcuAllocation {
 
  private:
   static constexpr int64_t kNoFinish = std::numeric_limits<int64_t>::max();
+
+  // The fewest cycles for which `pcus_needed` is no more than the chip has. It falls as they grow.
+  template <typename PcusNeeded>
+  [[nodiscard]] int64_t fewest_cycles(PcusNeeded pcus_needed) const {
+    int64_t low = 1;
+    int64_t high = 1;
+    while (pcus_needed(high) > pcus_) high *= 2;
+    while (low < high) {
+      const int64_t middle = low + (high - low) / 2;
+      if (pcus_needed(middle) <= pcus_) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
+  }
 
   static int64_t part(int64_t cycles, double share) {
     return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(cycles) * share));

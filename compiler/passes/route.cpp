@@ -28,10 +28,16 @@ namespace rdusim::compiler {
 namespace {
 
 // Rounds in which ways are chosen anew, of operands that take more than this part of the time they may take.
+// Measured (Llama-3-8B, 1024 tokens, eight sockets): without a round 1.2 % longer, after one as after four;
+// parts of 0.5 and 0.7 give the same, 0.9 as no round.
 constexpr int kRounds = 2;
-constexpr int kCourseRounds =
-    6;  // in which shares and the course of a launch settle (10 move no prefill by a percent)
 constexpr double kHasty = 0.7;
+// In which shares and the course of a launch settle: on prompts of 128 tokens of five models six are within
+// 1 % of ten, two up to 2 % off.
+constexpr int kCourseRounds = 6;
+// A trunk is taken without a look at others if its slowest link leaves it this part. Measured there: 0.5 to
+// 0.9 within 0.5 %.
+constexpr double kFreeEnough = 0.7;
 
 // Of links between switches, bytes a cycle.
 std::vector<double> link_rates(const RdnSpec& rdn, const Fabric& fabric) {
@@ -188,6 +194,7 @@ class SectionRouter {
   void count_fellow(Leg fellow, double part_bytes, bool stream) {
     const std::vector<Route>& routes = section_.channels[fellow.channel].legs[fellow.leg];
     const auto all = static_cast<double>(legs_.bytes(fellow.channel, fellow.leg));
+    if (part_bytes <= 0) return;  // the leg at hand carries nothing, so it shares nothing
     const double part = all / static_cast<double>(routes.size());
     const bool counted = stream && legs_.is_stream(fellow.channel, fellow.leg);
     for (const Route& route : routes) {
@@ -231,7 +238,6 @@ class SectionRouter {
   // With its trunk along the source's row, if that is free enough; else along the one of a few rows that
   // leaves the slowest link most.
   Route multicast(TileId from, std::span<const TileId> to, bool stream) {
-    constexpr double kFreeEnough = 0.7;
     rows_.clear();
     for (const TileId t : to) rows_.push_back(fabric_.row(t));
     std::sort(rows_.begin(), rows_.end());

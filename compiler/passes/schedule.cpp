@@ -25,17 +25,15 @@ Symbol symbol_of(const Value& value) {
   return symbol;
 }
 
-// Of a name: how experts lie over the sockets and what they have room for, where it is not the usual.
-std::string mixture_suffix(const Compilation& compilation) {
-  std::string suffix;
-  for (const Value& v : compilation.graph.values) {
-    if (v.shard.kind == ShardKind::kExpertRows && suffix.empty())
-      suffix = fmt::format(".ep{}", v.shard.shards);
-  }
-  return compilation.options.moe_load == MoeLoad::kUniform ? suffix + ".uniform" : suffix;
-}
-
 }  // namespace
+
+std::string mixture_suffix(const Program& program, const CompileOptions& options) {
+  const auto experts = std::find_if(program.symbols.begin(), program.symbols.end(),
+                                    [](const Symbol& s) { return s.shard.kind == ShardKind::kExpertRows; });
+  std::string suffix;
+  if (experts != program.symbols.end()) suffix = fmt::format(".ep{}", experts->shard.shards);
+  return options.moe_load == MoeLoad::kUniform ? suffix + ".uniform" : suffix;
+}
 
 Status schedule(Compilation& compilation) {
   Program& program = compilation.program;
@@ -69,7 +67,7 @@ Status schedule(Compilation& compilation) {
   program.tokens_per_run = graph.batch * graph.query_tokens;
   program.flops = compilation.flops;
   program.orchestration = options.orchestration;
-  program.name = fmt::format("{}.tp{}{}.{}", graph.name, options.sockets, mixture_suffix(compilation),
+  program.name = fmt::format("{}.tp{}{}.{}", graph.name, options.sockets, mixture_suffix(program, options),
                              fusion_name(options.fusion));
   return {};
 }

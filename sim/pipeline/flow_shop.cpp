@@ -115,7 +115,8 @@ void check(const FlowShop& shop) {
   }
 }
 
-// Rounds until a state comes again.
+// Rounds until a state comes again. kMostRounds is assumed: many times what loops of a node's stages take to
+// become periodic; beyond it the mean of the later half counts, and the result says so.
 void find_steady(Shop& shop, FlowRun& run) {
   std::vector<std::vector<int64_t>> states;
   while (shop.rounds() < kMostRounds) {

@@ -137,6 +137,17 @@ TEST(CliSimulate, ASavedProgramRunsLikeTheModelItWasCompiledFrom) {
   EXPECT_EQ(direct.at("bytes"), saved.at("bytes"));
 }
 
+TEST(CliSimulate, ASavedProgramTakesNoOptionsOfItsPassOrItsCompiler) {
+  const Scratch scratch;
+  ASSERT_EQ(scratch.run("compile llama-2-7b --phase decode --context 256 -o p.rdu").code, 0);
+  for (const char* option : {"--batch 2", "--fusion none", "--moe-parallel expert"}) {
+    const auto run = scratch.run(std::string("simulate p.rdu ") + option);
+    EXPECT_EQ(run.code, 2) << option;
+    EXPECT_NE(run.err.find("which pass it is and how it is compiled stand in it"), std::string::npos)
+        << run.err;
+  }
+}
+
 TEST(CliSimulate, OverridesReachTheChip) {
   const Scratch scratch;
   const std::string command =

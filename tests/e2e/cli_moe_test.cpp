@@ -63,6 +63,15 @@ TEST(CliMoe, ASavedProgramRunsAsTheModelDoes) {
   EXPECT_EQ(saved.json().at("cycles"), model.json().at("cycles"));
 }
 
+TEST(CliMoe, APipelineIsCalledByHowItsExpertsLie) {
+  const auto run = Scratch().run("simulate " + kModel +
+                                 "--context 8 --set node.sockets=4 --pipeline 2 --moe-parallel expert "
+                                 "--moe-load uniform --fidelity analytic --json -");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto name = run.json().at("program").get<std::string>();
+  EXPECT_NE(name.find(".pp2.tp2.ep2.uniform.m1.layer"), std::string::npos) << name;
+}
+
 TEST(CliMoe, ValuesNeedRoomForAnyChoice) {
   const auto run = Scratch().run("generate " + kModel + "--prompt-ids 1,2 --tokens 1 --moe-load uniform");
   EXPECT_EQ(run.code, 2);
