@@ -179,6 +179,7 @@ void LinkShares::find_times() {
     const bool load = section_.units[producer].kind == UnitKind::kLoad;
     const size_t unit = reads || load ? legs_.consumer_index(channel) : producer;
     flow.in_turn = flow.stream && turn.end > 0;
+    flow.gathers = load && section_.units[producer].stream->gather;
     flow.begin = flow.in_turn ? turn.begin : begin[unit];
     flow.end = std::max(flow.begin + 1, flow.in_turn ? turn.end : end - (longest - done[unit]));
     if (flow.in_turn && !stream_cycles_.empty())
@@ -214,6 +215,7 @@ double LinkShares::left(size_t link, double part, size_t number, const std::vect
       parties += std::min(1.0, p.bytes / (part * own));
       continue;
     }
+    if (flow.stream && other.stream && (flow.gathers || other.gathers)) continue;
     const double both = std::min(flow.end, other.end) - std::max(flow.begin, other.begin);
     if (both > 0) wanted_.push_back(p.bytes * both / other.cycles());
   }

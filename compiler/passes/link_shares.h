@@ -6,8 +6,9 @@
 // the others do not want in that time, or as much as they. Reads that begin together, with the same firings
 // (fellows), have the link together from their first vector on, whatever their averages.
 // Streams of the memory come one after the other, as its controller serves them; where the mesh passes one
-// more slowly than the memory sends it, it is still under way when the next begins. Of a value that
-// leaves by several channels, what meets on a link is the same tokens, which go once.
+// more slowly than the memory sends it, it is still under way when the next begins. When a gather has its
+// turn is not known beforehand: it counts as alone among streams. Of a value that leaves by several channels,
+// what meets on a link is the same tokens, which go once.
 //
 // When stages work follows from how long their reads take, and these from the shares: both are found in turn.
 // APPROX: within its time a flow is even, so a burst that meets another within it is not seen; the
@@ -56,6 +57,7 @@ class LinkShares {
     Leg leg;
     bool stream = false;
     bool in_turn = false;  // a stream that the memory serves in its turn
+    bool gathers = false;  // what it reads, and when, its data decide
     double begin = 0;      // cycles
     double end = 1;
     [[nodiscard]] double cycles() const { return end - begin; }
