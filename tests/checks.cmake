@@ -11,7 +11,8 @@ set_tests_properties(check_tutorial PROPERTIES TIMEOUT 300)
 
 # The pages in a real browser; skipped where there is none.
 add_test(NAME check_pages COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/check_pages" "$<TARGET_FILE:rdusim>")
-set_tests_properties(check_pages PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+# The longest, so it is begun first.
+set_tests_properties(check_pages PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 COST 1000)
 
 # The reference pages are what the code says; the site builds (skipped where there is no mkdocs).
 add_test(NAME check_reference COMMAND rdusim reference --check "${CMAKE_SOURCE_DIR}/docs/reference")
