@@ -110,8 +110,8 @@ TEST(Mapping, TimeIsNearlyContinuousInTheMemorysRate) {
       ASSERT_TRUE(m.ok()) << m.error().to_string();
       const double now = m->result.latency_s();
       if (before > 0) {
-        // Measured: 9 % where another rate of the memory gets another spread of PMUs, and with it other links
-        // that streams share; 1 % elsewhere.
+        // Measured: up to 9 % (Llama-3-8B, 16 sequences), where another rate of the memory gets another
+        // spread of PMUs, and with it other links that streams share.
         EXPECT_LT(std::abs(now / before - 1), 0.1)
             << c.model << " batch " << c.request.batch << " at " << hbm;
       }
