@@ -55,7 +55,7 @@ class Qwen3Model : public DecoderModel {
     const ValueId normed = net.rms_norm(
         "mlp_norm", mixed, layer_tensor(c, layer, "post_attention_layernorm.weight"), c.norm_eps);
     return finish_layer(net, layer, mixed,
-                        config_.experts > 0 ? experts(net, layer, normed) : mlp(net, layer, normed));
+                        config_.experts > 0 ? experts(net, layer, normed) : gated_mlp(net, c, layer, normed));
   }
 
   ValueId final_norm(Net& net, const std::string& name, ValueId x) const override {
@@ -87,16 +87,6 @@ class Qwen3Model : public DecoderModel {
     const ValueId mixed = net.attend("attention", layer, {q, k, project("v", c.kv_heads)}, spec);
     return net.linear("attention_out", mixed, c.hidden, layer_tensor(c, layer, "self_attn.o_proj.weight"), "",
                       "wo");
-  }
-
-  ValueId mlp(Net& net, int64_t layer, ValueId x) const {
-    const DecoderConfig& c = config_.decoder;
-    const ValueId gate =
-        net.linear("gate", x, c.intermediate, layer_tensor(c, layer, "mlp.gate_proj.weight"), "", "w_gate");
-    const ValueId up =
-        net.linear("up", x, c.intermediate, layer_tensor(c, layer, "mlp.up_proj.weight"), "", "w_up");
-    return net.linear("mlp_out", net.op(compiler::OpKind::kSwiGlu, "swiglu", {gate, up}), c.hidden,
-                      layer_tensor(c, layer, "mlp.down_proj.weight"), "", "w_down");
   }
 
   ValueId experts(Net& net, int64_t layer, ValueId x) const {
