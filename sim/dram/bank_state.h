@@ -55,20 +55,11 @@ class DramState {
     return edge(
         std::max(std::max(b.column[w], b.group->column[w]), std::max(b.rank->column[w], bus_[column_bus_])));
   }
-  // No column command of this direction goes to the bank itself before.
-  [[nodiscard]] int64_t row_open(int bank, bool write) const {
-    return banks_[static_cast<size_t>(bank)].column[write ? 1 : 0];
-  }
-  // No column command of this direction goes to the bank's group before.
-  [[nodiscard]] int64_t group_column_ready(int bank, bool write) const {
-    return banks_[static_cast<size_t>(bank)].group->column[write ? 1 : 0];
-  }
-  // As column_ready(bank, write) <= tick, if that is known of the bank's group and of the bus and `tick` is
-  // an edge.
-  [[nodiscard]] bool bank_takes_column(int bank, bool write, int64_t tick) const {
+  // As column_ready, but for the bus and its edges.
+  [[nodiscard]] int64_t bank_column_ready(int bank, bool write) const {
     const Bank& b = banks_[static_cast<size_t>(bank)];
     const size_t w = write ? 1 : 0;
-    return b.column[w] <= tick && b.rank->column[w] <= tick;
+    return std::max(std::max(b.column[w], b.group->column[w]), b.rank->column[w]);
   }
   // No column command of this direction goes to the pseudo channel before.
   [[nodiscard]] int64_t any_column_ready(int pseudo_channel, bool write) const {
@@ -81,14 +72,29 @@ class DramState {
     const Bank& b = banks_[static_cast<size_t>(bank)];
     return edge(std::max(std::max(b.activate, b.group->activate), std::max(b.domain->activate, bus_[0])));
   }
+  [[nodiscard]] int64_t bank_column(int bank, bool write) const {
+    return banks_[static_cast<size_t>(bank)].column[write ? 1 : 0];
+  }
+  // The parts of activate_ready and precharge_ready: the bank's, its group's, and its domain's with the bus.
+  [[nodiscard]] int64_t bank_activate(int bank) const { return banks_[static_cast<size_t>(bank)].activate; }
+  [[nodiscard]] int64_t bank_precharge(int bank) const { return banks_[static_cast<size_t>(bank)].precharge; }
+  [[nodiscard]] int64_t group_activate(int bank) const {
+    return banks_[static_cast<size_t>(bank)].group->activate;
+  }
+  [[nodiscard]] int64_t last_group_activate(int domain) const {
+    return domains_[static_cast<size_t>(domain)].group_activate;
+  }
+  [[nodiscard]] int64_t domain_activate(int domain) const {
+    return std::max(domains_[static_cast<size_t>(domain)].activate, bus_[0]);
+  }
+  [[nodiscard]] int64_t domain_precharge(int domain) const {
+    return std::max(domains_[static_cast<size_t>(domain)].precharge, bus_[0]);
+  }
   [[nodiscard]] int64_t precharge_ready(int bank) const {
     const Bank& b = banks_[static_cast<size_t>(bank)];
     return std::max(b.precharge, std::max(b.domain->precharge, bus_[0]));
   }
-  [[nodiscard]] int64_t precharge_all_ready(int domain) const {
-    const Domain& d = domains_[static_cast<size_t>(domain)];
-    return std::max(std::max(d.precharge_all, d.precharge), bus_[0]);
-  }
+  [[nodiscard]] int64_t precharge_all_ready(int domain) const;
   [[nodiscard]] int64_t refresh_ready(int domain) const {
     return edge(std::max(domains_[static_cast<size_t>(domain)].refresh, bus_[0]));
   }
@@ -101,7 +107,8 @@ class DramState {
   [[nodiscard]] int64_t column_bus_free() const { return edge(bus_[column_bus_]); }
   [[nodiscard]] int64_t row_bus_free() const { return bus_[0]; }
   // The first tick not before `tick` at which anything but a precharge may start.
-  [[nodiscard]] int64_t edge(int64_t tick) const { return tick + (half_cycle_ & ~tick & 1); }
+  [[nodiscard]] int64_t edge(int64_t tick) const { return tick + (half_cycle_ & ~tick); }
+  [[nodiscard]] bool is_edge(int64_t tick) const { return (half_cycle_ & ~tick) == 0; }
 
   // --- commands; the caller has asked whether they are ready
   void activate(int bank, int32_t row, int64_t tick);
@@ -122,7 +129,6 @@ class DramState {
     any_column_[rank.pseudo_channel] = any;
     follow(b.group->column, gaps.group, same, tick);
     raise(b.precharge, tick + gaps.precharge);
-    raise(b.domain->precharge_all, tick + gaps.precharge);
     bus_[column_bus_] = tick + timing_.column_ticks;
   }
   void refresh(int domain, int64_t tick);
@@ -149,8 +155,8 @@ class DramState {
   };
   struct Domain {
     int64_t activate = 0;
+    int64_t group_activate = 0;  // the latest of its groups
     int64_t precharge = 0;
-    int64_t precharge_all = 0;
     int64_t refresh = 0;
     int64_t refresh_bank = 0;
     std::array<int64_t, 4> window{};  // ticks of the last four activates

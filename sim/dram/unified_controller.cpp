@@ -37,6 +37,8 @@ UnifiedController::UnifiedController(const DramSpec& spec)
   low_ = static_cast<int>(std::ceil(c.write_low_watermark * static_cast<double>(c.write_queue)));
   high_ = static_cast<int>(std::floor(c.write_high_watermark * static_cast<double>(c.write_queue)));
   const auto banks = static_cast<size_t>(shape.banks_per_channel);
+  domain_bits_ = std::countr_zero(static_cast<unsigned>(shape.banks_per_domain()));
+  rows_.resize(static_cast<size_t>(shape.domains));
   lanes_.resize(banks);
   active_.assign(banks, kNone);
   entries_.resize(static_cast<size_t>(capacity_[0] + capacity_[1]) + banks);
@@ -108,7 +110,7 @@ void UnifiedController::submit(const DramLocation& location, bool write, int64_t
     l.miss = added;
     first = true;
   }
-  if (first) update_masks(write ? 1 : 0, bank);
+  if (first) place(write ? 1 : 0, bank);
   if (write == write_mode_) wake_submitted(location, write, arrival);
   if (mode_flips_) {
     mode_wake_ = std::min(mode_wake_, arrival);
@@ -116,51 +118,79 @@ void UnifiedController::submit(const DramLocation& location, bool write, int64_t
   }
 }
 
-void UnifiedController::row_changed(int bank) {
+// After a precharge: what waits for the bank waits for its activate.
+void UnifiedController::row_closed(int bank) {
+  for (int direction = 0; direction < 2; ++direction) {
+    if (nothing_waits(direction, bank)) continue;
+    Lane& l = lane(direction, bank);
+    l.hit = l.miss = kNone;
+    place(direction, bank);
+  }
+}
+
+void UnifiedController::row_opened(int bank) {
   const int32_t open = state_.open_row(bank);
   for (int direction = 0; direction < 2; ++direction) {
+    if (nothing_waits(direction, bank)) continue;
     Lane& l = lane(direction, bank);
-    l.hit = open < 0 ? kNone : find_from(l.head, open, true);
-    l.miss = open < 0 ? kNone : find_from(l.head, open, false);
+    l.hit = find_from(l.head, open, true);
+    l.miss = l.hit != l.head ? l.head : find_from(l.head, open, false);
+    place(direction, bank);
   }
-  update_masks(bank);
 }
 
-void UnifiedController::update_masks(int bank) {
-  update_masks(0, bank);
-  update_masks(1, bank);
+void UnifiedController::place(int bank) {
+  place(0, bank);
+  place(1, bank);
 }
 
-void UnifiedController::update_masks(int direction, int bank) {
+// Puts the bank where the column and the row slot look for it.
+void UnifiedController::place(int direction, int bank) {
   PseudoChannel& channel = pseudo_channel(pseudo_channel_of(bank));
   const auto d = static_cast<size_t>(direction);
-  const uint64_t bit = bit_of(bank);
-  const Lane& l = lane(direction, bank);
-  Masks& masks = channel.masks[d];
-  Masks now{masks.activate & ~bit, masks.precharge & ~bit, masks.waiting & ~bit};
-  bool hit = false;
-  if (l.head != kNone) {
-    now.waiting |= bit;
-    if ((channel.blocked & bit) != 0) {
-      // its refresh goes first
-    } else if (!state_.is_open(bank)) {
-      now.activate |= bit;
-    } else {
-      const bool in_order = scheduling_ == DramScheduling::kFirstCome;
-      hit = l.hit != kNone && (!in_order || l.hit == l.head);
-      bool close = l.miss != kNone && active(bank) == kNone;
-      if (close && in_order) close = l.miss == l.head;
-      if (close && scheduling_ == DramScheduling::kRowHitFirst && l.hit != kNone) {
-        close = l.miss->arrival < l.hit->arrival;
-      }
-      if (close) now.precharge |= bit;
-    }
-  }
-  masks = now;
-  if (hit) {
-    channel.hits[d].place(bank & bank_mask_, l.hit->order);
+  const int at = bank & bank_mask_;
+  const uint64_t bit = uint64_t{1} << at;
+  const Entry* const head = lane(direction, bank).head;
+  channel.waiting[d] = (channel.waiting[d] & ~bit) | (head != kNone ? bit : 0);
+  const bool idle = head == kNone || (channel.blocked & bit) != 0;  // or its refresh goes first
+  if (!idle && state_.is_open(bank)) return place_open(direction, bank);
+  Rows& rows = rows_of(bank);
+  channel.hits[d].remove(at);
+  rows.precharge[d].remove(at);
+  if (idle) {
+    rows.activate[d].remove(at);
   } else {
-    channel.hits[d].remove(bank & bank_mask_);
+    rows.activate[d].place(at, state_.bank_activate(bank), head->order);
+  }
+}
+
+void UnifiedController::place_open(int direction, int bank) {
+  const auto d = static_cast<size_t>(direction);
+  const int at = bank & bank_mask_;
+  const Lane& l = lane(direction, bank);
+  Rows& rows = rows_of(bank);
+  rows.activate[d].remove(at);
+  if (may_close(l, bank)) {
+    rows.precharge[d].place(at, state_.bank_precharge(bank), l.miss->order);
+  } else {
+    rows.precharge[d].remove(at);
+  }
+  OldestFirst& hits = pseudo_channel(pseudo_channel_of(bank)).hits[d];
+  if (l.hit != kNone && (scheduling_ != DramScheduling::kFirstCome || l.hit == l.head)) {
+    hits.place(at, l.hit->order);
+  } else {
+    hits.remove(at);
+  }
+}
+
+// An open bank has lost its active request.
+void UnifiedController::place_close(int bank) {
+  for (int direction = 0; direction < 2; ++direction) {
+    const Lane& l = lane(direction, bank);
+    if (!may_close(l, bank) || (pseudo_channel(pseudo_channel_of(bank)).blocked & bit_of(bank)) != 0)
+      continue;
+    rows_of(bank).precharge[static_cast<size_t>(direction)].place(bank & bank_mask_,
+                                                                  state_.bank_precharge(bank), l.miss->order);
   }
 }
 
