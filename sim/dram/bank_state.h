@@ -115,21 +115,7 @@ class DramState {
   void precharge(int bank, int64_t tick);
   void precharge_all(int domain, int64_t tick);
   void column(int bank, bool write, int64_t tick) {
-    Bank& b = banks_[static_cast<size_t>(bank)];
-    const DramTiming::ColumnGaps& gaps = timing_.column_gaps[write ? 1 : 0];
-    const size_t same = write ? 1 : 0;
-    Rank& rank = *b.rank;
-    follow(rank.column, gaps.rank, same, tick);
-    std::array<int64_t, 2> any = rank.column;
-    for (Rank* other = rank.sibling; other != &rank; other = other->sibling) {
-      raise(other->column[0], tick + gaps.other_rank[0]);
-      raise(other->column[1], tick + gaps.other_rank[1]);
-      any = {std::min(any[0], other->column[0]), std::min(any[1], other->column[1])};
-    }
-    any_column_[rank.pseudo_channel] = any;
-    follow(b.group->column, gaps.group, same, tick);
-    raise(b.precharge, tick + gaps.precharge);
-    bus_[column_bus_] = tick + timing_.column_ticks;
+    write ? column_command<1>(bank, tick) : column_command<0>(bank, tick);
   }
   void refresh(int domain, int64_t tick);
   void refresh_bank(int bank, int64_t tick);
@@ -137,12 +123,11 @@ class DramState {
  private:
   static void raise(int64_t& earliest, int64_t tick) { earliest = std::max(earliest, tick); }
   // After a column command that was ready: nothing held its own direction beyond `tick`.
-  static void follow(std::array<int64_t, 2>& earliest, const std::array<int64_t, 2>& gaps, size_t same,
-                     int64_t tick) {
-    earliest[same] = tick + gaps[same];
-    raise(earliest[1 - same], tick + gaps[1 - same]);
+  template <size_t kWrite>
+  static void follow(std::array<int64_t, 2>& earliest, const std::array<int64_t, 2>& gaps, int64_t tick) {
+    earliest[kWrite] = tick + gaps[kWrite];
+    raise(earliest[1 - kWrite], tick + gaps[1 - kWrite]);
   }
-
   // [0] read, [1] write
   struct alignas(32) Group {
     std::array<int64_t, 2> column{};
@@ -172,6 +157,25 @@ class DramState {
     Domain* domain = nullptr;
     int32_t row = -1;
   };
+
+  template <size_t kWrite>
+  void column_command(int bank, int64_t tick) {
+    Bank& b = banks_[static_cast<size_t>(bank)];
+    const DramTiming::ColumnGaps& gaps = timing_.column_gaps[kWrite];
+    Rank& rank = *b.rank;
+    follow<kWrite>(rank.column, gaps.rank, tick);
+    std::array<int64_t, 2>& any = any_column_[rank.pseudo_channel];
+    any = rank.column;
+    for (Rank* other = rank.sibling; other != &rank; other = other->sibling) {
+      raise(other->column[0], tick + gaps.other_rank[0]);
+      raise(other->column[1], tick + gaps.other_rank[1]);
+      any[0] = std::min(any[0], other->column[0]);
+      any[1] = std::min(any[1], other->column[1]);
+    }
+    follow<kWrite>(b.group->column, gaps.group, tick);
+    raise(b.precharge, tick + gaps.precharge);
+    bus_[column_bus_] = tick + timing_.column_ticks;
+  }
 
   DramTiming timing_;
   DramShape shape_;

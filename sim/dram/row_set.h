@@ -7,6 +7,7 @@
 // caller's.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -58,11 +59,15 @@ class RowSet {
   }
   void pass_to(int64_t tick) {
     if (next_ > tick) return;
+    uint64_t passed = 0;
+    next_ = kNever;
     for (uint64_t rest = later(); rest != 0; rest &= rest - 1) {
       const int bank = std::countr_zero(rest);
-      if (ready(bank) <= tick) due_ |= bit(bank);
+      const bool is_due = ready(bank) <= tick;
+      passed |= static_cast<uint64_t>(is_due) << bank;
+      next_ = std::min(next_, is_due ? kNever : ready(bank));
     }
-    find_next();
+    due_ |= passed;
   }
 
  private:

@@ -75,6 +75,7 @@ class UnifiedController : public DramController {
     std::array<uint64_t, 2> waiting{};  // banks with requests in their lane
     RowSet active;                      // banks with an active request
     int64_t active_ready = kNever;      // none of them may go before
+    uint64_t closing = 0;               // banks with a precharge set or a refresh that waits for the row
     uint64_t blocked = 0;               // a refresh of the bank waits
     BankRefresh refresh;
   };
@@ -114,6 +115,7 @@ class UnifiedController : public DramController {
   void place(int bank);
   void place_open(int direction, int bank);
   void place_close(int bank);
+  void put_off_close(int bank);
   [[nodiscard]] bool may_close(const Lane& l, int bank) const {
     if (l.miss == kNone || active(bank) != kNone) return false;
     if (scheduling_ == DramScheduling::kFirstCome) return l.miss == l.head;
@@ -122,6 +124,11 @@ class UnifiedController : public DramController {
   [[nodiscard]] bool nothing_waits(int direction, int bank) const {
     return (pseudo_channel(pseudo_channel_of(bank)).waiting[static_cast<size_t>(direction)] & bit_of(bank)) ==
            0;
+  }
+  void note_closing(int bank, PseudoChannel& channel, const Rows& rows) const {
+    const uint64_t bit = bit_of(bank);
+    const uint64_t now = rows.precharge[0].banks() | rows.precharge[1].banks() | channel.blocked;
+    channel.closing = (channel.closing & ~bit) | (now & bit);
   }
   [[nodiscard]] Rows& rows_of(int bank) { return rows_[static_cast<size_t>(bank >> domain_bits_)]; }
   [[nodiscard]] int oldest_bank() const;
@@ -164,7 +171,10 @@ class UnifiedController : public DramController {
     length_changed();
     rescan(tick);
   }
-  [[gnu::always_inline]] void wake_submitted(const DramLocation& location, bool write, int64_t arrival);
+  void wake_submitted(const Entry& added);
+  [[gnu::always_inline]] void wake_added(const Entry& added);
+  bool absorb(const DramLocation& location, bool write, int64_t arrival, uint64_t tag);
+  void place_first(Entry& added);
   void find_next_tick() {
     next_tick_ = std::min(std::min(column_wake_, row_wake_), std::min(refresh_due_, mode_wake_));
   }

@@ -76,9 +76,9 @@ void UnifiedController::pick_activates(int domain, int64_t tick, Pick& best, int
   if (free <= tick && state_.is_edge(tick)) {
     for (uint64_t rest = set.due(); rest != 0; rest &= rest - 1) {
       const int at = std::countr_zero(rest);
-      if (set.order(at) >= best.order || state_.group_activate(first + at) > tick) continue;
-      best.order = set.order(at);
-      found = at;
+      const bool better = (set.order(at) < best.order) & (state_.group_activate(first + at) <= tick);
+      best.order = better ? set.order(at) : best.order;
+      found = better ? at : found;
     }
   }
   if (found < 0) {
@@ -102,9 +102,9 @@ void UnifiedController::pick_precharges(int domain, int64_t tick, Pick& best, in
   int found = -1;
   for (uint64_t rest = set.due(); rest != 0; rest &= rest - 1) {
     const int at = std::countr_zero(rest);
-    if (set.order(at) >= best.order) continue;
-    best.order = set.order(at);
-    found = at;
+    const bool better = set.order(at) < best.order;
+    best.order = better ? set.order(at) : best.order;
+    found = better ? at : found;
   }
   if (found < 0) return;
   best.bank = ((domain << domain_bits_) & ~bank_mask_) + found;

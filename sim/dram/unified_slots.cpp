@@ -176,13 +176,17 @@ inline void UnifiedController::unlink_hit(const Entry& e, PseudoChannel& channel
   channel.hits[static_cast<size_t>(direction)].advance(e.bank & bank_mask_, e.next->order);
 }
 
+// The bank has moved data: it may be closed later only.
+void UnifiedController::put_off_close(int bank) {
+  for (RowSet& set : rows_of(bank).precharge) set.put_off(bank & bank_mask_, state_.bank_precharge(bank));
+}
+
 inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
   const int bank = e.bank;
   const bool write = e.write;
   const int number = pseudo_channel_of(bank);
   PseudoChannel& channel = pseudo_channel(number);
   const uint64_t bit = bit_of(bank);
-  Rows& rows = rows_of(bank);
   stats_.row_hits += static_cast<int64_t>(!e.counted);
   state_.column(bank, write, tick);
   record(write ? DramCommandKind::kWrite : DramCommandKind::kRead, bank, tick, e.row, e.column);
@@ -201,14 +205,11 @@ inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
   }
   e.next = free_;
   free_ = &e;
-  const bool closes = ((rows.precharge[0].banks() | rows.precharge[1].banks()) & bit) != 0;
-  if (closes) {
-    rows.precharge[0].put_off(bank & bank_mask_, state_.bank_precharge(bank));
-    rows.precharge[1].put_off(bank & bank_mask_, state_.bank_precharge(bank));
-  }
+  const bool closes = (channel.closing & bit) != 0;
+  if (closes) put_off_close(bank);
   if (!refreshes_.empty()) {
     row_wake_ = tick;
-  } else if (closes || close_idle_rows_ || (channel.blocked & bit) != 0) {
+  } else if (closes || close_idle_rows_) {
     row_wake_ = std::min(row_wake_, state_.precharge_ready(bank));
   }
   if (scheduling_ == DramScheduling::kFirstCome) rescan(tick + 1);
