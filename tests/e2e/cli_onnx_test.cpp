@@ -17,16 +17,18 @@ TEST(CliOnnx, FixturesPassThroughTheChip) {
   const auto run = Scratch().run("check " + kFixtures + "classifier " + kFixtures + "encoder " + kFixtures +
                                  "decoder --sockets 1,2 --json -");
   ASSERT_EQ(run.code, 0) << run.err << run.out;
-  EXPECT_EQ(run.json().at("fixtures").size(), 3U * 2U * 5U);
-  for (const auto& one : run.json().at("fixtures")) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
+  const auto fixtures = run.json().at("fixtures");
+  EXPECT_EQ(fixtures.size(), 3U * 2U * 5U);
+  for (const auto& one : fixtures) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
 }
 
 // A packed projection is one product a part, so its heads are cut over sockets like any others.
 TEST(CliOnnx, APackedProjectionRunsOnSeveralSockets) {
   const auto run = Scratch().run("check " + kFixtures + "packed --sockets 1,3 --json -");
   ASSERT_EQ(run.code, 0) << run.err << run.out;
-  EXPECT_EQ(run.json().at("fixtures").size(), 2U * 5U);
-  for (const auto& one : run.json().at("fixtures")) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
+  const auto fixtures = run.json().at("fixtures");
+  EXPECT_EQ(fixtures.size(), 2U * 5U);
+  for (const auto& one : fixtures) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
 }
 
 // Files of PyTorch's exporter against PyTorch's own values, on as many sockets as divide their heads.
@@ -36,8 +38,9 @@ TEST(CliOnnx, FilesOfPyTorchPassThroughTheChip) {
   for (const auto& [model, sockets] : models) {
     const auto run = Scratch().run("check " + kFixtures + model + " --sockets 1," + sockets + " --json -");
     ASSERT_EQ(run.code, 0) << run.err << run.out;
-    EXPECT_EQ(run.json().at("fixtures").size(), 2U * 5U);
-    for (const auto& one : run.json().at("fixtures")) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
+    const auto fixtures = run.json().at("fixtures");
+    EXPECT_EQ(fixtures.size(), 2U * 5U);
+    for (const auto& one : fixtures) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
   }
 }
 
