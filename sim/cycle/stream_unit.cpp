@@ -43,7 +43,7 @@ void StreamUnit::measure(bool busy) {
 }
 
 void StreamUnit::advance() {
-  while (begun_ < unit_.firings && transfers_.size() < kTransfers && begin()) {
+  while (begun_ < unit_.firings && transfers_.size() - posted() < kTransfers && begin()) {
   }
   if (tier_ != Tier::kSram) engine_.pump_tier(tier_);
 }
