@@ -19,8 +19,8 @@ namespace {
 
 // assumed: an iteration that prefetches more ends earlier by at most as much, so it settles in two or three
 // rounds where memory binds, in a few more where slots do.
-constexpr int kMaxRounds = 12;
-constexpr double kSettledCycles = 0.5;
+constexpr int kMaxRounds = 16;
+constexpr double kSettledCycles = 1e-3;
 
 }  // namespace
 
