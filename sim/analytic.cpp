@@ -323,7 +323,7 @@ void AnalyticSection<Number>::set_gates() {
       s.release = s.gate = flows_[unit(u).inputs[0].channel.value].first;
       continue;
     }
-    s.gate = 0;
+    s.gate = s.release;
     for (const ChannelId c : unit(u).outputs[0].channels) {
       for (const InputPort& port : unit(ends_[c.value].consumer->value).inputs) {
         if (port.channel != c && port.phases.begin == 0)

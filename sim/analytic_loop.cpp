@@ -64,7 +64,9 @@ void AnalyticSection<Number>::release_free_streams(const std::vector<LoopWait>& 
     }
     if (waits[u] == LoopWait::kStores) continue;
     const Number from = std::max<Number>(slots_free(u), loaded);
-    stream_of(m).release = std::min<Number>(0, from - end);
+    FluidStream& s = stream_of(m);
+    s.release = std::min<Number>(0, from - end);
+    if (s.gate <= 0) s.gate = s.release;  // its consumers wait for nothing else
   }
 }
 

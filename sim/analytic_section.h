@@ -172,7 +172,7 @@ class AnalyticSection {
   Number finish_ = 0;
   Number iteration_ = 0;                         // cycles from one iteration's end to the next
   std::vector<std::vector<size_t>> loop_order_;  // by unit
-  mutable std::vector<Cost> costs_;  // variables so far; none of doubles
+  mutable std::vector<Cost> costs_;              // variables so far; none of doubles
 };
 
 }  // namespace rdusim::sim

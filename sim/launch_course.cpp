@@ -9,7 +9,8 @@ namespace rdusim::sim {
 
 bool same_course(const Program& program, const Launch& a, const Launch& b) {
   if (a.section != b.section || a.iterations != b.iterations || a.prefetch != b.prefetch) return false;
-  if (a.prefetch && a.bindings != b.bindings && loop_waits(program, a) != loop_waits(program, b)) return false;
+  if (a.prefetch && a.bindings != b.bindings && loop_waits(program, a) != loop_waits(program, b))
+    return false;
   for (size_t i = 0; i < a.bindings.size(); ++i) {
     if (a.bindings[i] == b.bindings[i]) continue;
     const Symbol& x = program.symbols[a.bindings[i].value];

@@ -6,7 +6,9 @@
 namespace rdusim::sim {
 
 void extend(SectionOutcome& outcome, int64_t iterations, int64_t to_iterations, int64_t cycles) {
-  const auto grow = [&](int64_t& x) { x = x / iterations * to_iterations + x % iterations * to_iterations / iterations; };
+  const auto grow = [&](int64_t& x) {
+    x = x / iterations * to_iterations + x % iterations * to_iterations / iterations;
+  };
   for (std::vector<UnitCounters>& socket : outcome.counters) {
     for (UnitCounters& c : socket) {
       for (int64_t* x : {&c.firings, &c.busy, &c.starved, &c.blocked, &c.work.reading_cycles}) grow(*x);
@@ -27,8 +29,8 @@ void extend(SectionOutcome& outcome, int64_t iterations, int64_t to_iterations, 
   for (CauseCounts& hops : outcome.rdn_byte_hops) {
     for (int64_t& x : hops) grow(x);
   }
-  for (int64_t* x : {&outcome.flits.sent, &outcome.flits.delivered, &outcome.flits.hops, &outcome.hbm_busy_cycles,
-                     &outcome.ddr_busy_cycles, &outcome.link_busy_cycles}) {
+  for (int64_t* x : {&outcome.flits.sent, &outcome.flits.delivered, &outcome.flits.hops,
+                     &outcome.hbm_busy_cycles, &outcome.ddr_busy_cycles, &outcome.link_busy_cycles}) {
     grow(*x);
   }
   const int64_t simulated = outcome.firings_simulated;

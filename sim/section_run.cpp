@@ -118,8 +118,9 @@ void SectionRun::build_components(int64_t socket) {
 void SectionRun::order_iterations(Fabric& fabric) {
   for (size_t u = 0; u < fabric.components.size(); ++u) {
     for (const size_t first : context_.order_of(u)) {
-      auto& channel = fabric.iteration_ends.emplace_back(std::make_unique<TokenChannel>(
-          "end of an iteration of " + context_.section.units[first].name, DType::kBf16, context_.iterations, 0));
+      auto& channel = fabric.iteration_ends.emplace_back(
+          std::make_unique<TokenChannel>("end of an iteration of " + context_.section.units[first].name,
+                                         DType::kBf16, context_.iterations, 0));
       channel->producer = fabric.components[first].get();
       channel->consumer = fabric.components[u].get();
       channel->producer->tell(channel.get());

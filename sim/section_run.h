@@ -25,7 +25,7 @@ class SectionRun {
   struct Fabric {                                         // of one socket
     std::vector<std::unique_ptr<TokenChannel>> channels;  // as the section's
     std::vector<std::vector<std::unique_ptr<TokenChannel>>>
-        mailboxes;                                       // [receive unit][k - 1]; empty for other units
+        mailboxes;  // [receive unit][k - 1]; empty for other units
     std::vector<std::unique_ptr<TokenChannel>> iteration_ends;
     std::vector<std::unique_ptr<Component>> components;  // as the section's units
   };

@@ -139,8 +139,8 @@ class ScheduleRun {
   }
 
   // Cycle fidelity of a looping launch that prefetches: a few of its iterations, the last of which stands for
-  // the rest. APPROX: that it does; each begins with what the one before has prefetched, so from the second on
-  // they differ only in how requests fall on banks.
+  // the rest. APPROX: that it does; each begins with what the one before has prefetched, so from the second
+  // on they differ only in how requests fall on banks.
   Result<SectionOutcome> simulate_part(const Launch& launch) {
     constexpr int64_t kSimulated = 4;
     const int64_t simulated = std::min(kSimulated, launch.iterations);

@@ -40,7 +40,7 @@ struct StampFabric {
   double link_latency_scaling = 0;
   int64_t last_decision_cycle = -1;
   std::vector<std::unique_ptr<StampChannel<Stamp>>> iteration_ends;  // from who ends to who waits
-  int64_t first_iteration = 0;                                       // of the streams, while states are walked
+  int64_t first_iteration = 0;  // of the streams, while states are walked
   bool failed = false;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/program/verify.h"
+
 namespace rdusim {
 namespace {
 
@@ -73,6 +75,12 @@ bool repeats_evenly(const Section& section) {
     }
   }
   return true;
+}
+
+Status verify_prefetch(const Section& section, const std::string& where) {
+  if (repeats_evenly(section)) return {};
+  return Error{ErrorCode::kInvalidInput, where,
+               "prefetches, but ports of section " + section.name + " do not end a run in their rhythm", ""};
 }
 
 Section repeated(const Section& section, int64_t iterations) {

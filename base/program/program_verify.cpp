@@ -6,7 +6,6 @@
 #include <set>
 #include <span>
 
-#include "base/program/loop_order.h"
 #include "base/program/program.h"
 #include "base/program/topology.h"
 #include "base/program/verify.h"
@@ -370,11 +369,7 @@ Status verify_launches(const Program& program) {
     const size_t arguments = section.arguments.size();
     if (launch.iterations < 1 || launch.iterations > kMaxIterations)
       return program_error(where, fmt::format("loops {} times", launch.iterations));
-    if (launch.prefetch && !repeats_evenly(section)) {
-      return program_error(where, fmt::format("prefetches, but section {} does not end in the rhythm of its "
-                                              "ports",
-                                              section.name));
-    }
+    if (launch.prefetch) RDU_CHECK_OK(verify_prefetch(section, where));
     if (launch.bindings.size() != arguments * static_cast<size_t>(launch.iterations)) {
       return program_error(
           where,

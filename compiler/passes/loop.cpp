@@ -1,8 +1,8 @@
 // loop: kernel looping. Launches of the same section that follow each other become one launch that loops over
 // their bindings: the fabric keeps its configuration, and its address generators take the next row of
-// symbols. Done when the options ask for it. With prefetching, streams that depend on nothing of the iteration
-// before go on into the next one's symbols while it drains (base/program/loop_order.h), as far as their
-// channels have slots: the allocation's run-ahead is the double buffer. Source: Kernel Looping (arXiv
+// symbols. Done when the options ask for it. With prefetching, streams that depend on nothing of the
+// iteration before go on into the next one's symbols while it drains (base/program/loop_order.h), as far as
+// their channels have slots: the allocation's run-ahead is the double buffer. Source: Kernel Looping (arXiv
 // 2410.23668).
 #include "base/program/loop_order.h"
 #include "compiler/passes/pass.h"

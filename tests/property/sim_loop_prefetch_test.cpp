@@ -145,8 +145,7 @@ TEST(LoopPrefetch, ActivationsWaitForStoresBuffersForTheirReadersAndWeightsForNo
   b.load("held.load", held, 4, {ch});
   b.compute("hold", UnitKind::kBuffer, 1, {in(ch)}, {}, {out({view}, 0)});
   b.compute("gemm", UnitKind::kGemm, 4, {in(cx, {4, 0, 1}), in(cw), in(view, {4, 0, 1})},
-            {matmul(0, 1, true), op(TileOpKind::kAdd, {0, 2})},
-            {out({cy}, 4, {4, 3, 4})});
+            {matmul(0, 1, true), op(TileOpKind::kAdd, {0, 2})}, {out({cy}, 4, {4, 3, 4})});
   b.store("store", y, 4, cy);
   const Program p = looped(b.finish(), 3, true);
   const std::vector<LoopWait> waits = loop_waits(p, p.launches[0]);
