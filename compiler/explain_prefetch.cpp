@@ -45,8 +45,9 @@ std::vector<PrefetchExplanation> explain_prefetch(const Compilation& compilation
       const Symbol& symbol = program.symbols[launch.row(0)[unit.stream->argument.value].value];
       const MemoryStream& s = *unit.stream;
       const int64_t bytes = s.repeats * s.segments * s.rows * s.cols * dtype_bytes(symbol.dtype);
-      const int64_t ahead =
-          waits[u] == LoopWait::kStores ? 0 : bytes * tokens_ahead(section, unit) / unit.firings;
+      int64_t ahead = bytes;  // a buffer has room for all, once nobody reads it
+      if (waits[u] == LoopWait::kStores) ahead = 0;
+      if (waits[u] == LoopWait::kNothing) ahead = bytes * tokens_ahead(section, unit) / unit.firings;
       all.push_back({section.name, generic_name(symbol.name), bytes, ahead, wait_text(waits[u])});
     }
   }

@@ -116,7 +116,7 @@ std::string holdings_text(const compiler::Explanation& explanation) {
 
 std::string prefetch_text(const compiler::Explanation& explanation) {
   if (explanation.prefetch.empty()) return "";
-  report::Table ahead{{"section", "symbol", "an iteration", "room ahead", "the rest waits for"}, {}};
+  report::Table ahead{{"section", "symbol", "an iteration", "room ahead", "waits for"}, {}};
   for (const compiler::PrefetchExplanation& p : explanation.prefetch) {
     ahead.add({p.section, p.symbol, report::format_bytes(static_cast<double>(p.bytes)),
                report::format_bytes(static_cast<double>(p.ahead_bytes)), p.waits_for});
