@@ -40,6 +40,7 @@ struct CompileOptions {
   Fusion fusion = Fusion::kLayer;
   Orchestration orchestration = Orchestration::kHardware;
   bool loop = false;                   // one launch for equal sections in a row (kernel looping)
+  bool prefetch = false;               // loop: the next iteration's weights come while one drains
   int64_t key_block = 0;               // keys a block of long attention; 0: as the tile pass has it
   double launch_s = 0;                 // what the cost model takes a launch to cost
   std::vector<std::string> skip;       // passes to leave out

@@ -30,6 +30,10 @@ class StreamUnit : public CycleUnit {
     uint32_t piece = 0;
   };
   [[nodiscard]] bool has_request() const;
+  // Of the request.
+  [[nodiscard]] int64_t asking_iteration() const {
+    return (static_cast<int64_t>(first_) + static_cast<int64_t>(asking_)) / firings_per_iteration_;
+  }
   // Only while there is one.
   Request next_request();
 
@@ -41,6 +45,7 @@ class StreamUnit : public CycleUnit {
 
  private:
   struct Transfer {
+    int64_t offset = 0;  // of the symbol
     int64_t segment = 0;
     int64_t row = 0;  // first
     int64_t rows = 0;
@@ -60,6 +65,7 @@ class StreamUnit : public CycleUnit {
   void skip_empty();
   // Transfers of which nothing is left to do but to be written.
   [[nodiscard]] size_t posted() const { return store_ ? asking_ : 0; }
+  [[nodiscard]] bool iteration_may_begin() const;
   [[nodiscard]] int64_t piece_bytes(const Transfer& t) const;
   [[nodiscard]] uint64_t address(const Transfer& t, int64_t at) const;
   void measure(bool busy);
