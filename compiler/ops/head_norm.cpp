@@ -5,8 +5,6 @@
 
 #include <cmath>
 
-#include <fmt/format.h>
-
 #include "compiler/ops/elementwise.h"
 #include "compiler/ops/operands.h"
 #include "compiler/passes/lowering.h"
@@ -19,10 +17,7 @@ Result<Shape> infer(const Graph& graph, const Node& node) {
   const Value& gain = operand(graph, node, 1);
   RDU_CHECK_OK(expect_positive(node, {"head_dim"}));
   const int64_t head_dim = node.integer("head_dim");
-  if (x.shape.cols() % head_dim != 0) {
-    return operand_error(
-        node, fmt::format("{} columns of {} are not whole heads of {}", x.shape.cols(), x.name, head_dim));
-  }
+  RDU_CHECK_OK(expect_whole_heads(node, x));
   RDU_CHECK_OK(expect_rows(node, "gain", gain, 1));
   RDU_CHECK_OK(expect_cols(node, "gain", gain, head_dim));
   if (node.real("eps") < 0) return operand_error(node, "attribute eps is negative");

@@ -281,7 +281,10 @@ Result<Constant> folded(Result<Tensor> tensor, bool whole) {
 bool makes_whole(const OnnxNode& node, bool operands) {
   const auto is_real = [](int64_t type) { return type == 1 || type == 10 || type == 11 || type == 16; };
   if (node.op_type == "Cast") return !is_real(node.integer("to", 1));
-  if (node.op_type == "Where") return operands;  // of a condition and two values: booleans count as whole
+  // Booleans count as whole numbers: a choice by one has the type of what is chosen.
+  constexpr std::string_view kBoolean[] = {"And",  "Equal",       "Greater", "GreaterOrEqual",
+                                           "Less", "LessOrEqual", "Not",     "Or"};
+  if (std::find(std::begin(kBoolean), std::end(kBoolean), node.op_type) != std::end(kBoolean)) return true;
   if (node.op_type == "Constant" || node.op_type == "ConstantOfShape") {
     const OnnxAttribute* value = node.find("value");
     if (value != nullptr && value->tensor) return is_whole(value->tensor->type);
