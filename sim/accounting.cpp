@@ -28,7 +28,9 @@ std::string bound_by(const Section& section, const SectionOutcome& outcome) {
   size_t busiest = section.units.size();
   for (size_t u = 0; u < section.units.size(); ++u) {
     if (section.units[u].stream || section.units[u].exchange) continue;
-    if (busiest == section.units.size() || occupied(u) > occupied(busiest)) busiest = u;
+    if (busiest == section.units.size() || occupied(u) > occupied(busiest) ||
+        (occupied(u) == occupied(busiest) && section.units[u].name < section.units[busiest].name))
+      busiest = u;
   }
   if (busiest == section.units.size() || !exceeds(occupied(busiest), outcome.cycles, kDominant))
     return "latency";

@@ -12,7 +12,7 @@
 #include "base/program/verify.h"
 #include "sim/accounting.h"
 #include "sim/analytic.h"
-#include "sim/cycle/engine.h"
+#include "sim/cycle/section_run.h"
 #include "sim/hardware.h"
 #include "sim/launch_course.h"
 #include "sim/launch_section.h"
@@ -125,7 +125,10 @@ class ScheduleRun {
     if (options_.fidelity == Fidelity::kCycle && launch.prefetch) return simulate_part(launch);
     const LaunchSection section(program_, launch);
     SectionContext context = section.context(node_);
-    if (options_.fidelity == Fidelity::kCycle) return cycle::Engine(context, options_.devices).run();
+    if (options_.fidelity == Fidelity::kCycle) {
+      RDU_ASSIGN(cycle::CycleRun run, cycle::run_section(context, options_.devices));
+      return std::move(run.outcome);
+    }
     context.functional = options_.memory != nullptr;
     context.memory = options_.memory;
     context.simulated_sockets = context.functional ? program_.sockets : 1;
@@ -149,13 +152,13 @@ class ScheduleRun {
     const Launch part{launch.section, {launch.bindings.begin(), end}, simulated, true};
     const LaunchSection section(program_, part);
     const SectionContext context = section.context(node_);
-    cycle::Engine engine(context, options_.devices);
-    RDU_ASSIGN(SectionOutcome outcome, engine.run());
-    const std::vector<int64_t>& ends = engine.iteration_ends();
+    RDU_ASSIGN(cycle::CycleRun run, cycle::run_section(context, options_.devices));
+    SectionOutcome& outcome = run.outcome;
+    const std::vector<int64_t>& ends = run.iteration_ends;
     const auto last = static_cast<size_t>(simulated) - 1;
     const int64_t more = launch.iterations - simulated;
     extend(outcome, simulated, launch.iterations, outcome.cycles + more * (ends[last] - ends[last - 1]));
-    return outcome;
+    return std::move(outcome);
   }
 
   Result<SectionOutcome> run_on_hardware(SectionContext& context) {

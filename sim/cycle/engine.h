@@ -26,7 +26,6 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 
@@ -36,6 +35,7 @@
 #include "base/result.h"
 #include "sim/cycle/burst_network.h"
 #include "sim/cycle/event_wheel.h"
+#include "sim/cycle/leg_builder.h"
 #include "sim/cycle/memory_path.h"
 #include "sim/cycle/pmu_ports.h"
 #include "sim/section_context.h"
@@ -56,16 +56,6 @@ struct Token {
   int64_t written = 0;
   int64_t ready_cycle = 0;
   bool ready = false;
-};
-
-// Ways of one leg, by route: where its bursts start and how they go on.
-struct Leg {
-  std::vector<uint32_t> sources;
-  std::vector<uint32_t> roots;
-  std::vector<uint16_t> copies;
-  std::vector<uint32_t> from;  // number of the tile at the source, of those that the leg starts at
-  std::vector<uint32_t> to;    // ... of the first at its end
-  [[nodiscard]] size_t size() const { return roots.size(); }
 };
 
 // A token as it is read for one firing.
@@ -270,30 +260,16 @@ class Engine {
     uint32_t root = 0;
     Burst burst;
   };
+  struct Layout;  // what only the building needs
   Status build();
-  void build_links(const Fabric& fabric);
-  struct LegEnds {
-    const std::vector<TileId>* from;
-    const std::vector<TileId>* to;
-    const Unit* from_agcu;  // null: PCUs or PMUs
-    bool to_agcu;
-  };
-  struct RouteTree {
-    uint32_t root = 0;
-    uint32_t start = 0;                                      // behind the AGCU's link into the mesh
-    std::map<std::pair<uint32_t, uint32_t>, uint32_t> hops;  // (point, link) -> point behind; each link once
-    std::vector<TileId> ends;                                // that take a copy
-  };
-  // `trees` empty: new ones, which are left there; else the leg joins them.
-  Leg build_leg(const Fabric& fabric, const std::vector<Route>& routes, const LegEnds& ends, uint32_t lane,
-                std::vector<RouteTree>& trees);
-  void build_write_leg(const Fabric& fabric, CycleChannel& c, const std::vector<Route>& routes,
-                       const LegEnds& ends);
-  static bool can_join(const std::vector<Route>& first, const std::vector<RouteTree>& trees,
-                       const std::vector<Route>& routes);
-  void build_channel(const Fabric& fabric, size_t c);
+  Status build_channels(const Fabric& fabric);
+  void build_channel(Layout& layout, CycleChannel& c);
+  void build_write_leg(Layout& layout, CycleChannel& c, const LegEnds& ends);
+  bool join_sibling(Layout& layout, CycleChannel& c, const LegEnds& ends);
   Status build_tiers();
   void build_units();
+  std::unique_ptr<CycleUnit> make_unit(size_t u);
+  void join_exchanges();
   void handle(const Event& event);
   void deliver(const Burst& burst);
   void written(CycleChannel& c, uint32_t token, int64_t k, int64_t vectors);
@@ -312,11 +288,7 @@ class Engine {
   Section section_;
   EventWheel wheel_;
   BurstNetwork network_;
-  std::vector<uint32_t> links_;         // network's number of a link of the mesh
-  std::vector<uint32_t> agcu_entries_;  // by port: its link into the mesh
-  std::vector<uint32_t> agcu_sinks_;
   std::vector<CycleChannel> channels_;
-  std::map<size_t, std::vector<RouteTree>> port_trees_;  // of write legs, by channel
   std::vector<std::vector<PmuPorts>> channel_pmus_;
   std::vector<std::vector<PmuPorts>> unit_pmus_;  // of buffers
   std::vector<std::unique_ptr<CycleUnit>> units_;

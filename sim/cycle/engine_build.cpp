@@ -3,12 +3,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <utility>
+#include <vector>
 
 #include "base/arch/fabric.h"
+#include "base/check.h"
 #include "base/program/route.h"
 #include "base/program/topology.h"
 #include "sim/cycle/engine.h"
+#include "sim/cycle/leg_builder.h"
+#include "sim/cycle/mesh.h"
 #include "sim/cycle/placement.h"
 #include "sim/cycle/stream_unit.h"
 #include "sim/resource_rates.h"
@@ -30,166 +34,14 @@ int64_t read_window(const Fabric& fabric, const RdnSpec& rdn, const std::vector<
   return vectors;
 }
 
-// Keys of a leg's sources: tiles, then AGCU ports.
-constexpr uint32_t kAgcuKey = uint32_t{1} << 30;
-
-uint32_t index_of(const std::vector<TileId>& tiles, TileId tile) {
-  return static_cast<uint32_t>(std::find(tiles.begin(), tiles.end(), tile) - tiles.begin());
-}
-
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-}  // namespace
-
-Engine::Engine(const SectionContext& context, const MemoryDevices& memories)
-    : context_(context), memories_(memories), network_(wheel_) {}
-
-Status Engine::build() {
-  const ChipSpec& chip = context_.node.chip;
-  const Fabric fabric(chip);
-  RDU_ASSIGN(section_, placed_section(context_.section, fabric));
-  build_links(fabric);
-  const size_t units = section_.units.size();
-  unit_pmus_.resize(units);
-  for (size_t u = 0; u < units; ++u) {
-    if (section_.units[u].kind == UnitKind::kBuffer)
-      unit_pmus_[u].assign(static_cast<size_t>(std::max<int64_t>(1, section_.units[u].pmus)),
-                           PmuPorts(chip.pmu));
-  }
-  channels_.resize(section_.channels.size());
-  channel_pmus_.resize(section_.channels.size());
-  RDU_ASSIGN(const std::vector<ChannelEnds> ends, channel_ends(section_));
-  for (size_t c = 0; c < channels_.size(); ++c) {
-    channels_[c].producer = ends[c].producer->value;
-    channels_[c].consumer = ends[c].consumer->value;
-    channels_[c].input = ends[c].input_port;
-    build_channel(fabric, c);
-  }
-  RDU_CHECK_OK(build_tiers());
-  build_units();
-  return {};
-}
-
-void Engine::build_links(const Fabric& fabric) {
-  const RdnSpec& rdn = context_.node.chip.rdn;
-  for (int64_t l = 0; l < fabric.link_slots(); ++l) {
-    const LinkId link(static_cast<size_t>(l));
-    const int64_t rate = std::min(rdn.link_bytes_per_cycle, fabric.link_bytes_per_cycle(rdn, link));
-    const int64_t latency = fabric.hop_cycles(rdn, link);
-    // FIFOs as in sim/noc/rdn.cpp.
-    links_.push_back(network_.add_link(ceil_div(rdn.link_bytes_per_cycle, rate), latency, 4 * latency));
-  }
-  for (int64_t p = 0; p < fabric.agcu_ports(); ++p) {
-    agcu_entries_.push_back(network_.add_link(1, 1, 4));
-    agcu_sinks_.push_back(network_.add_link(1, 0, 0));
-  }
-}
-
-// Routes take the virtual channels in turn: what stands in one of them lets the leg's others pass.
-Leg Engine::build_leg(const Fabric& fabric, const std::vector<Route>& routes, const LegEnds& ends,
-                      uint32_t lane, std::vector<RouteTree>& trees) {
-  Leg leg;
-  const bool joins = !trees.empty();
-  trees.resize(routes.size());
-  std::map<uint32_t, uint32_t> sources;  // by tile
-  std::map<uint32_t, uint32_t> ports;
-  size_t next_port = 0;
-  // Every leg has FIFOs of its own where it starts, so data whose way is taken hold up no other channel's.
-  // Those of an AGCU port share its link into the mesh.
-  const auto source_at = [&](uint32_t key) {
-    const auto [at, added] = sources.try_emplace(key, 0);
-    if (added) at->second = network_.add_source();
-    return at->second;
-  };
-  const auto port_of = [&](TileId tile) -> std::optional<size_t> {
-    if (ends.from_agcu == nullptr) return std::nullopt;
-    const std::vector<int64_t>& agcus = ends.from_agcu->agcus;
-    for (size_t i = 0; i < agcus.size(); ++i) {
-      const int64_t port = agcus[next_port++ % agcus.size()];
-      if (fabric.agcu_tile(port) == tile) return static_cast<size_t>(port);
-    }
-    return std::nullopt;
-  };
-  const auto port_at = [&](TileId tile) {
-    if (ends.to_agcu) {
-      for (int64_t p = 0; p < fabric.agcu_ports(); ++p) {
-        if (fabric.agcu_tile(p) == tile) return agcu_sinks_[static_cast<size_t>(p)];
-      }
-    }
-    const auto [at, added] = ports.try_emplace(tile.value, 0);
-    if (added) at->second = network_.add_link(1, 0, 0);
-    return at->second;
-  };
-  for (size_t r = 0; r < routes.size(); ++r, ++lane) {
-    const Route& route = routes[r];
-    RouteTree& tree = trees[r];
-    if (!joins) {
-      tree.root = tree.start = network_.add_root();
-      const TileId start = route.points[0].tile;
-      const std::optional<size_t> port = port_of(start);
-      leg.sources.push_back(source_at(port ? kAgcuKey + static_cast<uint32_t>(*port) : start.value));
-      if (port) tree.start = network_.add_point(tree.root, agcu_entries_[*port], lane);
-    }
-    std::vector<uint32_t> points{tree.start};
-    leg.roots.push_back(tree.root);
-    leg.from.push_back(index_of(*ends.from, route.points[0].tile));
-    uint16_t copies = 0;
-    uint32_t to = 0;
-    for (size_t i = 0; i < route.points.size(); ++i) {
-      const Waypoint& w = route.points[i];
-      if (i > 0) {
-        TileId at = route.points[w.parent].tile;
-        uint32_t point = points[w.parent];
-        const Heading heading = *fabric.straight(at, w.tile);
-        for (; at != w.tile; at = fabric.step(at, heading)) {
-          const uint32_t link = links_[fabric.link(at, heading).value];
-          const auto [hop, added] = tree.hops.try_emplace({point, link}, 0);
-          if (added) hop->second = network_.add_point(point, link, lane);
-          point = hop->second;
-        }
-        points.push_back(point);
-      }
-      if (!w.delivers) continue;
-      if (copies++ == 0) to = index_of(*ends.to, w.tile);
-      network_.add_delivery(points.back(), port_at(w.tile));
-      tree.ends.push_back(w.tile);
-    }
-    leg.copies.push_back(copies);
-    leg.to.push_back(to);
-  }
-  return leg;
-}
-
-// Tokens that leave a port for several channels go as one multicast as far as their ways are the same, and
-// the switches copy them where these part: if the ways begin at the same tiles and end at different ones.
-void Engine::build_write_leg(const Fabric& fabric, CycleChannel& c, const std::vector<Route>& routes,
-                             const LegEnds& ends) {
-  std::vector<RouteTree> own;
-  for (const OutputPort& port : section_.units[c.producer].outputs) {
-    const auto at = std::find(port.channels.begin(), port.channels.end(), ChannelId(c.number));
-    for (auto other = port.channels.begin(); at != port.channels.end() && other != at; ++other) {
-      CycleChannel& first = channels_[other->value];
-      const Channel& spec = section_.channels[other->value];
-      std::vector<RouteTree>& trees = port_trees_[other->value];
-      if (first.sent_with || trees.size() != routes.size() || spec.dtype != c.spec->dtype) continue;
-      if (!can_join(spec.legs[0], trees, routes)) continue;
-      c.write_leg = build_leg(fabric, routes, ends, other->value, trees);
-      c.sent_with = other->value;
-      first.sent_along.push_back(c.number);
-      for (size_t r = 0; r < routes.size(); ++r)
-        first.write_leg.copies[r] = static_cast<uint16_t>(first.write_leg.copies[r] + c.write_leg.copies[r]);
-      return;
-    }
-  }
-  c.write_leg = build_leg(fabric, routes, ends, c.number, own);
-  port_trees_[c.number] = std::move(own);
-}
-
-bool Engine::can_join(const std::vector<Route>& first, const std::vector<RouteTree>& trees,
-                      const std::vector<Route>& routes) {
-  if (routes.empty()) return false;
+// Whether tokens can go along with those that take `first` to the same part of the way, over `trees`.
+bool can_join(const std::vector<Route>& first, const std::vector<RouteTree>& trees,
+              const std::vector<Route>& routes) {
+  if (routes.empty() || trees.size() != routes.size()) return false;
   for (size_t r = 0; r < routes.size(); ++r) {
     if (first[r].points[0].tile != routes[r].points[0].tile) return false;
     for (const Waypoint& w : routes[r].points) {
@@ -200,46 +52,130 @@ bool Engine::can_join(const std::vector<Route>& first, const std::vector<RouteTr
   return true;
 }
 
-void Engine::build_channel(const Fabric& fabric, size_t number) {
+// Lines of each PMU from one slot of the channel to the next: at least a token's, and as many whole banks as
+// all slots have room for.
+int64_t slot_lines(const std::vector<PmuPorts>& pmus, const Channel& spec, int64_t line_bytes) {
+  const int64_t vectors = ceil_div(spec.token_bytes(), line_bytes);
+  const PmuPorts& pmu = pmus.front();
+  const int64_t share = pmu.lines() / spec.capacity_tokens / pmu.lines_per_bank() * pmu.lines_per_bank();
+  return std::max(ceil_div(vectors, static_cast<int64_t>(pmus.size())) + kBurstVectors, share);
+}
+
+// At cycle fidelity a memory is a device, which must be as fast as the chip file says.
+Status check_device(const DramSpec* device, const ChipSpec& chip, Tier t) {
+  if (device == nullptr) {
+    return Error{ErrorCode::kInvalidInput, "cycle fidelity",
+                 fmt::format("no device is known for the {} of chip {}", tier_name(t), chip.name),
+                 fmt::format("configs/dram/{}-{}.yaml describes it", chip.name, tier_name(t))};
+  }
+  const double rate = (t == Tier::kHbm ? chip.hbm : chip.ddr).bandwidth_bytes_per_s;
+  if (std::abs(device->peak_bytes_per_s() / rate - 1) <= 0.01) return {};
+  return Error{ErrorCode::kInvalidInput, "device " + device->name,
+               fmt::format("has a peak of {:.4g} B/s, the chip's {} {:.4g} B/s", device->peak_bytes_per_s(),
+                           tier_name(t), rate),
+               "at cycle fidelity the bandwidth is the device's: change its timings or channels"};
+}
+
+}  // namespace
+
+Engine::Engine(const SectionContext& context, const MemoryDevices& memories)
+    : context_(context), memories_(memories), network_(wheel_) {}
+
+struct Engine::Layout {
+  const Fabric& fabric;
+  Mesh mesh;
+  std::vector<ChannelEnds> ends;
+  std::vector<std::vector<RouteTree>> write_trees;  // by channel; empty: it joined a sibling's
+};
+
+Status Engine::build() {
   const ChipSpec& chip = context_.node.chip;
-  CycleChannel& c = channels_[number];
-  const Channel& spec = section_.channels[number];
+  const Fabric fabric(chip);
+  RDU_ASSIGN(section_, placed_section(context_.section, fabric));
+  for (const Unit& unit : section_.units) {
+    const int64_t pmus = unit.kind == UnitKind::kBuffer ? std::max<int64_t>(1, unit.pmus) : 0;
+    unit_pmus_.emplace_back(static_cast<size_t>(pmus), PmuPorts(chip.pmu));
+  }
+  for (const Channel& channel : section_.channels)
+    channel_pmus_.emplace_back(static_cast<size_t>(channel.pmus), PmuPorts(chip.pmu));
+  RDU_CHECK_OK(build_channels(fabric));
+  RDU_CHECK_OK(build_tiers());
+  build_units();
+  return {};
+}
+
+Status Engine::build_channels(const Fabric& fabric) {
+  RDU_ASSIGN(std::vector<ChannelEnds> ends, channel_ends(section_));
+  Layout layout{fabric, Mesh(fabric, context_.node.chip.rdn, network_), std::move(ends), {}};
+  channels_.resize(section_.channels.size());
+  layout.write_trees.resize(channels_.size());
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    CycleChannel& c = channels_[i];
+    c.spec = &section_.channels[i];
+    c.number = static_cast<uint32_t>(i);
+    c.producer = layout.ends[i].producer->value;
+    c.consumer = layout.ends[i].consumer->value;
+    c.input = layout.ends[i].input_port;
+    c.tokens.resize(static_cast<size_t>(c.spec->capacity_tokens));
+    build_channel(layout, c);
+  }
+  return {};
+}
+
+void Engine::build_channel(Layout& layout, CycleChannel& c) {
+  const ChipSpec& chip = context_.node.chip;
+  const Channel& spec = *c.spec;
   const Unit& producer = section_.units[c.producer];
   const Unit& consumer = section_.units[c.consumer];
-  c.spec = &spec;
-  c.number = static_cast<uint32_t>(number);
-  c.tokens.resize(static_cast<size_t>(spec.capacity_tokens));
-  const std::vector<TileId> from = end_tiles(fabric, producer);
-  const std::vector<TileId> to = end_tiles(fabric, consumer);
+  const std::vector<TileId> from = end_tiles(layout.fabric, producer);
+  const std::vector<TileId> to = end_tiles(layout.fabric, consumer);
   const Unit* from_agcu = producer.agcus.empty() ? nullptr : &producer;
   const bool to_agcu = !consumer.agcus.empty();
-  const auto lane = static_cast<uint32_t>(number);
-  std::vector<RouteTree> alone;
+  const auto read_leg = [&](size_t leg, const std::vector<TileId>& pmus) {
+    std::vector<RouteTree> trees;
+    c.read_leg = LegBuilder(layout.mesh, {&pmus, &to, nullptr, to_agcu}).build(spec.legs[leg], trees);
+    c.window = read_window(layout.fabric, chip.rdn, spec.legs[leg]);
+  };
   if (spec.pmus > 0) {
-    channel_pmus_[number].assign(static_cast<size_t>(spec.pmus), PmuPorts(chip.pmu));
-    c.pmus = &channel_pmus_[number];
-    build_write_leg(fabric, c, spec.legs[0], {&from, &spec.tiles, from_agcu, false});
-    c.read_leg = build_leg(fabric, spec.legs[1], {&spec.tiles, &to, nullptr, to_agcu}, lane, alone);
+    c.pmus = &channel_pmus_[c.number];
     c.fifo = consumer.kind == UnitKind::kBuffer || consumer.exchange;
+    build_write_leg(layout, c, {&from, &spec.tiles, from_agcu, false});
+    read_leg(1, spec.tiles);
   } else if (producer.kind == UnitKind::kBuffer) {
     c.view = true;
     c.pmus = &unit_pmus_[c.producer];
-    for (const OutputPort& port : producer.outputs) {
-      if (std::find(port.channels.begin(), port.channels.end(), ChannelId(number)) != port.channels.end())
-        c.share = vector_share(section_, producer, port, ChannelId(number), chip.pmu);
-    }
-    c.read_leg = build_leg(fabric, spec.legs[0], {&from, &to, nullptr, to_agcu}, lane, alone);
+    const OutputPort& port = producer.outputs[layout.ends[c.number].output_port];
+    c.share = vector_share(section_, producer, port, ChannelId(c.number), chip.pmu);
+    read_leg(0, from);
   } else {
-    build_write_leg(fabric, c, spec.legs[0], {&from, &to, from_agcu, to_agcu});
+    build_write_leg(layout, c, {&from, &to, from_agcu, to_agcu});
   }
-  c.window = c.pmus == nullptr ? 0 : read_window(fabric, chip.rdn, spec.legs[c.view ? 0 : 1]);
-  if (!from.empty() && !to.empty()) c.credit_cycles = 2 + fabric.distance(from[0], to[0]);
-  if (c.pmus == nullptr) return;
-  const int64_t vectors = ceil_div(spec.token_bytes(), chip.rdn.link_bytes_per_cycle);
-  const PmuPorts& pmu = c.pmus->front();
-  c.slot_lines = ceil_div(vectors, static_cast<int64_t>(c.pmus->size())) + kBurstVectors;
-  const int64_t share = pmu.lines() / spec.capacity_tokens / pmu.lines_per_bank() * pmu.lines_per_bank();
-  c.slot_lines = std::max(c.slot_lines, share);
+  if (!from.empty() && !to.empty()) c.credit_cycles = 2 + layout.fabric.distance(from[0], to[0]);
+  if (c.pmus != nullptr) c.slot_lines = slot_lines(*c.pmus, spec, chip.rdn.link_bytes_per_cycle);
+}
+
+void Engine::build_write_leg(Layout& layout, CycleChannel& c, const LegEnds& ends) {
+  if (join_sibling(layout, c, ends)) return;
+  c.write_leg = LegBuilder(layout.mesh, ends).build(c.spec->legs[0], layout.write_trees[c.number]);
+}
+
+// Tokens that leave a port for several channels go as one multicast as far as their ways are the same, and
+// the switches copy them where these part: if the ways begin at the same tiles and end at different ones.
+bool Engine::join_sibling(Layout& layout, CycleChannel& c, const LegEnds& ends) {
+  const std::vector<Route>& routes = c.spec->legs[0];
+  for (const ChannelId id : section_.units[c.producer].outputs[layout.ends[c.number].output_port].channels) {
+    if (id.value == c.number) break;  // those behind it are not built yet
+    CycleChannel& first = channels_[id.value];
+    std::vector<RouteTree>& trees = layout.write_trees[id.value];
+    if (first.spec->dtype != c.spec->dtype || !can_join(first.spec->legs[0], trees, routes)) continue;
+    c.write_leg = LegBuilder(layout.mesh, ends).join(routes, trees);
+    c.sent_with = id.value;
+    first.sent_along.push_back(c.number);
+    for (size_t r = 0; r < routes.size(); ++r)
+      first.write_leg.copies[r] = static_cast<uint16_t>(first.write_leg.copies[r] + c.write_leg.copies[r]);
+    return true;
+  }
+  return false;
 }
 
 Status Engine::build_tiers() {
@@ -250,18 +186,7 @@ Status Engine::build_tiers() {
     TierPort& port = tiers_[static_cast<size_t>(t)];
     if (t == Tier::kSram || port.path) continue;
     const auto& device = t == Tier::kHbm ? memories_.hbm : memories_.ddr;
-    if (!device) {
-      return Error{ErrorCode::kInvalidInput, "cycle fidelity",
-                   fmt::format("no device is known for the {} of chip {}", tier_name(t), chip.name),
-                   fmt::format("configs/dram/{}-{}.yaml describes it", chip.name, tier_name(t))};
-    }
-    const double rate = (t == Tier::kHbm ? chip.hbm : chip.ddr).bandwidth_bytes_per_s;
-    if (std::abs(device->peak_bytes_per_s() / rate - 1) > 0.01) {
-      return Error{ErrorCode::kInvalidInput, "device " + device->name,
-                   fmt::format("has a peak of {:.4g} B/s, the chip's {} {:.4g} B/s",
-                               device->peak_bytes_per_s(), tier_name(t), rate),
-                   "at cycle fidelity the bandwidth is the device's: change its timings or channels"};
-    }
+    RDU_CHECK_OK(check_device(device.get(), chip, t));
     RDU_ASSIGN(port.path, MemoryPath::make(*device, clock_hz(chip), sim::memory_latency_cycles(chip, t)));
     port.bytes_per_cycle = chip.agcu_ports * chip.agcu_port_bytes_per_cycle;
   }
@@ -269,37 +194,8 @@ Status Engine::build_tiers() {
 }
 
 void Engine::build_units() {
-  for (size_t u = 0; u < section_.units.size(); ++u) {
-    switch (section_.units[u].kind) {
-      case UnitKind::kGemm:
-      case UnitKind::kSimd:
-        units_.push_back(make_compute_unit(*this, u));
-        break;
-      case UnitKind::kBuffer:
-        units_.push_back(make_buffer_unit(*this, u));
-        break;
-      case UnitKind::kLoad:
-      case UnitKind::kStore: {
-        auto unit = std::make_unique<StreamUnit>(*this, u);
-        const Tier t = unit->tier();
-        if (t != Tier::kSram) tiers_[static_cast<size_t>(t)].streams.push_back(unit.get());
-        units_.push_back(std::move(unit));
-        break;
-      }
-      case UnitKind::kSend:
-      case UnitKind::kReceive:
-        units_.push_back(make_exchange_unit(*this, u));
-        break;
-    }
-  }
-  for (size_t s = 0; s < units_.size(); ++s) {
-    if (section_.units[s].kind != UnitKind::kSend) continue;
-    for (size_t r = 0; r < units_.size(); ++r) {
-      const Unit& to = section_.units[r];
-      if (to.kind == UnitKind::kReceive && to.exchange->id == section_.units[s].exchange->id)
-        join_exchange(*units_[s], *units_[r]);
-    }
-  }
+  for (size_t u = 0; u < section_.units.size(); ++u) units_.push_back(make_unit(u));
+  join_exchanges();
   for (TierPort& port : tiers_) {
     std::sort(port.streams.begin(), port.streams.end(),
               [](const StreamUnit* a, const StreamUnit* b) { return a->goes_before(*b); });
@@ -308,6 +204,38 @@ void Engine::build_units() {
   iteration_ends_.assign(static_cast<size_t>(context_.iterations), 0);
   for (size_t u = 0; u < units_.size(); ++u) {
     for (const size_t first : context_.order_of(u)) units_[first]->tell(static_cast<uint32_t>(u));
+  }
+}
+
+std::unique_ptr<CycleUnit> Engine::make_unit(size_t u) {
+  switch (section_.units[u].kind) {
+    case UnitKind::kGemm:
+    case UnitKind::kSimd:
+      return make_compute_unit(*this, u);
+    case UnitKind::kBuffer:
+      return make_buffer_unit(*this, u);
+    case UnitKind::kLoad:
+    case UnitKind::kStore: {
+      auto unit = std::make_unique<StreamUnit>(*this, u);
+      const Tier t = unit->tier();
+      if (t != Tier::kSram) tiers_[static_cast<size_t>(t)].streams.push_back(unit.get());
+      return unit;
+    }
+    case UnitKind::kSend:
+    case UnitKind::kReceive:
+      return make_exchange_unit(*this, u);
+  }
+  RDU_CHECK(false, "unit kind {}", static_cast<int>(section_.units[u].kind));
+}
+
+void Engine::join_exchanges() {
+  for (size_t s = 0; s < units_.size(); ++s) {
+    if (section_.units[s].kind != UnitKind::kSend) continue;
+    for (size_t r = 0; r < units_.size(); ++r) {
+      const Unit& to = section_.units[r];
+      if (to.kind == UnitKind::kReceive && to.exchange->id == section_.units[s].exchange->id)
+        join_exchange(*units_[s], *units_[r]);
+    }
   }
 }
 
