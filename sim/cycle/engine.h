@@ -264,8 +264,9 @@ class Engine {
   Status build();
   Status build_channels(const Fabric& fabric);
   void build_channel(Layout& layout, CycleChannel& c);
-  void build_write_leg(Layout& layout, CycleChannel& c, const LegEnds& ends);
-  bool join_sibling(Layout& layout, CycleChannel& c, const LegEnds& ends);
+  void build_write_leg(Layout& layout, CycleChannel& c, const LegSpec& leg);
+  bool join_sibling(Layout& layout, CycleChannel& c, const LegSpec& leg);
+  void build_read_leg(Layout& layout, CycleChannel& c, const LegSpec& leg);
   Status build_tiers();
   void build_units();
   std::unique_ptr<CycleUnit> make_unit(size_t u);
@@ -279,6 +280,7 @@ class Engine {
   void token_ready(CycleChannel& c);
   void advance_memory(Tier t);
   void add_injection(int64_t cycle, uint32_t source, uint32_t root, const Burst& burst);
+  [[nodiscard]] int64_t line_bytes() const { return context_.node.chip.rdn.link_bytes_per_cycle; }
   [[nodiscard]] int64_t slot_line(const CycleChannel& c, int64_t token) const;
   [[nodiscard]] Error deadlock() const;
   [[nodiscard]] SectionOutcome outcome() const;

@@ -61,6 +61,19 @@ int64_t slot_lines(const std::vector<PmuPorts>& pmus, const Channel& spec, int64
   return std::max(ceil_div(vectors, static_cast<int64_t>(pmus.size())) + kBurstVectors, share);
 }
 
+// What passes over a channel's legs in a launch, vectors.
+struct Traffic {
+  int64_t written = 0;
+  int64_t read = 0;  // who computes reads what it holds for every firing
+};
+Traffic traffic_of(const Channel& spec, const OutputPort& port, const Unit& producer, const Unit& consumer,
+                   int64_t line_bytes) {
+  const int64_t vectors = ceil_div(spec.token_bytes(), line_bytes);
+  const int64_t tokens = active_firings(port.phases, producer.firings);
+  const bool computes = consumer.kind == UnitKind::kGemm || consumer.kind == UnitKind::kSimd;
+  return {tokens * vectors, (computes ? consumer.firings : tokens) * vectors};
+}
+
 // At cycle fidelity a memory is a device, which must be as fast as the chip file says.
 Status check_device(const DramSpec* device, const ChipSpec& chip, Tier t) {
   if (device == nullptr) {
@@ -123,55 +136,58 @@ Status Engine::build_channels(const Fabric& fabric) {
 }
 
 void Engine::build_channel(Layout& layout, CycleChannel& c) {
-  const ChipSpec& chip = context_.node.chip;
   const Channel& spec = *c.spec;
   const Unit& producer = section_.units[c.producer];
   const Unit& consumer = section_.units[c.consumer];
   const std::vector<TileId> from = end_tiles(layout.fabric, producer);
   const std::vector<TileId> to = end_tiles(layout.fabric, consumer);
-  const Unit* from_agcu = producer.agcus.empty() ? nullptr : &producer;
+  const OutputPort& port = producer.outputs[layout.ends[c.number].output_port];
+  c.view = spec.pmus == 0 && producer.kind == UnitKind::kBuffer;
+  if (spec.pmus > 0) c.pmus = &channel_pmus_[c.number];
+  if (c.view) c.pmus = &unit_pmus_[c.producer];
+  const Traffic traffic = traffic_of(spec, port, producer, consumer, line_bytes());
   const bool to_agcu = !consumer.agcus.empty();
-  const auto read_leg = [&](size_t leg, const std::vector<TileId>& pmus) {
-    std::vector<RouteTree> trees;
-    c.read_leg = LegBuilder(layout.mesh, {&pmus, &to, nullptr, to_agcu}).build(spec.legs[leg], trees);
-    c.window = read_window(layout.fabric, chip.rdn, spec.legs[leg]);
-  };
-  if (spec.pmus > 0) {
-    c.pmus = &channel_pmus_[c.number];
-    c.fifo = consumer.kind == UnitKind::kBuffer || consumer.exchange;
-    build_write_leg(layout, c, {&from, &spec.tiles, from_agcu, false});
-    read_leg(1, spec.tiles);
-  } else if (producer.kind == UnitKind::kBuffer) {
-    c.view = true;
-    c.pmus = &unit_pmus_[c.producer];
-    const OutputPort& port = producer.outputs[layout.ends[c.number].output_port];
-    c.share = vector_share(section_, producer, port, ChannelId(c.number), chip.pmu);
-    read_leg(0, from);
-  } else {
-    build_write_leg(layout, c, {&from, &to, from_agcu, to_agcu});
+  if (!c.view) {
+    const bool direct = c.pmus == nullptr;
+    const Unit* from_agcu = producer.agcus.empty() ? nullptr : &producer;
+    build_write_leg(
+        layout, c,
+        {&spec.legs[0], &from, direct ? &to : &spec.tiles, from_agcu, direct && to_agcu, traffic.written});
   }
+  if (c.pmus != nullptr) {
+    build_read_leg(
+        layout, c,
+        {&spec.legs[c.view ? 0 : 1], c.view ? &from : &spec.tiles, &to, nullptr, to_agcu, traffic.read});
+    c.slot_lines = slot_lines(*c.pmus, spec, line_bytes());
+  }
+  c.fifo = spec.pmus > 0 && (consumer.kind == UnitKind::kBuffer || consumer.exchange);
+  if (c.view) c.share = vector_share(section_, producer, port, ChannelId(c.number), context_.node.chip.pmu);
   if (!from.empty() && !to.empty()) c.credit_cycles = 2 + layout.fabric.distance(from[0], to[0]);
-  if (c.pmus != nullptr) c.slot_lines = slot_lines(*c.pmus, spec, chip.rdn.link_bytes_per_cycle);
 }
 
-void Engine::build_write_leg(Layout& layout, CycleChannel& c, const LegEnds& ends) {
-  if (join_sibling(layout, c, ends)) return;
-  c.write_leg = LegBuilder(layout.mesh, ends).build(c.spec->legs[0], layout.write_trees[c.number]);
+void Engine::build_read_leg(Layout& layout, CycleChannel& c, const LegSpec& leg) {
+  std::vector<RouteTree> trees;
+  c.read_leg = LegBuilder(layout.mesh, leg).build(trees);
+  c.window = read_window(layout.fabric, context_.node.chip.rdn, *leg.routes);
+}
+
+void Engine::build_write_leg(Layout& layout, CycleChannel& c, const LegSpec& leg) {
+  if (!join_sibling(layout, c, leg))
+    c.write_leg = LegBuilder(layout.mesh, leg).build(layout.write_trees[c.number]);
 }
 
 // Tokens that leave a port for several channels go as one multicast as far as their ways are the same, and
 // the switches copy them where these part: if the ways begin at the same tiles and end at different ones.
-bool Engine::join_sibling(Layout& layout, CycleChannel& c, const LegEnds& ends) {
-  const std::vector<Route>& routes = c.spec->legs[0];
+bool Engine::join_sibling(Layout& layout, CycleChannel& c, const LegSpec& leg) {
   for (const ChannelId id : section_.units[c.producer].outputs[layout.ends[c.number].output_port].channels) {
     if (id.value == c.number) break;  // those behind it are not built yet
     CycleChannel& first = channels_[id.value];
     std::vector<RouteTree>& trees = layout.write_trees[id.value];
-    if (first.spec->dtype != c.spec->dtype || !can_join(first.spec->legs[0], trees, routes)) continue;
-    c.write_leg = LegBuilder(layout.mesh, ends).join(routes, trees);
+    if (first.spec->dtype != c.spec->dtype || !can_join(first.spec->legs[0], trees, *leg.routes)) continue;
+    c.write_leg = LegBuilder(layout.mesh, leg).join(trees);
     c.sent_with = id.value;
     first.sent_along.push_back(c.number);
-    for (size_t r = 0; r < routes.size(); ++r)
+    for (size_t r = 0; r < trees.size(); ++r)
       first.write_leg.copies[r] = static_cast<uint16_t>(first.write_leg.copies[r] + c.write_leg.copies[r]);
     return true;
   }

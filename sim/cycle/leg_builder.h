@@ -29,30 +29,33 @@ struct Leg {
   [[nodiscard]] size_t size() const { return roots.size(); }
 };
 
-struct LegEnds {
-  const std::vector<TileId>* from;
-  const std::vector<TileId>* to;
-  const Unit* from_agcu;  // null: PCUs or PMUs
-  bool to_agcu;
+struct LegSpec {
+  const std::vector<Route>* routes = nullptr;
+  const std::vector<TileId>* from = nullptr;
+  const std::vector<TileId>* to = nullptr;
+  const Unit* from_agcu = nullptr;  // null: PCUs or PMUs
+  bool to_agcu = false;
+  int64_t vectors = 0;  // that its routes together carry in a launch
 };
 
 // A way as it lies in the network. Other channels' tokens may join it.
 struct RouteTree {
   uint32_t root = 0;
   uint32_t start = 0;  // behind the AGCU's way into the mesh
-  uint32_t virtual_channel = 0;
+  Lane lane;
   std::map<std::pair<uint32_t, LinkId>, uint32_t> hops;  // (point, link) -> point behind; each link once
   std::vector<TileId> ends;                              // that take a copy
 };
 
 class LegBuilder {
  public:
-  LegBuilder(Mesh& mesh, const LegEnds& ends) : mesh_(mesh), ends_(ends) {}
+  // References both.
+  LegBuilder(Mesh& mesh, const LegSpec& spec) : mesh_(mesh), spec_(spec) {}
 
-  // Routes with trees of their own, which are left in `trees`.
-  Leg build(const std::vector<Route>& routes, std::vector<RouteTree>& trees);
-  // Routes that join the trees of another leg, one each.
-  Leg join(const std::vector<Route>& routes, std::vector<RouteTree>& trees);
+  // Every route has a tree of its own, which is left in `trees`.
+  Leg build(std::vector<RouteTree>& trees);
+  // Every route joins a tree of another leg.
+  Leg join(std::vector<RouteTree>& trees);
 
  private:
   RouteTree plant(const Route& route, Leg& leg);
@@ -63,7 +66,7 @@ class LegBuilder {
   [[nodiscard]] uint32_t port_at(TileId tile);
 
   Mesh& mesh_;
-  LegEnds ends_;
+  const LegSpec& spec_;
   std::map<std::pair<std::optional<size_t>, TileId>, uint32_t> sources_;  // by AGCU port if any, and tile
   std::map<TileId, uint32_t> ports_;
   size_t next_agcu_ = 0;

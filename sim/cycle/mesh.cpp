@@ -36,14 +36,14 @@ uint32_t Mesh::virtual_channel(const Route& route, std::optional<size_t> agcu_po
   return static_cast<uint32_t>(std::min_element(shared.begin(), shared.end()) - shared.begin());
 }
 
-uint32_t Mesh::add_hop(uint32_t parent, LinkId link, uint32_t virtual_channel) {
-  ++loads_[link.value][virtual_channel];
-  return network_.add_point(parent, links_[link.value], virtual_channel);
+uint32_t Mesh::add_hop(uint32_t parent, LinkId link, const Lane& lane) {
+  loads_[link.value][lane.virtual_channel] += lane.vectors;
+  return network_.add_point(parent, links_[link.value], lane.virtual_channel);
 }
 
-uint32_t Mesh::add_entry(uint32_t root, size_t agcu_port, uint32_t virtual_channel) {
-  ++entry_loads_[agcu_port][virtual_channel];
-  return network_.add_point(root, agcu_entries_[agcu_port], virtual_channel);
+uint32_t Mesh::add_entry(uint32_t root, size_t agcu_port, const Lane& lane) {
+  entry_loads_[agcu_port][lane.virtual_channel] += lane.vectors;
+  return network_.add_point(root, agcu_entries_[agcu_port], lane.virtual_channel);
 }
 
 }  // namespace rdusim::sim::cycle

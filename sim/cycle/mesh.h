@@ -1,10 +1,12 @@
 // The mesh of a section run: the chip's links and AGCU ports as links of the burst network, and which virtual
 // channel each way takes.
 //
-// A way takes one virtual channel all along: the one that fewest ways share on the links that it crosses. So
-// ways that meet stand in line for each other as little as four FIFOs a link allow, and what is chosen
-// depends on the ways alone. assumed: the compiler assigns virtual channels (rdn.h calls them
-// software-managed flow classes); how the real one does is not published.
+// A way takes one virtual channel all along: the one in which least passes, of the ways laid before it, on
+// the links that it crosses. So ways that meet stand in line for each other as little as four FIFOs a link
+// allow, and what is chosen follows from the ways alone.
+//
+// assumed: the compiler assigns virtual channels (sim/noc/rdn.h calls them software-managed flow classes);
+// how the real one does is not published.
 #pragma once
 
 #include <array>
@@ -17,6 +19,12 @@
 #include "sim/cycle/burst_network.h"
 
 namespace rdusim::sim::cycle {
+
+// How a way lies in its links.
+struct Lane {
+  uint32_t virtual_channel = 0;
+  int64_t vectors = 0;  // that pass in a launch
+};
 
 class Mesh {
  public:
@@ -31,11 +39,11 @@ class Mesh {
   // The virtual channel for a way over the route's links, from an AGCU port (absent: from a unit).
   [[nodiscard]] uint32_t virtual_channel(const Route& route, std::optional<size_t> agcu_port) const;
   // The point behind a link or AGCU entry that a way takes next, after `parent`.
-  uint32_t add_hop(uint32_t parent, LinkId link, uint32_t virtual_channel);
-  uint32_t add_entry(uint32_t root, size_t agcu_port, uint32_t virtual_channel);
+  uint32_t add_hop(uint32_t parent, LinkId link, const Lane& lane);
+  uint32_t add_entry(uint32_t root, size_t agcu_port, const Lane& lane);
 
  private:
-  using Load = std::array<int64_t, BurstNetwork::kVirtualChannels>;  // ways in each virtual channel
+  using Load = std::array<int64_t, BurstNetwork::kVirtualChannels>;  // vectors a launch
 
   const Fabric& fabric_;
   BurstNetwork& network_;
