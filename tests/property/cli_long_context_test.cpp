@@ -1,6 +1,7 @@
 // A long sequence in pieces: prefill in chunks and single steps, with caches of the window's rows (rings),
-// recurrent states or a bias by distance between them, must give at every position what one prefill of the whole sequence gives on
-// the reference interpreter. FP32 activations: the order of summation is all that differs.
+// recurrent states or a bias by distance between them, must give at every position what one prefill of the
+// whole sequence gives on the reference interpreter. FP32 activations: the order of summation is all that
+// differs.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
