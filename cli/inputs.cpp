@@ -74,6 +74,12 @@ void add_pass_options(CLI::App& command, PassChoice& choice) {
                   "route (default 4096)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24));
   command
+      .add_option("--cached", choice.cached,
+                  "prefill: tokens of a sequence that earlier chunks of its prompt left in the caches; the "
+                  "--context tokens stand behind them (default 0)")
+      ->type_name("TOKENS")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
+  command
       .add_option(
           "--weight-blocks", choice.weight_blocks,
           "train: weights (not the embedding) are N x N blocks, zero off the diagonal; 8: 87.5 % sparse "
@@ -87,8 +93,14 @@ Result<models::GraphRequest> graph_request(const PassChoice& choice) {
   request.batch = choice.batch;
   request.query_tokens = choice.context;
   request.weight_blocks = choice.weight_blocks;
+  if (choice.cached > 0 && choice.phase != "prefill") {
+    return Error{ErrorCode::kInvalidInput, "--cached",
+                 "only a chunk of a prompt stands behind cached tokens that --context does not count",
+                 "give --phase prefill"};
+  }
   if (choice.phase == "prefill") {
     request.phase = models::Phase::kPrefill;
+    request.past_tokens = choice.cached;
   } else if (choice.phase == "embed") {
     request.phase = models::Phase::kEmbed;
   } else if (choice.phase == "encode") {

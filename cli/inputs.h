@@ -46,6 +46,7 @@ struct PassChoice {
   int64_t batch = 1;
   int64_t context = 4096;     // prompt tokens (prefill, embed), cached tokens (decode), queries (route)
   int64_t weight_blocks = 1;  // of a training step: 1 = dense (GraphRequest::weight_blocks)
+  int64_t cached = 0;         // prefill: tokens of a sequence before its prompt tokens, already cached
   friend bool operator==(const PassChoice&, const PassChoice&) = default;
 };
 void add_pass_options(CLI::App& command, PassChoice& choice);

@@ -268,24 +268,6 @@ RowsSoFar accumulate_rows(Lowering& l, const Node& node, const char* name, const
   return out;
 }
 
-Error unsupported(const Node& node, std::string what, std::string hint) {
-  return Error{ErrorCode::kUnsupported, node.name, std::move(what), std::move(hint)};
-}
-
-Status check_supported(const Lowering& l, const Node& node, const AttentionShape& a) {
-  const bool chunk = a.past_tokens > 0 && a.query_tokens > 1;
-  if (chunk && table_operand(node) && !is_tree(node)) {
-    return unsupported(
-        node, "prefill in chunks (new tokens after cached ones) with a bias by distance has no lowering",
-        "give the whole prompt in one prefill");
-  }
-  if (chunk && a.window > 0 && l.graph().batch > 1) {
-    return unsupported(node, "prefill in chunks of several windowed sequences at once has no lowering",
-                       "give one sequence a run");
-  }
-  return {};
-}
-
 // Gives the stages their keys and values: cached ones, the sequence's so far; appends the new ones to the
 // cache.
 Status add_cached(Lowering& l, const Node& node, const AttentionShape& a, const Stream& k, const Stream& v,
@@ -315,7 +297,8 @@ Status add_cached(Lowering& l, const Node& node, const AttentionShape& a, const 
     stages.values = values.all;
     new_keys = keys.passed;
     new_values = values.passed;
-    if (seeded) stages.first_position = a.past_tokens;
+    if (seeded && l.graph().batch == 1) stages.first_position = a.past_tokens;
+    stages.aligned_at_end = seeded && l.graph().batch > 1;
     if (!a.causal) stages.new_phases = first_of(flow.blocks);
   }
   if (!has_cache(node)) return {};
@@ -325,10 +308,8 @@ Status add_cached(Lowering& l, const Node& node, const AttentionShape& a, const 
 
 // Keys of a block of the running softmax, 0 for whole rows of scores: those are kept where a window or a
 // short sequence bounds them, where no position is hidden (every row waits for all keys), and for a tree.
-// Several sequences behind caches of their own have no common count of rows.
 int64_t key_block_of(const Lowering& l, const Node& node, const AttentionShape& a, int64_t rows) {
   if (a.query_tokens == 1 || !a.causal || a.window > 0 || is_tree(node)) return 0;
-  if (a.past_tokens > 0 && l.graph().batch > 1) return 0;
   return l.key_block(a.positions(), rows * a.heads);
 }
 
@@ -343,7 +324,6 @@ int64_t gathered_tokens(const Lowering& l, const Flow& flow) {
 
 Status lower(Lowering& l, const Node& node) {
   const AttentionShape a(node);
-  RDU_CHECK_OK(check_supported(l, node, a));
   const Flow outer = l.flow(node.inputs[kQueries]);
   const int64_t most = gathered_tokens(l, outer);
   const int64_t key_block = key_block_of(l, node, a, most * outer.rows);

@@ -63,6 +63,10 @@ struct AttentionStages {
   std::optional<Stream> old_keys = {};
   std::optional<Stream> old_values = {};
   int64_t first_position = 0;  // of the first query, in the count of the keys' rows
+  // Rows of queries and of keys count from places of their own, but the last key is the last query's. So it
+  // is behind caches of several sequences: a cache's rows begin at the sequence's times the capacity, the
+  // queries' at the sequence's times the tokens.
+  bool aligned_at_end = false;
   std::optional<Stream> table =
       {};  // bias by distance [heads, positions], or the tree's mask [tokens, tokens]
   bool tree = false;
@@ -77,9 +81,23 @@ struct AttentionStages {
 
  private:
   [[nodiscard]] bool in_parts() const;  // cached and new keys are masked apart from each other
-  Register adjusted(UnitBuilder& u, Register scores, Mask mask, std::optional<Register> table_register) const;
-  Register bias(UnitBuilder& u, Register scores, Register table_register) const;
-  Register visible(UnitBuilder& u, Register scores, Mask mask, std::optional<Register> table_register) const;
+  // Scale and cap.
+  Register scaled(UnitBuilder& u, Register scores) const;
+  // These, bias and mask. `keys_register`: all keys, where the scores are those of a block of them.
+  Register adjusted(UnitBuilder& u, Register scores, Mask mask, std::optional<Register> table_register,
+                    std::optional<Register> keys_register = {}) const;
+  // Of the scores of cached keys that are apart from the new ones' scores: none is hidden.
+  Register adjusted_cached(UnitBuilder& u, Register scores, Register new_scores,
+                           std::optional<Register> table_register) const;
+  // A row of the keys' positions and a column of the queries', in one count.
+  struct Positions {
+    Register query;
+    Register key;
+  };
+  Positions positions(UnitBuilder& u, Register scores, std::optional<Register> keys_register) const;
+  Register bias(UnitBuilder& u, Register table_register, const Positions& at) const;
+  Register visible(UnitBuilder& u, const Positions& at) const;
+  Register visible_in_tree(UnitBuilder& u, Register scores, Register table_register) const;
   Stream scores_stage();
   Stream softmax_stage(const Stream& scores);
   Stream values_stage(const Stream& probabilities);

@@ -52,7 +52,7 @@ AttentionStages::BlockWeights AttentionStages::block_weights() {
   const Register rows = u.op(TileOpKind::kReshape, {rq}, shape.head_dim);
   const Register block = u.op(TileOpKind::kSliceRowsByFiring, {rk}, key_block, n);
   const Register product = u.matmul(rows, block, true, shape.heads, shape.group());
-  const Register s = adjusted(u, product, Mask::kCausal, rt);
+  const Register s = adjusted(u, product, Mask::kCausal, rt, rk);
   const Register largest = u.op(TileOpKind::kRowMax, {s});
   const Register e = u.op(TileOpKind::kExp, {u.op(TileOpKind::kSub, {s, largest})});
   const Register sum = u.op(TileOpKind::kRowSum, {e});

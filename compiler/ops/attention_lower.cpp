@@ -55,58 +55,88 @@ Stream AttentionStages::run() {
   return values_stage(softmax_stage(scores));
 }
 
-// 1 where a score counts, by the coordinates of its key and of its query's token.
-Register AttentionStages::visible(UnitBuilder& u, Register scores, Mask mask,
-                                  std::optional<Register> table_register) const {
+AttentionStages::Positions AttentionStages::positions(UnitBuilder& u, Register scores,
+                                                      std::optional<Register> keys_register) const {
   const Register col = u.op(TileOpKind::kColIndex, {scores});
-  if (mask == Mask::kTree) {
-    // Columns of new keys count from the first of the sequence; row i of the table serves the heads of token
-    // i.
-    const Register block = u.op(TileOpKind::kSliceRowsByFiring, {*table_register}, flow.rows, flow.blocks);
-    const Register rows = u.op(TileOpKind::kRepeatRows, {block}, shape.heads);
-    const Register key = u.op(TileOpKind::kSub, {col, u.op(TileOpKind::kSliceCols, {col}, 0, 1)});
-    const Register zero = u.scalar_op(TileOpKind::kMulScalar, u.op(TileOpKind::kRowIndex, {scores}, 1), 0.0);
-    return u.op(TileOpKind::kLookup, {rows, u.op(TileOpKind::kAdd, {zero, key})});
-  }
   Register row = u.op(TileOpKind::kRowIndex, {scores}, shape.heads);
   if (first_position > 0) row = u.scalar_op(TileOpKind::kAddScalar, row, static_cast<double>(first_position));
-  Register seen = u.op(TileOpKind::kCmpLessEqual, {col, row});
-  if (shape.window > 0) {
-    const Register oldest = u.scalar_op(TileOpKind::kAddScalar, row, -static_cast<double>(shape.window));
-    seen = u.op(TileOpKind::kMul, {seen, u.op(TileOpKind::kCmpLess, {oldest, col})});
-  }
-  return seen;
+  if (!aligned_at_end) return {row, col};
+  const Register keys_rows =
+      keys_register ? u.op(TileOpKind::kRowIndex, {*keys_register}, 1) : u.op(TileOpKind::kTranspose, {col});
+  const auto before_last = [&](Register from, Register all) {
+    return u.op(TileOpKind::kSub, {from, u.op(TileOpKind::kLastRow, {all})});
+  };
+  return {before_last(row, row), before_last(col, keys_rows)};
+}
+
+// 1 where a score counts, by the positions of its key and of its query's token.
+Register AttentionStages::visible(UnitBuilder& u, const Positions& at) const {
+  const Register seen = u.op(TileOpKind::kCmpLessEqual, {at.key, at.query});
+  if (shape.window == 0) return seen;
+  const Register oldest = u.scalar_op(TileOpKind::kAddScalar, at.query, -static_cast<double>(shape.window));
+  return u.op(TileOpKind::kMul, {seen, u.op(TileOpKind::kCmpLess, {oldest, at.key})});
+}
+
+// Columns of new keys count from the first of the sequence; row i of the table serves the heads of token i.
+Register AttentionStages::visible_in_tree(UnitBuilder& u, Register scores, Register table_register) const {
+  const Register col = u.op(TileOpKind::kColIndex, {scores});
+  const Register block = u.op(TileOpKind::kSliceRowsByFiring, {table_register}, flow.rows, flow.blocks);
+  const Register rows = u.op(TileOpKind::kRepeatRows, {block}, shape.heads);
+  const Register key = u.op(TileOpKind::kSub, {col, u.op(TileOpKind::kSliceCols, {col}, 0, 1)});
+  const Register zero = u.scalar_op(TileOpKind::kMulScalar, u.op(TileOpKind::kRowIndex, {scores}, 1), 0.0);
+  return u.op(TileOpKind::kLookup, {rows, u.op(TileOpKind::kAdd, {zero, key})});
 }
 
 // The table's entry for the head and for the distance between query and key.
-Register AttentionStages::bias(UnitBuilder& u, Register scores, Register table_register) const {
-  const Register col = u.op(TileOpKind::kColIndex, {scores});
-  const Register row = u.op(TileOpKind::kRowIndex, {scores}, shape.heads);
+Register AttentionStages::bias(UnitBuilder& u, Register table_register, const Positions& at) const {
   if (shape.query_tokens > 1)
-    return u.op(TileOpKind::kLookup, {table_register, u.op(TileOpKind::kSub, {row, col})});
+    return u.op(TileOpKind::kLookup, {table_register, u.op(TileOpKind::kSub, {at.query, at.key})});
   // One query: the last key is its own, whatever coordinates the cached ones have.
-  const Register key = u.op(TileOpKind::kSub, {col, u.op(TileOpKind::kSliceCols, {col}, 0, 1)});
+  const Register key = u.op(TileOpKind::kSub, {at.key, u.op(TileOpKind::kSliceCols, {at.key}, 0, 1)});
   const int64_t last = shape.past_tokens - shape.first_key(shape.past_tokens);
-  const Register own = u.scalar_op(TileOpKind::kAddScalar, u.scalar_op(TileOpKind::kMulScalar, row, 0.0),
+  const Register own = u.scalar_op(TileOpKind::kAddScalar, u.scalar_op(TileOpKind::kMulScalar, at.query, 0.0),
                                    static_cast<double>(last));
   return u.op(TileOpKind::kLookup, {table_register, u.op(TileOpKind::kSub, {own, key})});
 }
 
-// Scale, cap, bias and mask.
+Register AttentionStages::scaled(UnitBuilder& u, Register scores) const {
+  const Register s = u.scalar_op(TileOpKind::kMulScalar, scores, shape.scale);
+  if (shape.cap == 0) return s;
+  const Register t = u.op(TileOpKind::kTanh, {u.scalar_op(TileOpKind::kMulScalar, s, 1.0 / shape.cap)});
+  return u.scalar_op(TileOpKind::kMulScalar, t, shape.cap);
+}
+
 Register AttentionStages::adjusted(UnitBuilder& u, Register scores, Mask mask,
-                                   std::optional<Register> table_register) const {
-  Register s = u.scalar_op(TileOpKind::kMulScalar, scores, shape.scale);
-  if (shape.cap > 0) {
-    const Register t = u.op(TileOpKind::kTanh, {u.scalar_op(TileOpKind::kMulScalar, s, 1.0 / shape.cap)});
-    s = u.scalar_op(TileOpKind::kMulScalar, t, shape.cap);
-  }
-  if (table_register && !tree) s = u.op(TileOpKind::kAdd, {s, bias(u, s, *table_register)});
+                                   std::optional<Register> table_register,
+                                   std::optional<Register> keys_register) const {
+  Register s = scaled(u, scores);
+  const bool biased = table_register && !tree;
+  if (!biased && mask == Mask::kNone) return s;
+  std::optional<Positions> at;
+  if (biased || mask == Mask::kCausal) at = positions(u, s, keys_register);
+  if (biased) s = u.op(TileOpKind::kAdd, {s, bias(u, *table_register, *at)});
   if (mask == Mask::kNone) return s;
   // (seen - 1) * 1e30: zero where seen, and far below any score elsewhere; exp of it is zero.
-  const Register seen = visible(u, s, mask, table_register);
+  const Register seen = mask == Mask::kTree ? visible_in_tree(u, s, *table_register) : visible(u, *at);
   const Register penalty =
       u.scalar_op(TileOpKind::kMulScalar, u.scalar_op(TileOpKind::kAddScalar, seen, -1.0), 1e30);
   return u.op(TileOpKind::kAdd, {s, penalty});
+}
+
+Register AttentionStages::adjusted_cached(UnitBuilder& u, Register scores, Register new_scores,
+                                          std::optional<Register> table_register) const {
+  const Register s = scaled(u, scores);
+  if (!table_register || tree) return s;
+  // Both counts from the first row of the sequence: the first new key is the first query's, which stands
+  // behind all cached ones.
+  const auto from_first = [&](Register position, Register row) {
+    return u.op(TileOpKind::kSub, {position, u.op(TileOpKind::kSliceCols, {row}, 0, 1)});
+  };
+  const Positions at = positions(u, s, std::nullopt);
+  const Register query =
+      u.scalar_op(TileOpKind::kAddScalar, from_first(at.query, u.op(TileOpKind::kColIndex, {new_scores})),
+                  static_cast<double>(old_keys->rows));
+  return u.op(TileOpKind::kAdd, {s, bias(u, *table_register, {query, from_first(at.key, at.key)})});
 }
 
 Stream AttentionStages::scores_stage() {
@@ -123,8 +153,9 @@ Stream AttentionStages::scores_stage() {
   if (rc) {
     Register old = u.matmul(rows, *rc, true, shape.heads, shape.group());
     if (in_parts()) {
-      s = adjusted(u, s, tree ? Mask::kTree : Mask::kCausal, rt);
-      old = adjusted(u, old, Mask::kNone, std::nullopt);
+      const Register fresh = s;
+      s = adjusted(u, fresh, tree ? Mask::kTree : Mask::kCausal, rt);
+      old = adjusted_cached(u, old, fresh, rt);
     }
     s = u.op(TileOpKind::kConcatCols, {old, s});
   }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "base/dtype.h"
 #include "models/onnx/model.h"
 
 namespace rdusim::models {
@@ -34,6 +35,20 @@ Result<TensorMap> read_tensors(const std::filesystem::path& folder, const std::s
   }
 }
 
+// [batch, heads, tokens, columns] as rows of a cache: of each sequence `capacity`, heads side by side.
+Tensor cache_of(const Tensor& tensor, int64_t capacity) {
+  const std::vector<int64_t>& d = tensor.shape.dims;
+  Tensor cache(d[0] * capacity, d[1] * d[3]);
+  for (size_t i = 0; i < tensor.values.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    const int64_t token = at / d[3] % d[2];
+    const int64_t head = at / d[3] / d[2] % d[1];
+    const int64_t sequence = at / d[3] / d[2] / d[1];
+    cache.at(sequence * capacity + token, head * d[3] + at % d[3]) = tensor.values[i];
+  }
+  return cache;
+}
+
 // Graphs see matrices: integers in one column.
 Tensor as_matrix(Tensor tensor, const Shape& shape) {
   tensor.shape = shape;
@@ -53,6 +68,8 @@ class Check {
     request.activations = options_.activations;
     request.weights = onnx::stored_weights(fixture_.file);
     bind_sizes(set, request);
+    if (!onnx::past_inputs(fixture_.file).empty())
+      request.phase = request.query_tokens == 1 ? Phase::kDecode : Phase::kPrefill;
     RDU_ASSIGN(const onnx::Import import, onnx::import_graph(fixture_.file, request, fixture_.name));
     const WeightSource source([&](const std::string& name) { return import.read(fixture_.file, name); });
     TensorMap inputs;
@@ -66,8 +83,35 @@ class Check {
                                       [&](const compiler::Value& v) { return v.name == port.value; });
       inputs[port.value] = as_matrix(given->second, value->shape);
     }
-    TensorMap none;
-    RDU_ASSIGN(const TensorMap results, make_executor(source)(import.graph, inputs, none));
+    for (const auto& assumed : import.assumed) {
+      const auto given = set.inputs.find(assumed.name);
+      if (given != set.inputs.end() && given->second.values != assumed.values.values)
+        return Error{ErrorCode::kUnsupported,
+                     fmt::format("fixture {}, input {}", fixture_.name, assumed.name),
+                     "a padded sequence, or positions that do not follow one another", ""};
+    }
+    TensorMap caches;
+    for (const auto& cache : import.caches) {
+      const auto given = set.inputs.find(cache.past);
+      if (given == set.inputs.end() || given->second.shape.dims != cache.dims)
+        return Error{ErrorCode::kInvalidInput, fmt::format("fixture {}, input {}", fixture_.name, cache.past),
+                     "missing, or of another shape than the model's", ""};
+      Tensor rows = cache_of(given->second, cache.capacity);
+      if (options_.activations == DType::kBf16) {
+        for (float& value : rows.values) value = round_to_bf16(value);
+      }
+      caches[cache.value] = std::move(rows);
+    }
+    RDU_ASSIGN(const TensorMap results, make_executor(source)(import.graph, inputs, caches));
+    for (const auto& cache : import.caches) {
+      const auto expected = set.outputs.find(cache.present);
+      if (expected == set.outputs.end()) continue;
+      if (expected->second.shape.dims.size() != 4)
+        return Error{ErrorCode::kInvalidInput,
+                     fmt::format("fixture {}, output {}", fixture_.name, cache.present),
+                     "is no [batch, heads, tokens, columns]", ""};
+      compare(cache.present, caches.at(cache.value), cache_of(expected->second, cache.capacity));
+    }
     for (const auto& port : import.outputs) {
       const auto expected = set.outputs.find(port.name);
       if (expected != set.outputs.end()) compare(port.name, results.at(port.value), expected->second);
@@ -82,15 +126,22 @@ class Check {
   }
 
  private:
-  // Open dimensions as the first input that is given has them.
+  // Open dimensions as the first input that is given has them, cached tokens as past keys and values do.
   void bind_sizes(const OnnxFixture::Set& set, GraphRequest& request) const {
+    bool found = false;
     for (const OnnxValueInfo& input : fixture_.file.inputs()) {
       const auto given = set.inputs.find(input.name);
       if (given == set.inputs.end()) continue;
       const std::vector<int64_t>& dims = given->second.shape.dims;
       if (!dims.empty()) request.batch = dims[0];
+      if (onnx::past_inputs(fixture_.file).contains(input.name)) {
+        if (dims.size() == 4) request.past_tokens = dims[2];
+        continue;
+      }
+      if (found || onnx::is_assumed(input)) continue;
+      found = true;
+      if (!dims.empty()) request.batch = dims[0];
       if (dims.size() > 1) request.query_tokens = dims[1];
-      return;
     }
   }
 

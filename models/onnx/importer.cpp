@@ -61,7 +61,7 @@ std::vector<std::string> supported_operators() {
 }
 
 Importer::Importer(const OnnxFile& file, const GraphRequest& request, const std::string& name)
-    : file_(file), request_(request), name_(name) {}
+    : file_(file), request_(request), name_(name), past_inputs_(past_inputs(file)) {}
 
 Result<Import> Importer::run() {
   add_initializers();
@@ -100,10 +100,9 @@ void Importer::find_needed() {
 
 Result<std::vector<int64_t>> Importer::input_dims(const OnnxValueInfo& input) {
   const auto fail = [&](std::string what, std::string hint) {
-    return Error{ErrorCode::kUnsupported,
-                 fmt::format("{} at byte {}, input {}", file_.path(), input.file_offset, input.name),
-                 std::move(what), std::move(hint)};
+    return value_error(input, "input", std::move(what), std::move(hint));
   };
+  const bool past = past_inputs_.contains(input.name);
   if (!input.has_shape) return fail("has no shape", "export the model with shapes of its inputs");
   std::vector<int64_t> dims;
   for (size_t i = 0; i < input.dimensions.size(); ++i) {
@@ -113,19 +112,21 @@ Result<std::vector<int64_t>> Importer::input_dims(const OnnxValueInfo& input) {
       const auto known = parameters_.find(dimension.parameter);
       if (!dimension.parameter.empty() && known != parameters_.end()) {
         size = known->second;
-      } else if (i < 2) {
-        size = i == 0 ? request_.batch : request_.query_tokens;
+      } else if (i == 0 || i == (past ? 2 : 1)) {
+        size = i == 0 ? request_.batch : past ? request_.past_tokens : request_.query_tokens;
         parameters_[dimension.parameter] = size;
       } else {
-        return fail(fmt::format("dimension {} ({}) is open", i, dimension.parameter),
-                    "only the first (batch) and the second (tokens) may be");
+        return fail(
+            fmt::format("dimension {} ({}) is open", i, dimension.parameter),
+            "only the first (batch) and the second (tokens; of past keys and values the third) may be");
       }
     }
     constexpr int64_t kMost = int64_t{1} << 31;
-    if (size < 1 || size > kMost) return fail(fmt::format("dimension {} is {}", i, size), "");
+    if (size < (past && i == 2 ? 0 : 1) || size > kMost)
+      return fail(fmt::format("dimension {} is {}", i, size), "");
     dims.push_back(size);
   }
-  RDU_CHECK_OK(check_shape(Shape{dims}, input.name));
+  if (!past) RDU_CHECK_OK(check_shape(Shape{dims}, input.name));
   return dims;
 }
 
@@ -148,17 +149,30 @@ Status Importer::bind_inputs() {
   };
   std::vector<Bound> bound;
   for (const OnnxValueInfo& input : file_.inputs()) {
-    if (!wanted_.contains(input.name)) continue;
+    if (!wanted_.contains(input.name) || is_assumed(input)) continue;
     RDU_ASSIGN(std::vector<int64_t> dims, input_dims(input));
-    if (bound.empty()) find_sizes(input, dims);
     bound.push_back({&input, std::move(dims)});
+  }
+  const auto is_past = [this](const Bound& b) { return past_inputs_.contains(b.info->name); };
+  const auto first = std::find_if_not(bound.begin(), bound.end(), is_past);
+  if (first != bound.end()) find_sizes(*first->info, first->dims);
+  const auto cached = std::find_if(bound.begin(), bound.end(), is_past);
+  if (cached != bound.end()) past_ = cached->dims[2];
+  capacity_ = std::max(past_ + tokens_, request_.kv_capacity);
+  for (const OnnxValueInfo& input : file_.inputs()) {
+    if (wanted_.contains(input.name) && is_assumed(input)) RDU_CHECK_OK(bind_assumed(input));
   }
   GraphRequest sized = request_;
   sized.batch = batch_;
   sized.query_tokens = tokens_;
+  sized.past_tokens = past_;
   builder_.emplace(empty_graph(name_, sized));
   builder_->set_activation_dtype(request_.activations);
   for (const Bound& input : bound) {
+    if (is_past(input)) {
+      RDU_CHECK_OK(bind_cache(*input.info, input.dims));
+      continue;
+    }
     const bool integer = is_integer(input.info->type);
     const int64_t cols = integer || input.dims.empty() ? 1 : input.dims.back();
     const Shape shape{{Shape{input.dims}.elements() / cols, cols}};
@@ -204,14 +218,14 @@ Status Importer::add_outputs() {
   std::set<std::string> taken;
   for (const OnnxValueInfo& output : file_.outputs()) {
     const Item* found = item(output.name);
-    const auto fail = [&](std::string what) {
-      return Error{ErrorCode::kUnsupported,
-                   fmt::format("{} at byte {}, output {}", file_.path(), output.file_offset, output.name),
-                   std::move(what), ""};
-    };
+    const auto fail = [&](std::string what) { return value_error(output, "output", std::move(what)); };
     if (found == nullptr) return fail("no node makes it");
     const Activation* activation = std::get_if<Activation>(found);
-    if (activation == nullptr) return fail("is a constant, or scores of an attention");
+    if (activation == nullptr) return fail("is a constant, past keys or values, or scores of an attention");
+    if (is_cache(activation->value)) {
+      RDU_CHECK_OK(set_present(output, *activation));
+      continue;
+    }
     if (!activation->view.is_plain()) return fail("its elements do not lie in order: it ends in a transpose");
     ValueId id = activation->value;
     if (!value(id).producer || !taken.insert(value(id).name).second) {
@@ -224,7 +238,14 @@ Status Importer::add_outputs() {
   if (import_.outputs.empty()) {
     return Error{ErrorCode::kInvalidInput, file_.path(), "the graph has no outputs", ""};
   }
-  return {};
+  return check_caches();
+}
+
+Error Importer::value_error(const OnnxValueInfo& value, const char* kind, std::string what,
+                            std::string hint) const {
+  return Error{ErrorCode::kUnsupported,
+               fmt::format("{} at byte {}, {} {}", file_.path(), value.file_offset, kind, value.name),
+               std::move(what), std::move(hint)};
 }
 
 std::string Importer::unique_name(const std::string& wanted) {
@@ -242,6 +263,9 @@ Error Importer::error(const OnnxNode& node, std::string what, std::string hint) 
 
 Result<ValueId> Importer::add(const OnnxNode& node, OpKind op, std::vector<ValueId> inputs,
                               std::vector<Attribute> attributes, size_t of, const std::string& suffix) {
+  const bool reads_cache = op != OpKind::kAttention && std::any_of(inputs.begin(), inputs.end(),
+                                                                   [this](ValueId i) { return is_cache(i); });
+  if (reads_cache) return error(node, "past and new keys or values, which only an attention can read");
   const std::string& base = of < node.outputs.size() ? node.outputs[of] : node.outputs.front();
   Result<ValueId> id =
       builder_->add(op, unique_name(base + suffix), std::move(inputs), std::move(attributes));

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -46,6 +47,12 @@ struct Activation {
   ValueId value;
   View view;
 };
+// Keys or values of earlier tokens, an input [batch, heads, cached tokens, columns]: what a KV cache holds
+// before the pass. Joined with the new tokens' it becomes an activation whose value is the cache.
+struct Past {
+  ValueId cache;
+  std::vector<int64_t> dims;
+};
 // scale x q k^T, with or without the mask and the softmax.
 struct Scores {
   Activation queries;
@@ -54,7 +61,7 @@ struct Scores {
   bool causal = false;
   bool probabilities = false;
 };
-using Item = std::variant<Constant, Activation, Scores>;
+using Item = std::variant<Constant, Activation, Past, Scores>;
 
 // The imported graph and where its sources get their values.
 class Import {
@@ -67,6 +74,22 @@ class Import {
   };
   std::vector<Port> inputs;
   std::vector<Port> outputs;
+  // A KV cache (rows: capacity a sequence, columns: heads side by side) and the tensors
+  // [batch, heads, tokens, columns of a head] that stand for it in the file.
+  struct Cache {
+    std::string past;           // input
+    std::string present;        // output; "": none
+    std::string value;          // of the graph
+    std::vector<int64_t> dims;  // of the input
+    int64_t capacity = 0;
+  };
+  std::vector<Cache> caches;
+  // Inputs whose values follow from the sizes (assumed_inputs): what they are taken to hold.
+  struct Assumed {
+    std::string name;
+    Tensor values;
+  };
+  std::vector<Assumed> assumed;
 
   // Values of a source (compiler::Value::source) of role weight or constant. `file` is the imported one.
   [[nodiscard]] Result<Tensor> read(const OnnxFile& file, const std::string& source) const;
@@ -107,6 +130,9 @@ class Importer {
   [[nodiscard]] const GraphRequest& request() const { return request_; }
   [[nodiscard]] int64_t batch() const { return batch_; }
   [[nodiscard]] int64_t tokens() const { return tokens_; }
+  [[nodiscard]] int64_t past_tokens() const { return past_; }
+  [[nodiscard]] bool is_cache(ValueId id) const { return value(id).role == SymbolRole::kKvCache; }
+  [[nodiscard]] int64_t cache_rows() const { return capacity_; }  // a sequence
   [[nodiscard]] const compiler::Value& value(ValueId id) const { return builder_->graph().value(id); }
   [[nodiscard]] Error error(const OnnxNode& node, std::string what, std::string hint = "") const;
 
@@ -136,6 +162,10 @@ class Importer {
   // x W (W [k, n] if `turned`, else [n, k]) + bias; "": none.
   Status linear(const OnnxNode& node, const Activation& x, const std::string& weight, bool turned,
                 const std::string& bias);
+  // The node that joins past keys or values with the new tokens' (caches.cpp).
+  Status join_past(const OnnxNode& node, const Past& past);
+  // What was joined with a cache, for the one attention that reads it.
+  Result<ValueId> appended(const OnnxNode& node, ValueId cache);
   // A constant of `cols` numbers as a row; `name` "": all are `fill`.
   Result<ValueId> row_operand(const OnnxNode& node, const std::string& name, int64_t cols, float fill);
   // A constant matrix of the weights, turned if asked.
@@ -146,6 +176,13 @@ class Importer {
 
  private:
   Status bind_inputs();
+  Status bind_cache(const OnnxValueInfo& input, std::vector<int64_t> dims);
+  Status bind_assumed(const OnnxValueInfo& input);
+  [[nodiscard]] View present_view(ValueId cache, int64_t heads) const;
+  [[nodiscard]] Error value_error(const OnnxValueInfo& value, const char* kind, std::string what,
+                                  std::string hint = "") const;
+  Status set_present(const OnnxValueInfo& output, const Activation& activation);
+  [[nodiscard]] Status check_caches() const;
   Result<std::vector<int64_t>> input_dims(const OnnxValueInfo& input);
   void find_sizes(const OnnxValueInfo& input, const std::vector<int64_t>& dims);
   void add_initializers();
@@ -163,6 +200,8 @@ class Importer {
   std::string name_;
   int64_t batch_ = 1;
   int64_t tokens_ = 1;
+  int64_t past_ = 0;                           // cached tokens of a sequence
+  int64_t capacity_ = 0;                       // rows of a cache a sequence
   std::map<std::string, int64_t> parameters_;  // open dimensions by name
   std::map<std::string, Item> items_;          // by ONNX name
   std::vector<bool> needed_;                   // by node
@@ -170,6 +209,12 @@ class Importer {
   std::map<size_t, Match> matches_;            // by the pattern's last node
   std::map<std::string, int64_t> names_;       // taken, with how often
   std::map<std::string, ValueId> by_source_;
+  struct Append {
+    ValueId rows;
+    bool attended = false;
+  };
+  std::map<ValueId, Append> appends_;  // by cache
+  std::set<std::string> past_inputs_;
   std::optional<compiler::GraphBuilder> builder_;
   Import import_;
 };
@@ -187,5 +232,12 @@ std::vector<std::string> supported_operators();
 std::optional<Result<Constant>> fold(const Importer& importer, const OnnxNode& node);
 
 std::vector<int64_t> dims_of(const Item& item);
+
+// Whether an input is one that Hugging Face's exporters add and that says nothing where no sequence is
+// padded: integers named attention_mask [batch, cached and new tokens], all 1, and position_ids [batch,
+// tokens], counted on from the cached ones.
+bool is_assumed(const OnnxValueInfo& input);
+// Inputs that are past keys or values: of four axes, joined along the third with something newer.
+std::set<std::string> past_inputs(const OnnxFile& file);
 
 }  // namespace rdusim::models::onnx

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "compiler/ops/op.h"
@@ -32,11 +33,14 @@ namespace {
 
 class OnnxModel : public Model {
  public:
-  OnnxModel(std::string name, OnnxFile file) : name_(std::move(name)), file_(std::move(file)) {}
+  OnnxModel(std::string name, OnnxFile file)
+      : name_(std::move(name)), file_(std::move(file)), cached_(!onnx::past_inputs(file_).empty()) {}
 
   [[nodiscard]] std::string family() const override { return "onnx"; }
   [[nodiscard]] int64_t layers() const override { return 1; }
-  [[nodiscard]] bool supports(Phase phase) const override { return phase == Phase::kEncode; }
+  [[nodiscard]] bool supports(Phase phase) const override {
+    return cached_ ? phase == Phase::kPrefill || phase == Phase::kDecode : phase == Phase::kEncode;
+  }
 
   // Of the real-valued initialisers, and the work of one token, by the operators of the graph.
   [[nodiscard]] ModelFacts facts() const override {
@@ -46,6 +50,7 @@ class OnnxModel : public Model {
                         tensor.type == StoredType::kBf16 || tensor.type == StoredType::kF64;
       if (real) facts.total_parameters += tensor.shape.elements();
     }
+    facts.kv_bytes_per_token = kv_bytes_per_token();
     facts.active_parameters = facts.total_parameters;
     facts.weight_bytes = 2 * facts.total_parameters;
     facts.flops_per_token = 2 * facts.active_parameters;
@@ -64,8 +69,24 @@ class OnnxModel : public Model {
   }
 
  private:
+  // BF16; heads and columns that the file leaves open count as none.
+  [[nodiscard]] int64_t kv_bytes_per_token() const {
+    const std::set<std::string> past = onnx::past_inputs(file_);
+    int64_t bytes = 0;
+    for (const OnnxValueInfo& input : file_.inputs()) {
+      if (!past.contains(input.name)) continue;
+      const auto size = [&](size_t i) {
+        return std::clamp<int64_t>(input.dimensions[i].size.value_or(0), 0, kMostCols);
+      };
+      bytes += 2 * size(1) * size(3);
+    }
+    return bytes;
+  }
+
+  static constexpr int64_t kMostCols = int64_t{1} << 24;
   std::string name_;
   OnnxFile file_;
+  bool cached_;  // keys and values of earlier tokens come in: prefill (in chunks) and decode, not encode
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// An ONNX file as a model: one stateless pass, phase "encode", from its inputs to its outputs.
+// An ONNX file as a model: one stateless pass, phase "encode", from its inputs to its outputs; or, where past
+// keys and values come in, prefill and decode over caches.
 #pragma once
 
 #include <memory>

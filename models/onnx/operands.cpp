@@ -17,6 +17,7 @@ constexpr int64_t kMostTable = int64_t{1} << 28;  // elements of a constant that
 std::vector<int64_t> dims_of(const Item& item) {
   if (const auto* constant = std::get_if<Constant>(&item)) return constant->dims;
   if (const auto* activation = std::get_if<Activation>(&item)) return activation->view.dims();
+  if (const auto* past = std::get_if<Past>(&item)) return past->dims;
   const Scores& scores = std::get<Scores>(item);
   std::vector<int64_t> dims = scores.queries.view.dims();
   dims.back() = scores.keys.view.dims().back();
@@ -44,6 +45,7 @@ Result<Activation> Importer::activation(const OnnxNode& node, const std::string&
   return error(node, fmt::format("{} is {}, where an activation is supported", name,
                                  found == nullptr                           ? "missing"
                                  : std::holds_alternative<Constant>(*found) ? "a constant"
+                                 : std::holds_alternative<Past>(*found)     ? "past keys or values"
                                                                             : "the scores of an attention"));
 }
 
@@ -183,9 +185,28 @@ class Layout {
 
 }  // namespace
 
+namespace {
+
+// Of a constant that has every axis: the first sequence's, where the others' are the same.
+Tensor of_one_sequence(const Tensor& tensor, size_t rank) {
+  const std::vector<int64_t>& dims = tensor.shape.dims;
+  if (dims.size() != rank || rank < 2 || dims[0] < 2 || tensor.values.empty()) return tensor;
+  const auto each = static_cast<std::ptrdiff_t>(tensor.values.size()) / dims[0];
+  // Each is the same as the one before it.
+  if (!std::equal(tensor.values.begin() + each, tensor.values.end(), tensor.values.begin())) return tensor;
+  Tensor one;
+  one.shape.dims = dims;
+  one.shape.dims[0] = 1;
+  one.values.assign(tensor.values.begin(), tensor.values.begin() + each);
+  return one;
+}
+
+}  // namespace
+
 Result<Tensor> Importer::laid_out(const OnnxNode& node, const std::string& name,
                                   const Activation& over) const {
-  RDU_ASSIGN(const Tensor tensor, values(node, name));
+  RDU_ASSIGN(const Tensor given, values(node, name));
+  const Tensor tensor = of_one_sequence(given, over.view.rank());
   std::vector<int64_t> dims = tensor.shape.dims;
   while (dims.size() > over.view.rank() && dims.front() == 1) dims.erase(dims.begin());
   const std::vector<int64_t> target = over.view.dims();

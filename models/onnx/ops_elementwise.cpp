@@ -76,12 +76,13 @@ Status mask_scores(Importer& importer, const OnnxNode& node, Scores scores, cons
                    const std::vector<bool>& hidden) {
   const int64_t tokens = importer.tokens();
   const int64_t rows = mask.shape.rows();
-  const bool fits = mask.cols() == tokens || mask.shape.elements() == 1;
+  const int64_t positions = scores.keys.view.dims().back();  // cached ones first
+  const bool fits = mask.cols() == positions || mask.shape.elements() == 1;
   bool causal = fits && rows % tokens == 0;
   bool open = fits;
   for (size_t i = 0; i < hidden.size() && fits; ++i) {
     const int64_t query = static_cast<int64_t>(i) / mask.cols() % tokens;
-    const bool later = static_cast<int64_t>(i) % mask.cols() > query;
+    const bool later = static_cast<int64_t>(i) % mask.cols() > query + positions - tokens;
     causal = causal && hidden[i] == later;
     open = open && !hidden[i];
   }

@@ -270,6 +270,8 @@ Status import_gather(Importer& importer, const OnnxNode& node) {
 }
 
 Status import_concat(Importer& importer, const OnnxNode& node) {
+  if (const Item* first = importer.operand(node, 0); first != nullptr && std::holds_alternative<Past>(*first))
+    return importer.join_past(node, Past(std::get<Past>(*first)));
   RDU_ASSIGN(const Operand of, first_operand(importer, node));
   RDU_ASSIGN(Activation all, importer.whole_rows(node, of.name));
   RDU_ASSIGN(const size_t axis, axis_of(importer, node, node.integer("axis", 0), all.view.rank()));

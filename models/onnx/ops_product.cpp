@@ -33,7 +33,11 @@ std::optional<Heads> heads_of(const Importer& importer, const Activation& x, boo
   const View::Axis& column = x.view.axis(turned ? rank - 2 : rank - 1);
   Heads heads;
   heads.dim = size_of(column);
-  const bool placed = is_factor(token, importer.tokens(), cols) && is_factor(column, heads.dim, 1);
+  // Of a cache, cached and new tokens.
+  const bool cached = importer.is_cache(x.value);
+  const int64_t tokens = importer.tokens() + (cached ? importer.past_tokens() : 0);
+  const int64_t rows = cached ? importer.cache_rows() : importer.tokens();
+  const bool placed = is_factor(token, tokens, cols) && is_factor(column, heads.dim, 1);
   if (!placed || heads.dim == 0 || cols % heads.dim != 0) return std::nullopt;
   heads.count = cols / heads.dim;
   View::Axis sequences = x.view.axis(0);
@@ -43,7 +47,7 @@ std::optional<Heads> heads_of(const Importer& importer, const Activation& x, boo
     axis.assign(sequences.begin() + (batched ? 1 : 0), sequences.end());
     sequences.resize(batched ? 1 : 0);
   }
-  if (!is_factor(sequences, importer.batch(), importer.tokens() * cols)) return std::nullopt;
+  if (!is_factor(sequences, importer.batch(), rows * cols)) return std::nullopt;
   if (!axis.empty() && axis.back().stride == 0) {
     heads.repeats = axis.back().size;
     axis.pop_back();
@@ -65,18 +69,29 @@ Status attend(Importer& importer, const OnnxNode& node, const Scores& scores, co
     return importer.error(
         node, fmt::format("{} query heads of {}, {} x {} key heads of {}, {} x {} value heads of {}",
                           q->count, q->dim, k->count, k->repeats, k->dim, v->count, v->repeats, v->dim));
+  const bool cached = importer.is_cache(scores.keys.value);
+  if (cached != importer.is_cache(values.value) || importer.is_cache(scores.queries.value))
+    return importer.error(node, "an attention to past tokens of which only the keys or the values are given");
+  std::vector<ValueId> operands = {scores.queries.value, scores.keys.value, values.value};
+  if (cached) {
+    if (!scores.causal && importer.tokens() > 1)
+      return importer.error(node, "new tokens behind cached ones that see later tokens",
+                            "supported: the causal mask, or a single new token");
+    RDU_ASSIGN(operands[1], importer.appended(node, scores.keys.value));
+    RDU_ASSIGN(operands[2], importer.appended(node, values.value));
+    operands.insert(operands.end(), {scores.keys.value, values.value});
+  }
   // As the queries lie.
   const View plain = View::plain({importer.batch(), importer.tokens(), q->count, q->dim});
   const std::optional<View> view = plain.transposed({0, 2, 1, 3}).reshaped(scores.queries.view.dims());
   RDU_CHECK(view.has_value(), "an attention has no view like its queries");
-  return importer.emit(node, OpKind::kAttention, {scores.queries.value, scores.keys.value, values.value},
-                       *view,
-                       {{"capacity", int64_t{0}},
-                        {"causal", int64_t{scores.causal ? 1 : 0}},
+  return importer.emit(node, OpKind::kAttention, std::move(operands), *view,
+                       {{"capacity", cached ? importer.cache_rows() : 0},
+                        {"causal", int64_t{scores.causal || cached ? 1 : 0}},
                         {"head_dim", q->dim},
                         {"heads", q->count},
                         {"kv_heads", k->count},
-                        {"past_tokens", int64_t{0}},
+                        {"past_tokens", cached ? importer.past_tokens() : 0},
                         {"query_tokens", importer.tokens()},
                         {"scale", scores.scale},
                         {"window", int64_t{0}}});

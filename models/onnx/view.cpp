@@ -22,6 +22,12 @@ View View::plain(const std::vector<int64_t>& dims) {
   return view;
 }
 
+View View::strided(const std::vector<Factor>& axes) {
+  View view;
+  for (const Factor& axis : axes) view.axes_.push_back(axis.size == 1 ? Axis{} : Axis{axis});
+  return view;
+}
+
 std::vector<int64_t> View::dims() const {
   std::vector<int64_t> result;
   for (const Axis& axis : axes_) result.push_back(size_of(axis));

@@ -26,6 +26,8 @@ class View {
   View() = default;
   // In order: dims over a matrix of as many elements.
   static View plain(const std::vector<int64_t>& dims);
+  // Axes of so many steps, each of one stride.
+  static View strided(const std::vector<Factor>& axes);
 
   [[nodiscard]] size_t rank() const { return axes_.size(); }
   [[nodiscard]] const Axis& axis(size_t i) const { return axes_[i]; }

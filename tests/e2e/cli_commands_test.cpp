@@ -48,6 +48,7 @@ TEST(CliErrors, BadInputIsExitCodeTwoWithPlaceAndHint) {
       {"simulate llama-2-7b --phse decode", "did you mean --phase?"},
       {"simulate llama-2-7b --phase sleep", "not in {prefill,decode,embed,route,encode,train}"},
       {"simulate llama-2-7b --batch 0", "--batch"},
+      {"simulate llama-2-7b --phase decode --cached 64", "give --phase prefill"},
       {"simulate no-such-model", "no-such-model"},
       {"simulate llama-2-7b --node sn40l-9", "did you mean `sn40l-8`?"},
       {"simulate llama-2-7b --node dgx-a100", "runs no programs"},

@@ -44,6 +44,27 @@ TEST(CliOnnx, FilesOfPyTorchPassThroughTheChip) {
   }
 }
 
+// A first pass, a chunk of a prompt and a step, each with its caches: logits and what the caches hold
+// afterwards.
+TEST(CliOnnx, CachesOfPyTorchPassThroughTheChip) {
+  const auto run = Scratch().run("check " + kFixtures + "torch-cached " + kFixtures +
+                                 "torch-masked --sockets 1,2 --json -");
+  ASSERT_EQ(run.code, 0) << run.err << run.out;
+  const auto fixtures = run.json().at("fixtures");
+  EXPECT_EQ(fixtures.size(), 2U * 2U * 5U);
+  for (const auto& one : fixtures) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
+}
+
+TEST(CliOnnx, AModelWithCachesDecodesAndReadsItsPromptInChunks) {
+  const std::string model = kFixtures + "torch-cached/model.onnx --set node.sockets=2 --json - ";
+  const auto step = Scratch().run("simulate " + model + "--batch 2 --context 40");
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.json().at("phase").get<std::string>(), "decode");
+  const auto chunk = Scratch().run("simulate " + model + "--phase prefill --context 16 --cached 32");
+  ASSERT_EQ(chunk.code, 0) << chunk.err;
+  EXPECT_GT(chunk.json().at("latency_s").get<double>(), 0);
+}
+
 TEST(CliOnnx, CompilesAndSimulatesWithOpenSizes) {
   const std::string model = kFixtures + "decoder/model.onnx";
   const auto run =

@@ -1,6 +1,7 @@
-// A long sequence in pieces: prefill in chunks and single steps, with caches of the window's rows (rings) and
-// recurrent states between them, must give at every position what one prefill of the whole sequence gives on
-// the reference interpreter. FP32 activations: the order of summation is all that differs.
+// A long sequence in pieces: prefill in chunks and single steps, with caches of the window's rows (rings),
+// recurrent states or a bias by distance between them, must give at every position what one prefill of the
+// whole sequence gives on the reference interpreter. FP32 activations: the order of summation is all that
+// differs.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -51,12 +52,13 @@ std::vector<int64_t> random_pieces(Random& random) {
 
 struct Case {
   const char* fixture;
-  int64_t window;
+  int64_t window;  // 0: none
   uint64_t seed;
+  int64_t key_block = 0;
 };
 // How test names and failures show it.
 void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.fixture << " window " << c.window << " seed " << c.seed;
+  *out << c.fixture << " window " << c.window << " seed " << c.seed << " key block " << c.key_block;
 }
 
 class LongContext : public ::testing::TestWithParam<Case> {
@@ -97,7 +99,7 @@ class LongContext : public ::testing::TestWithParam<Case> {
     }
     for (const auto& [name, cache] : caches) {
       if (name.starts_with("k_cache")) {
-        EXPECT_EQ(cache.rows(), GetParam().window) << name;
+        EXPECT_EQ(cache.rows(), GetParam().window > 0 ? GetParam().window : kTokens) << name;
       }
     }
   }
@@ -120,6 +122,7 @@ TEST_P(LongContext, PiecesEqualTheWholeOnTheChip) {
       compiler::CompileOptions options;
       options.sockets = sockets;
       options.fusion = fusion;
+      options.key_block = GetParam().key_block;
       const NodeSpec node = rdusim::testing::small_node(sockets);
       ChipRunner chip(node, node.stacks[0], options, fixture_->weights);
       expect_pieces(chip.executor(), pieces);
@@ -129,7 +132,9 @@ TEST_P(LongContext, PiecesEqualTheWholeOnTheChip) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, LongContext,
                          ::testing::Values(Case{"samba-1", 8, 1}, Case{"samba-2", 16, 2},
-                                           Case{"samba-2", 16, 3}, Case{"mistral-1", 8, 4}));
+                                           Case{"samba-2", 16, 3}, Case{"mistral-1", 8, 4},
+                                           Case{"bloom-1", 0, 5}, Case{"bloom-2", 0, 6},
+                                           Case{"bloom-2", 0, 7, 24}));
 
 TEST(LongContextProgram, ARingPrintsAndParsesBack) {
   auto fixture = models::load_fixture(kFixtures + "samba-1");

@@ -15,9 +15,10 @@ namespace {
 using testing::decoder_graph;
 using testing::DecoderSpec;
 
-Program compiled(int64_t tokens, int64_t past, int64_t key_block) {
+Program compiled(int64_t tokens, int64_t past, int64_t key_block, int64_t batch = 1) {
   DecoderSpec spec;
   spec.layers = 1;
+  spec.batch = batch;
   spec.query = tokens;
   spec.past = past;
   CompileOptions options;
@@ -82,6 +83,10 @@ TEST(CompilerAttentionBlocks, CachedKeysAreBlocksOfTheSameSequence) {
   const Unit* scores = unit_of(program, "scores");
   ASSERT_NE(scores, nullptr);
   EXPECT_EQ(scores->firings, 1 * 4);  // 196 keys
+  const Program several = compiled(96, 100, 64, 3);
+  const Unit* of_each = unit_of(several, "scores");
+  ASSERT_NE(of_each, nullptr);
+  EXPECT_EQ(of_each->firings, 3 * 1 * 4);
 }
 
 TEST(CompilerAttentionBlocks, ShortSequencesDecodeAndWindowsKeepWholeRows) {

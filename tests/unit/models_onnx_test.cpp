@@ -84,7 +84,8 @@ TEST_P(OnnxFixtures, ReferenceValues) {
 
 INSTANTIATE_TEST_SUITE_P(All, OnnxFixtures,
                          ::testing::Values("classifier", "encoder", "decoder", "packed", "torch-gpt2",
-                                           "torch-llama", "torch-encoder", "torch-bert"));
+                                           "torch-llama", "torch-encoder", "torch-bert", "torch-cached",
+                                           "torch-masked", "choices"));
 
 onnx::Import imported(const std::string& name, int64_t batch = 1, int64_t tokens = 4) {
   const auto file = OnnxFile::open(kFixtures + name + "/model.onnx");
@@ -166,6 +167,57 @@ TEST(OnnxImport, LayersShareAPlanByTheirNames) {
   int64_t in_layers = 0;
   for (const compiler::Node& node : graph.nodes) in_layers += node.layer ? 1 : 0;
   EXPECT_GT(in_layers, 20);
+}
+
+// Past keys and values are caches, present ones what the caches hold afterwards: neither is an input nor an
+// output of the graph.
+TEST(OnnxImport, PastAndPresentAreCaches) {
+  const auto file = OnnxFile::open(kFixtures + "torch-cached/model.onnx");
+  ASSERT_TRUE(file.ok()) << file.error().to_string();
+  GraphRequest request;
+  request.phase = Phase::kDecode;
+  request.batch = 3;
+  request.past_tokens = 21;
+  request.kv_capacity = 32;
+  const auto import = onnx::import_graph(*file, request, "cached");
+  ASSERT_TRUE(import.ok()) << import.error().to_string();
+  EXPECT_EQ(import->graph.past_tokens, 21);
+  ASSERT_EQ(import->inputs.size(), 1U);
+  ASSERT_EQ(import->outputs.size(), 1U);
+  ASSERT_EQ(import->caches.size(), 4U);
+  EXPECT_EQ(import->caches[3].past, "past_key_values.1.value");
+  EXPECT_EQ(import->caches[3].present, "present.1.value");
+  EXPECT_EQ(import->caches[3].dims, (std::vector<int64_t>{3, 2, 21, 16}));
+  int64_t attentions = 0;
+  for (const compiler::Node& node : import->graph.nodes) {
+    if (node.op != OpKind::kAttention) continue;
+    ++attentions;
+    ASSERT_EQ(node.inputs.size(), 5U);
+    EXPECT_EQ(node.integer("past_tokens"), 21);
+    EXPECT_EQ(node.integer("capacity"), 32);
+    EXPECT_EQ(node.integer("causal"), 1);
+    EXPECT_EQ(node.integer("kv_heads"), 2);
+    EXPECT_EQ(import->graph.value(node.inputs[3]).shape, (Shape{{3 * 32, 32}}));
+  }
+  EXPECT_EQ(attentions, 2);
+}
+
+TEST(OnnxModel, WithCachesItPrefillsAndDecodes) {
+  const auto model = load_model("/nowhere", kFixtures + "torch-cached/model.onnx");
+  ASSERT_TRUE(model.ok()) << model.error().to_string();
+  EXPECT_TRUE((*model)->supports(Phase::kPrefill));
+  EXPECT_TRUE((*model)->supports(Phase::kDecode));
+  EXPECT_FALSE((*model)->supports(Phase::kEncode));
+  EXPECT_EQ((*model)->facts().kv_bytes_per_token,
+            2 * 2 * 2 * 16 * 2);  // layers, K and V, heads, columns, BF16
+}
+
+// A choice between whole numbers is whole: half of 7 is 3 (fixture "choices": its values say the same).
+TEST(OnnxImport, AChoiceOfWholeNumbersIsWhole) {
+  for (const int64_t tokens : {3, 7}) {
+    const compiler::Graph graph = imported("choices", 1, tokens).graph;
+    EXPECT_EQ(count(graph, OpKind::kAdd), 1);
+  }
 }
 
 // ------------------------------------------------------------------------------------------------ refusals
