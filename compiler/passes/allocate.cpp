@@ -261,6 +261,9 @@ constexpr std::array<PmuSpread, 5> kSpreads = {{{1000, 0}, {1000, 250}, {900, 0}
 
 // No other is tried when the ways over the mesh make a launch no longer than this many thousandths.
 constexpr int64_t kWellSpread = 1020;
+// The best are compared anew when they make it longer than these.
+constexpr int64_t kWaysMatter = 1100;
+constexpr size_t kFinalists = 2;
 
 // One spread of a section over PMUs.
 struct Spread {
@@ -269,33 +272,54 @@ struct Spread {
 };
 
 Result<Spread> spread_over(const Section& section, const SectionWork& work, const ChipSpec& chip,
-                           int64_t slowest_cycles, const PmuSpread& choice) {
+                           int64_t slowest_cycles, const PmuSpread& choice,
+                           std::shared_ptr<const LaunchWork> launch) {
   Spread spread{section, {}};
   RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(spread.section, work, chip, slowest_cycles, choice));
   spread.traffic = section_traffic(spread.section, work, chip);
+  spread.traffic.launch = std::move(launch);
   spread.traffic.work_cycles = slowest_cycles;
   spread.traffic.read_cycles = read_cycles;
   spread.traffic.stage_cycles = std::max(slowest_cycles, read_cycles);
   return spread;
 }
 
-// The spread with which a launch is done first, its ways over the mesh included.
+// When a launch of the spread is done, its ways over the mesh included; notes the layout.
+Result<int64_t> launch_end(Spread& spread, const ChipSpec& chip, const DrawOptions& draws) {
+  spread.traffic.layout.reset();
+  RDU_ASSIGN(const Mapping mapping, best_mapping(spread.section, spread.traffic, chip, draws));
+  spread.traffic.layout = mapping.layout;
+  return mapping.cycles;
+}
+
+// The spread with which a launch is done first. Where ways cost much, a few draws tell only roughly which
+// that is, and the best are drawn anew.
 Result<Spread> best_spread(const Section& section, const SectionWork& work, const ChipSpec& chip,
-                           int64_t slowest_cycles) {
-  std::vector<Spread> tried;
-  size_t best = 0;
-  int64_t soonest = 0;
+                           int64_t slowest_cycles, uint64_t seed) {
+  const auto launch = std::make_shared<const LaunchWork>(launch_work(section, work, chip));
+  std::vector<std::pair<int64_t, Spread>> tried;  // with its end
+  const auto sooner = [](const auto& a, const auto& b) { return a.first < b.first; };
+  const auto best_within = [&](int64_t permille) {
+    const auto& [end, spread] = *std::min_element(tried.begin(), tried.end(), sooner);
+    return end <= launch_cycles(spread.section, *launch, chip) * permille / 1000;
+  };
   for (const PmuSpread& choice : kSpreads) {
-    RDU_ASSIGN(Spread spread, spread_over(section, work, chip, slowest_cycles, choice));
+    RDU_ASSIGN(Spread spread, spread_over(section, work, chip, slowest_cycles, choice, launch));
     const bool known = std::any_of(tried.begin(), tried.end(),
-                                   [&](const Spread& other) { return other.section == spread.section; });
+                                   [&](const auto& t) { return t.second.section == spread.section; });
     if (known) continue;
-    RDU_ASSIGN(const int64_t cycles, routed_cycles(spread.section, spread.traffic, chip));
-    if (tried.empty() || cycles < soonest) soonest = cycles, best = tried.size();
-    tried.push_back(std::move(spread));
-    if (soonest <= tried[best].traffic.cycles() * kWellSpread / 1000) break;
+    RDU_ASSIGN(const int64_t end, launch_end(spread, chip, {kFewDraws, 1, seed}));
+    tried.emplace_back(end, std::move(spread));
+    if (best_within(kWellSpread)) break;
   }
-  return std::move(tried[best]);
+  std::stable_sort(tried.begin(), tried.end(), sooner);
+  if (tried.size() > 1 && !best_within(kWaysMatter)) {
+    tried.resize(std::min(tried.size(), kFinalists));
+    for (auto& [end, spread] : tried) {
+      RDU_ASSIGN(end, launch_end(spread, chip, {kManyDraws, 1, seed}));
+    }
+  }
+  return std::move(std::min_element(tried.begin(), tried.end(), sooner)->second);
 }
 
 }  // namespace
@@ -306,9 +330,11 @@ Status allocate(Compilation& compilation) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
     RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, chip));
-    RDU_ASSIGN(Spread spread, compilation.only_prices
-                                  ? spread_over(section, work, chip, slowest_cycles, kSpreads[0])
-                                  : best_spread(section, work, chip, slowest_cycles));
+    RDU_ASSIGN(Spread spread,
+               compilation.only_prices
+                   ? spread_over(section, work, chip, slowest_cycles, kSpreads[0],
+                                 std::make_shared<const LaunchWork>(launch_work(section, work, chip)))
+                   : best_spread(section, work, chip, slowest_cycles, compilation.options.placement_seed));
     section = std::move(spread.section);
     compilation.traffic.push_back(std::move(spread.traffic));
   }

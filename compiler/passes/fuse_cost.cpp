@@ -79,18 +79,23 @@ class Splitter {
       if (end - begin == 1) return error;
       return Price{kNever, error.what};
     }
-    const SectionTraffic& traffic = trial_.traffic[0];
-    const int64_t fill = fill_cycles(trial_.program.sections[0], traffic, *trial_.chip);
-    return Price{traffic.cycles() + fill + launch_cycles_, {}};
+    const int64_t cycles = launch_cycles(trial_.program.sections[0], *trial_.traffic[0].launch, *trial_.chip);
+    if (cycles >= kNeverEnds) return Price{kNever, "stops before its end"};
+    return Price{cycles + launch_cycles_, {}};
   }
 
-  // What the piece costs with its ways over the mesh, which the search for borders leaves out.
+  // What the piece costs as the later passes will build it: with the row blocks and the spread that are
+  // soonest, and its ways over the mesh, which the search for borders leaves out.
   Result<int64_t> price_with_ways(const Group& group, size_t begin, size_t end) {
-    RDU_ASSIGN(const Price estimate, price(group, begin, end));
+    trial_.only_prices = false;
+    const Result<Price> built = price(group, begin, end);
+    trial_.only_prices = true;
+    RDU_ASSIGN(const Price estimate, built);
     if (estimate.cycles >= kNever) return kNever;
-    const SectionTraffic& traffic = trial_.traffic[0];
-    RDU_ASSIGN(const int64_t routed, routed_cycles(trial_.program.sections[0], traffic, *trial_.chip));
-    return estimate.cycles + routed - traffic.cycles();
+    RDU_ASSIGN(const Mapping mapping,
+               best_mapping(trial_.program.sections[0], trial_.traffic[0], *trial_.chip,
+                            {kFewDraws, 1, trial_.options.placement_seed}));
+    return mapping.cycles + launch_cycles_;
   }
 
   // Whether the pieces together are done before the whole group would be.

@@ -1,10 +1,18 @@
 #include "compiler/passes/link_shares.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
 namespace rdusim::compiler {
+
+namespace {
+
+// Output ports of a unit are numbered below this (component.h and stamp_unit.h hold them in 32 bits).
+constexpr size_t kMostPorts = 32;
+
+}  // namespace
 
 LinkShares::LinkShares(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip,
                        const Fabric& fabric, const LegTraffic& legs, const std::vector<double>& rates)
@@ -92,10 +100,20 @@ void LinkShares::find_flows(double launch_cycles) {
   flows_.clear();
   stream_cycles_.clear();
   for (auto& passing : passing_) passing.clear();
+  flow_of_.assign(section_.channels.size(), {});
   for (size_t c = 0; c < section_.channels.size(); ++c) {
     for (size_t leg = 0; leg < section_.channels[c].legs.size(); ++leg) {
       if (!section_.channels[c].legs[leg].empty()) add_flow({c, leg});
     }
+  }
+  // What is likely the slowest link comes first, so that few others need a look.
+  const auto emptier = [&](const OwnLink& a, const OwnLink& b) {
+    return passing_[a.link].size() * static_cast<size_t>(a.routes) <
+           passing_[b.link].size() * static_cast<size_t>(b.routes);
+  };
+  for (Flow& flow : flows_) {
+    if (flow.links.empty()) continue;
+    std::iter_swap(flow.links.begin(), std::max_element(flow.links.begin(), flow.links.end(), emptier));
   }
   find_times();
 }
@@ -103,28 +121,24 @@ void LinkShares::find_flows(double launch_cycles) {
 void LinkShares::add_flow(Leg leg) {
   const std::vector<Route>& routes = section_.channels[leg.channel].legs[leg.leg];
   const size_t number = flows_.size();
-  flows_.push_back({leg, legs_.is_stream(leg.channel, leg.leg), 0, 1});
+  flow_of_[leg.channel].resize(section_.channels[leg.channel].legs.size(), SIZE_MAX);
+  flow_of_[leg.channel][leg.leg] = number;
+  Flow& flow = flows_.emplace_back();
+  flow.leg = leg;
+  flow.stream = legs_.is_stream(leg.channel, leg.leg);
+  flow.local_rate = local_rate(routes);
+  if (leg.leg == 0 && !legs_.is_view(leg.channel))
+    flow.port = legs_.producer_index(leg.channel) * kMostPorts + legs_.ends(leg.channel).output_port;
+  flow.links = links_of(routes);
   const double part =
       static_cast<double>(legs_.bytes(leg.channel, leg.leg)) / static_cast<double>(routes.size());
-  count_own(routes);
-  for (const size_t l : touched_) {
-    double bytes = own_links_[l] * part;
-    for (const Passing& p : passing_[l]) {
-      if (together(flows_[p.flow], flows_[number])) bytes -= p.bytes;
+  for (const OwnLink& own : flow.links) {
+    double bytes = own.routes * part;
+    for (const Passing& p : passing_[own.link]) {
+      if (together(flows_[p.flow], flow)) bytes -= p.bytes;
     }
-    if (bytes > 0) passing_[l].push_back({number, bytes});
+    if (bytes > 0) passing_[own.link].push_back({number, bytes});
   }
-  disown();
-}
-
-// Channels of one port carry the same tokens.
-bool LinkShares::together(const Flow& a, const Flow& b) const {
-  if (a.leg.leg != 0 || b.leg.leg != 0) return false;
-  const size_t first = a.leg.channel;
-  const size_t second = b.leg.channel;
-  if (legs_.is_view(first) || legs_.is_view(second)) return false;
-  return legs_.producer_index(first) == legs_.producer_index(second) &&
-         legs_.ends(first).output_port == legs_.ends(second).output_port;
 }
 
 void LinkShares::find_course() {
@@ -202,74 +216,92 @@ double LinkShares::pass_cycles(size_t channel) const {
 // ---------------------------------------------------------------------------------------------- rates
 
 // What a link leaves to the leg's own routes of `part` bytes each, bytes a cycle and route, while the leg is
-// under way. Fellows read beside it, as much as it does if they have that much.
-double LinkShares::left(size_t link, double part, size_t number, const std::vector<Leg>& fellows) {
+// under way; where it is `enough` or more, no less than that. Fellows read beside it, as much as it does if
+// they have that much.
+double LinkShares::left(const OwnLink& own, double part, size_t number, double enough) {
   const Flow& flow = flows_[number];
-  const int own = own_links_[link];
   double parties = 1;
+  double all_wanted = 0;
   wanted_.clear();
-  for (const Passing& p : passing_[link]) {
+  for (const Passing& p : passing_[own.link]) {
     const Flow& other = flows_[p.flow];
     if (p.flow == number || together(flow, other)) continue;
-    if (std::find(fellows.begin(), fellows.end(), other.leg) != fellows.end()) {
-      parties += std::min(1.0, p.bytes / (part * own));
+    if (beside_[p.flow]) {
+      parties += std::min(1.0, p.bytes / (part * own.routes));
       continue;
     }
     if (flow.stream && other.stream && (flow.gathers || other.gathers)) continue;
     const double both = std::min(flow.end, other.end) - std::max(flow.begin, other.begin);
-    if (both > 0) wanted_.push_back(p.bytes * both / other.cycles());
+    if (both <= 0) continue;
+    wanted_.push_back(p.bytes * both / other.cycles());
+    all_wanted += wanted_.back();
   }
-  std::sort(wanted_.begin(), wanted_.end());
-  double rest = rates_[link] * flow.cycles();  // bytes that pass in that time
+  double rest = rates_[own.link] * flow.cycles();  // bytes that pass in that time
   auto others = static_cast<double>(wanted_.size());
+  const double bytes_enough = enough * flow.cycles() * own.routes;
+  // If the others get all they want, or as much as it, it gets no less than either.
+  if ((rest - all_wanted) / parties >= bytes_enough || rest / (others + parties) >= bytes_enough)
+    return enough;
+  std::sort(wanted_.begin(), wanted_.end());
   for (const double bytes : wanted_) {
     if (bytes * (others + parties) >= rest) break;
     rest -= bytes;
     --others;
   }
-  return rest / (others + parties) / flow.cycles() / own;
+  return rest / (others + parties) / flow.cycles() / own.routes;
 }
 
 // The slowest route sets the rate, since a token is whole when its last part is there.
 double LinkShares::leg_rate(Leg leg) {
-  const std::vector<Route>& routes = section_.channels[leg.channel].legs[leg.leg];
-  const std::vector<Leg> beside = fellows(leg);
-  const auto flow = std::find_if(flows_.begin(), flows_.end(), [&](const Flow& f) { return f.leg == leg; });
-  RDU_CHECK(flow != flows_.end(), "channel {} has no flow over leg {}", leg.channel, leg.leg);
-  const auto number = static_cast<size_t>(flow - flows_.begin());
+  const std::vector<size_t>& known = flow_of_[leg.channel];
+  RDU_CHECK(leg.leg < known.size() && known[leg.leg] < flows_.size(), "channel {} has no flow over leg {}",
+            leg.channel, leg.leg);
+  const size_t number = known[leg.leg];
+  const Flow& flow = flows_[number];
+  beside_.assign(flows_.size(), false);
+  for (const Leg& fellow : fellows(leg)) {
+    const std::vector<size_t>& theirs = flow_of_[fellow.channel];
+    if (fellow.leg < theirs.size() && theirs[fellow.leg] < flows_.size()) beside_[theirs[fellow.leg]] = true;
+  }
+  const size_t routes = section_.channels[leg.channel].legs[leg.leg].size();
   const double bytes = std::max(1.0, static_cast<double>(legs_.bytes(leg.channel, leg.leg)));
-  const double part = bytes / static_cast<double>(routes.size());
-  const auto local = static_cast<double>(rdn_.link_bytes_per_cycle);
-  own_in_.assign(static_cast<size_t>(fabric_.tiles()), 0);
-  own_out_.assign(static_cast<size_t>(fabric_.tiles()), 0);
-  for (const Route& route : routes) {
-    ++own_out_[route.points[0].tile.value];
-    for (const Waypoint& w : route.points) own_in_[w.tile.value] += w.delivers ? 1 : 0;
+  const double part = bytes / static_cast<double>(routes);
+  double slowest = flow.local_rate;
+  for (const OwnLink& own : flow.links) {
+    // As much as the others at least.
+    const auto parties = static_cast<double>(passing_[own.link].size() + 1);
+    if (rates_[own.link] >= slowest * parties * own.routes) continue;
+    slowest = std::min(slowest, left(own, part, number, slowest));
   }
-  count_own(routes);
-  double slowest = local;
-  for (const size_t l : touched_) slowest = std::min(slowest, left(l, part, number, beside));
-  disown();
-  for (const Route& route : routes) {
-    slowest = std::min(slowest, local / own_out_[route.points[0].tile.value]);
-    for (const Waypoint& w : route.points) {
-      if (w.delivers) slowest = std::min(slowest, local / own_in_[w.tile.value]);
-    }
-  }
-  return slowest * static_cast<double>(routes.size());
+  return slowest * static_cast<double>(routes);
 }
 
-void LinkShares::count_own(const std::vector<Route>& routes) {
+// What the ports of tiles where routes begin and end let through, bytes a cycle and route.
+double LinkShares::local_rate(const std::vector<Route>& routes) {
+  own_in_.assign(static_cast<size_t>(fabric_.tiles()), 0);
+  own_out_.assign(static_cast<size_t>(fabric_.tiles()), 0);
+  int most = 1;
+  for (const Route& route : routes) {
+    most = std::max(most, ++own_out_[route.points[0].tile.value]);
+    for (const Waypoint& w : route.points) {
+      if (w.delivers) most = std::max(most, ++own_in_[w.tile.value]);
+    }
+  }
+  return static_cast<double>(rdn_.link_bytes_per_cycle) / most;
+}
+
+// In the order in which the routes come to them.
+std::vector<LinkShares::OwnLink> LinkShares::links_of(const std::vector<Route>& routes) {
+  touched_.clear();
   for (const Route& route : routes) {
     visit_links(fabric_, route, [&](LinkId l) {
       if (own_links_[l.value]++ == 0) touched_.push_back(l.value);
     });
   }
-}
-
-void LinkShares::disown() {
-  for (const size_t l : touched_) own_links_[l] = 0;
-  touched_.clear();
+  std::vector<OwnLink> links;
+  links.reserve(touched_.size());
+  for (const size_t l : touched_) links.push_back({l, std::exchange(own_links_[l], 0)});
+  return links;
 }
 
 }  // namespace rdusim::compiler

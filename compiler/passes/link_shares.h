@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "base/arch/chip.h"
@@ -53,6 +54,10 @@ class LinkShares {
   [[nodiscard]] double leg_rate(Leg leg);
 
  private:
+  struct OwnLink {
+    size_t link = 0;
+    int routes = 0;  // of the leg
+  };
   struct Flow {
     Leg leg;
     bool stream = false;
@@ -60,6 +65,9 @@ class LinkShares {
     bool gathers = false;  // what it reads, and when, its data decide
     double begin = 0;      // cycles
     double end = 1;
+    double local_rate = 0;       // of a route, as the ports of its ends have it, bytes a cycle
+    std::optional<size_t> port;  // of those whose tokens may leave by several channels
+    std::vector<OwnLink> links{};
     [[nodiscard]] double cycles() const { return end - begin; }
   };
   struct Passing {  // a flow over a link
@@ -76,11 +84,12 @@ class LinkShares {
   void find_times();
   [[nodiscard]] std::vector<size_t> in_step(size_t unit) const;
   void add_flow(Leg leg);
-  [[nodiscard]] bool together(const Flow& a, const Flow& b) const;
-  [[nodiscard]] double left(size_t link, double part, size_t flow, const std::vector<Leg>& fellows);
+  [[nodiscard]] double local_rate(const std::vector<Route>& routes);
+  // Channels of one port carry the same tokens.
+  [[nodiscard]] static bool together(const Flow& a, const Flow& b) { return a.port && a.port == b.port; }
+  [[nodiscard]] double left(const OwnLink& own, double part, size_t flow, double enough);
   [[nodiscard]] double pass_cycles(size_t channel) const;
-  void count_own(const std::vector<Route>& routes);
-  void disown();
+  [[nodiscard]] std::vector<OwnLink> links_of(const std::vector<Route>& routes);
 
   const Section& section_;
   const SectionTraffic& traffic_;
@@ -96,6 +105,8 @@ class LinkShares {
   std::vector<std::vector<Passing>> passing_;  // by link
   std::vector<double> read_rates_;             // by channel, bytes a cycle; 0: not known yet
   std::vector<double> stream_cycles_;          // by flow, of those in turn; empty: not known yet
+  std::vector<std::vector<size_t>> flow_of_;   // by channel and leg
+  std::vector<bool> beside_;                   // by flow: fellows of the leg at hand
   std::vector<double> wanted_;                 // of a link, by the others, bytes
   std::vector<int> own_links_;                 // routes of the leg at hand
   std::vector<size_t> touched_;                // links that it has

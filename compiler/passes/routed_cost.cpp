@@ -1,56 +1,77 @@
 #include "compiler/passes/routed_cost.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 #include <vector>
 
-#include "base/program/operand_reads.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/placement.h"
 
 namespace rdusim::compiler {
 
 namespace {
 
-// Whether memory streams into each channel.
-std::vector<bool> streamed_channels(const Section& section) {
-  std::vector<bool> streamed(section.channels.size(), false);
-  for (const Unit& unit : section.units) {
-    if (unit.kind != UnitKind::kLoad || unit.stream->gather) continue;
-    for (const ChannelId c : unit.outputs[0].channels) streamed[c.value] = true;
+// Widths of strips that are drawn, lying and upright. assumed: from a tenth of the mesh to half of it; on 30
+// workloads each of them is the best of some.
+constexpr std::array<int64_t, 8> kWidths = {4, 5, 7, 8, 10, 14, 20, 26};
+
+// No other draw is routed when the ways make a launch no longer than this many thousandths.
+constexpr int64_t kWellPlaced = 1020;
+// No other round is drawn when they make it no longer than this.
+constexpr int64_t kWorthMore = 1100;
+constexpr uint64_t kDrawsALayout = 12;
+
+std::vector<Layout> all_layouts(uint64_t seed) {
+  std::vector<Layout> all;
+  for (const bool upright : {false, true}) {
+    for (const int64_t width : kWidths) all.push_back({upright, width, seed});
   }
-  return streamed;
+  return all;
+}
+
+// A layout with other swaps.
+std::vector<Layout> layouts_like(const Layout& best, uint64_t first_seed) {
+  std::vector<Layout> all;
+  for (uint64_t i = 0; i < kDrawsALayout; ++i) all.push_back({best.upright, best.width, first_seed + i});
+  return all;
+}
+
+// Routes a placed section and returns when its launch ends.
+Result<int64_t> routed_cycles(Section& section, const SectionTraffic& traffic, const ChipSpec& chip) {
+  Compilation trial;
+  trial.chip = &chip;
+  trial.program.sections.push_back(std::move(section));
+  trial.traffic.push_back(traffic);
+  RDU_CHECK_OK(route(trial));
+  section = std::move(trial.program.sections[0]);
+  return launch_cycles(section, *traffic.launch, chip);
 }
 
 }  // namespace
 
-Result<int64_t> routed_cycles(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip) {
-  Compilation trial;
-  trial.chip = &chip;
-  trial.program.sections.push_back(section);
-  trial.traffic.push_back(traffic);
-  RDU_CHECK_OK(place(trial));
-  RDU_CHECK_OK(route(trial));
-  const Section& routed = trial.program.sections[0];
-  const std::vector<int64_t> rates = operand_rates(routed, chip);
-  const std::vector<bool> streamed = streamed_channels(routed);
-  const double hbm_bytes_per_cycle = chip.hbm.achieved_bytes_per_s() / chip.clock_hz;
-  double slowest = 0;
-  double turns = 0;
-  for (const Unit& unit : routed.units) {
-    if (unit.kind != UnitKind::kGemm && unit.kind != UnitKind::kSimd) continue;
-    double reading = 0;
-    double streaming = 0;
-    for (const InputPort& port : unit.inputs) {
-      const size_t c = port.channel.value;
-      const ChannelTraffic& t = traffic.channels[c];
-      if (streamed[c]) streaming += static_cast<double>(t.bytes) / hbm_bytes_per_cycle;
-      if (rates[c] > 0)
-        reading = std::max(reading, static_cast<double>(t.read_bytes) / static_cast<double>(rates[c]));
+Result<Mapping> best_mapping(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip,
+                             const DrawOptions& options) {
+  const Fabric fabric(chip);
+  const int64_t without_ways = launch_cycles(section, *traffic.launch, chip);
+  const uint64_t seed = options.seed << 16;
+  std::vector<Layout> layouts = traffic.layout ? std::vector<Layout>{*traffic.layout} : all_layouts(seed);
+  Mapping best;
+  for (int round = 1; round <= options.rounds; ++round) {
+    std::vector<Draw> draws = draw_placements(section, traffic, fabric, layouts);
+    std::stable_sort(draws.begin(), draws.end(),
+                     [](const Draw& a, const Draw& b) { return a.wires < b.wires; });
+    for (size_t d = 0; d < draws.size() && d < static_cast<size_t>(options.routed); ++d) {
+      RDU_CHECK_OK(place_agcus(draws[d].section, chip, fabric));
+      RDU_ASSIGN(const int64_t cycles, routed_cycles(draws[d].section, traffic, chip));
+      if (best.cycles > 0 && cycles >= best.cycles) continue;
+      best = {std::move(draws[d].section), draws[d].layout, cycles};
+      if (cycles <= without_ways * kWellPlaced / 1000) return best;
     }
-    slowest = std::max(slowest, reading);
-    if (streaming > 0) turns += std::max(reading, streaming);
+    if (best.cycles <= without_ways * kWorthMore / 1000) break;
+    layouts = layouts_like(best.layout, seed + static_cast<uint64_t>(round) * kDrawsALayout);
   }
-  return std::max({traffic.cycles(), trial.traffic[0].mesh_cycles, static_cast<int64_t>(slowest),
-                   static_cast<int64_t>(turns)});
+  return best;
 }
 
 }  // namespace rdusim::compiler

@@ -49,10 +49,9 @@ bool RowBlockSearch::has_products() const {
 
 Result<int64_t> RowBlockSearch::price() {
   RDU_CHECK_OK(allocate(trial_));
-  const Section& section = trial_.program.sections[0];
-  const SectionTraffic& traffic = trial_.traffic[0];
-  RDU_ASSIGN(const int64_t routed, routed_cycles(section, traffic, *trial_.chip));
-  return routed + fill_cycles(section, traffic, *trial_.chip);
+  RDU_ASSIGN(const Mapping mapping, best_mapping(trial_.program.sections[0], trial_.traffic[0], *trial_.chip,
+                                                 {2 * kFewDraws, 1, trial_.options.placement_seed}));
+  return mapping.cycles;
 }
 
 Result<int64_t> RowBlockSearch::cheapest(const Group& group) {
