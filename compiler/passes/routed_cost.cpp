@@ -37,15 +37,14 @@ std::vector<Layout> layouts_like(const Layout& best, uint64_t first_seed) {
   return all;
 }
 
-// Routes a placed section and returns when its launch ends.
-Result<int64_t> routed_cycles(Section& section, const SectionTraffic& traffic, const ChipSpec& chip) {
+// When a launch of a placed section ends, its ways included.
+Result<int64_t> routed_cycles(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip) {
   Compilation trial;
   trial.chip = &chip;
-  trial.program.sections.push_back(std::move(section));
+  trial.program.sections.push_back(section);
   trial.traffic.push_back(traffic);
   RDU_CHECK_OK(route(trial));
-  section = std::move(trial.program.sections[0]);
-  return launch_cycles(section, *traffic.launch, chip);
+  return launch_cycles(trial.program.sections[0], *traffic.launch, chip);
 }
 
 }  // namespace

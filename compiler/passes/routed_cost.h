@@ -25,7 +25,7 @@ inline constexpr int kFewDraws = 2;
 inline constexpr int kManyDraws = 6;
 
 struct Mapping {
-  Section section;     // with tiles and AGCU ports, and the routes of the judge
+  Section section;     // with tiles and AGCU ports, without routes
   Layout layout;       // that was drawn
   int64_t cycles = 0;  // of a launch
 };
