@@ -140,11 +140,14 @@ TEST(Mapping, TimeIsNearlyContinuousInTheMemorysRate) {
   struct Case {
     const char* model;
     models::GraphRequest request;
+    double bound;
   };
-  const Case cases[] = {{"llama-3-8b", decode(16, 8192)},
-                        {"llama-3-8b", decode(1, 4096)},
-                        {"llama-2-7b", decode(8, 512)},
-                        {"llama-2-7b", prefill(1, 1024)}};
+  // Measured: up to 5.9 % for 16 sequences of Llama-3-8B, where another rate of the memory gets another
+  // spread of PMUs, and with it other links that streams share; 0.9 % for the others.
+  const Case cases[] = {{"llama-3-8b", decode(16, 8192), 0.07},
+                        {"llama-3-8b", decode(1, 4096), 0.02},
+                        {"llama-2-7b", decode(8, 512), 0.02},
+                        {"llama-2-7b", prefill(1, 1024), 0.02}};
   for (const Case& c : cases) {
     double before = 0;
     for (int step = -4; step <= 4; ++step) {
@@ -153,9 +156,7 @@ TEST(Mapping, TimeIsNearlyContinuousInTheMemorysRate) {
       ASSERT_TRUE(m.ok()) << m.error().to_string();
       const double now = m->result.latency_s();
       if (before > 0) {
-        // Measured: up to 9 % (Llama-3-8B, 16 sequences), where another rate of the memory gets another
-        // spread of PMUs, and with it other links that streams share.
-        EXPECT_LT(std::abs(now / before - 1), 0.1)
+        EXPECT_LT(std::abs(now / before - 1), c.bound)
             << c.model << " batch " << c.request.batch << " at " << hbm;
       }
       before = now;
