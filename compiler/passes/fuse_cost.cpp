@@ -70,11 +70,11 @@ class Splitter {
     trial_.section_count = 1;
     trial_.program = Program();
     trial_.traffic.clear();
-    RDU_CHECK_OK(tile(trial_));
-    RDU_CHECK_OK(lower(trial_));
-    Status allocated = allocate(trial_);
-    if (!allocated.ok()) {
-      Error error = allocated.take_error();
+    Status built = tile(trial_);  // which builds sections itself where it seeks row blocks
+    if (built.ok()) built = lower(trial_);
+    if (built.ok()) built = allocate(trial_);
+    if (!built.ok()) {
+      Error error = built.take_error();
       if (error.code != ErrorCode::kCapacity) return error;
       if (end - begin == 1) return error;
       return Price{kNever, error.what};
