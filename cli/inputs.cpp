@@ -125,7 +125,12 @@ void add_compile_options(CLI::App& command, CompileChoice& choice) {
           "none: an operator a section; layer: a decoder layer a section (default); auto: borders by a "
           "cost model")
       ->check(CLI::IsMember({"none", "layer", "auto"}));
-  command.add_flag("--loop", choice.loop, "one launch loops over equal layers (kernel looping)");
+  CLI::Option* loop =
+      command.add_flag("--loop", choice.loop, "one launch loops over equal layers (kernel looping)");
+  command
+      .add_flag("--prefetch", choice.prefetch,
+                "with --loop: the next layer's weights are loaded while a layer drains")
+      ->needs(loop);
   command
       .add_option("--key-block", choice.key_block,
                   "keys that attention works on at once (default: all of them up to 16384, then by size)")
@@ -168,6 +173,7 @@ compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t so
   options.orchestration = software ? Orchestration::kSoftware : Orchestration::kHardware;
   options.launch_s = software ? stack.software_launch_s : stack.hardware_launch_s;
   options.loop = choice.loop;
+  options.prefetch = choice.prefetch;
   options.key_block = choice.key_block;
   options.moe_parallel =
       choice.moe_parallel == "expert" ? compiler::MoeParallel::kExpert : compiler::MoeParallel::kTensor;

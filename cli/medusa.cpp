@@ -37,10 +37,12 @@ Result<std::vector<std::vector<double>>> read_accuracies(const CsvTable& table, 
 }
 
 Result<double> pass_seconds(const models::Model& model, const models::GraphRequest& request,
-                            const ChosenNode& chosen, Fidelity fidelity) {
+                            const ChosenNode& chosen, Fidelity fidelity, const MedusaChoice& choice) {
   RDU_ASSIGN(const auto graph, model.build(request));
   compiler::CompileOptions options;
   options.sockets = chosen.node.sockets;
+  options.loop = choice.loop;
+  options.prefetch = choice.prefetch;
   RDU_ASSIGN(const Program program, compiler::compile(graph, chosen.node.chip, options));
   sim::RunOptions run;
   run.fidelity = fidelity;
@@ -86,16 +88,16 @@ Result<MedusaStudy> medusa_study(Session& session, const MedusaChoice& choice, P
   heads_request.phase = models::Phase::kDecode;
   heads_request.query_tokens = static_cast<int64_t>(study.tree.nodes().size());
   progress.note("simulating " + choice.heads);
-  RDU_ASSIGN(const double heads_s, pass_seconds(*heads, heads_request, chosen, fidelity));
+  RDU_ASSIGN(const double heads_s, pass_seconds(*heads, heads_request, chosen, fidelity, choice));
   for (const int64_t context : choice.contexts) {
     progress.note(fmt::format("simulating {}, {} cached tokens", choice.base, context));
     MedusaStep step;
     step.context = context;
     step.heads_s = heads_s;
     step.host_s = chosen.stack.step_s;
-    RDU_ASSIGN(step.plain_s, pass_seconds(*base, decode_request(context, {}), chosen, fidelity));
+    RDU_ASSIGN(step.plain_s, pass_seconds(*base, decode_request(context, {}), chosen, fidelity, choice));
     RDU_ASSIGN(step.tree_s,
-               pass_seconds(*base, decode_request(context, study.tree.parents()), chosen, fidelity));
+               pass_seconds(*base, decode_request(context, study.tree.parents()), chosen, fidelity, choice));
     study.steps.push_back(step);
   }
   return study;

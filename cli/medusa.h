@@ -29,6 +29,8 @@ struct MedusaChoice {
   NodeChoice node;
   std::vector<int64_t> contexts = {128, 512, 1024, 2048, 4096};
   std::string fidelity = "event";
+  bool loop = false;      // one launch over the layers
+  bool prefetch = false;  // of which each loads the next one's weights
 };
 
 struct MedusaStep {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "report/format.h"
 
@@ -112,18 +111,9 @@ const Fields<StudyQuestionSpec>& question_fields() {
   return fields;
 }
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, separator);) {
-    if (!part.empty()) parts.push_back(part);
-  }
-  return parts;
-}
-
 // Keys of a path, {node} replaced by the line's node (whose name may hold dots).
 std::vector<std::string> keys_of(const std::string& path, const std::string& node) {
-  auto keys = split(path, '.');
+  auto keys = split_words(path, '.');
   for (auto& key : keys) {
     if (key == "{node}") key = node;
   }
@@ -160,13 +150,13 @@ const Fields<StudySpec>& study_fields() {
 Result<SweepSpec> sweep_of(const StudyQuestionSpec& question, const StudyLine& line) {
   SweepSpec sweep;
   sweep.name = question.asks;
-  sweep.command = split(question.command, ' ');
+  sweep.command = split_words(question.command, ' ');
   if (sweep.command.empty() || (sweep.command[0] != "simulate" && sweep.command[0] != "serve")) {
     return Error{ErrorCode::kInvalidInput, "question " + question.asks, "a study runs simulate or serve",
                  "for example command: simulate llama-2-7b --phase decode"};
   }
   if (!line.node.empty()) sweep.command.insert(sweep.command.end(), {"--node", line.node});
-  const auto more = split(line.arguments, ' ');
+  const auto more = split_words(line.arguments, ' ');
   sweep.command.insert(sweep.command.end(), more.begin(), more.end());
   std::vector<std::string> values;
   for (const double value : question.x.values) values.push_back(fmt::format("{}", value));

@@ -12,6 +12,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 
 #include "base/io/file.h"
 
@@ -141,6 +142,17 @@ Result<Json> conclude(const Point& point, int status) {
 }
 
 }  // namespace
+
+SweepPlace sweep_place(const Session& session, const std::string& output, int workers) {
+  SweepPlace place;
+  place.executable = session.executable;
+  place.config_dir = session.config.config_dir;
+  place.folder = output + ".points";
+  place.common_arguments = {"--seed", fmt::to_string(session.seed)};
+  const auto processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  place.workers = workers > 0 ? workers : processors;
+  return place;
+}
 
 Result<SweepOutcome> run_sweep(const SweepSpec& spec, const SweepPlace& place,
                                const std::function<void(int64_t, int64_t)>& progress) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/session.h"
 #include "cli/sweep_spec.h"
 
 namespace rdusim::cli {
@@ -19,6 +20,8 @@ struct SweepPlace {
   std::vector<std::string> common_arguments;  // for every point, e.g. {"--seed", "7"}
   int workers = 1;
 };
+// For points whose files go beside `output`; `workers` 0: as many as there are processors.
+SweepPlace sweep_place(const Session& session, const std::string& output, int workers);
 
 struct SweepRow {
   std::vector<std::string> values;  // one a column; empty when the point failed

@@ -63,15 +63,6 @@ const Fields<SweepFile>& sweep_fields() {
   return fields;
 }
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, separator);) {
-    if (!part.empty()) parts.push_back(part);
-  }
-  return parts;
-}
-
 // Values as written, so that the CSV file shows what the spec says.
 Result<std::vector<std::string>> axis_values(const AxisBlock& block) {
   const DocumentNode& list = block.values;
@@ -114,6 +105,15 @@ Status check_columns(const SweepSpec& spec, const DocumentNode& document) {
 
 }  // namespace
 
+std::vector<std::string> split_words(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
+}
+
 int64_t SweepSpec::points() const {
   int64_t n = 1;
   for (const auto& axis : axes) n *= static_cast<int64_t>(axis.values.size());
@@ -147,7 +147,7 @@ Result<SweepSpec> parse_sweep_spec(const DocumentNode& document) {
   RDU_ASSIGN(SweepFile file, sweep_fields().parse(document));
   SweepSpec spec;
   spec.name = file.name;
-  spec.command = split(file.command, ' ');
+  spec.command = split_words(file.command, ' ');
   RDU_CHECK_OK(check_command(spec, document));
   int64_t points = 1;
   for (const auto& block : file.grid) {
@@ -160,7 +160,7 @@ Result<SweepSpec> parse_sweep_spec(const DocumentNode& document) {
     }
     spec.axes.push_back({block.column, block.set, block.option, std::move(values)});
   }
-  for (const auto& block : file.columns) spec.columns.push_back({block.column, split(block.path, '.')});
+  for (const auto& block : file.columns) spec.columns.push_back({block.column, split_words(block.path, '.')});
   RDU_CHECK_OK(check_columns(spec, document));
   return spec;
 }

@@ -47,6 +47,8 @@ struct SweepSpec {
 // Fails with file:line:col on unknown or missing keys, a command that is not simulate or serve, an empty
 // axis, column names that occur twice, more than 10^6 points.
 Result<SweepSpec> parse_sweep_spec(const DocumentNode& document);
+// Parts between separators, empty ones left out: a command's words, the keys of a path.
+std::vector<std::string> split_words(const std::string& text, char separator);
 std::string sweep_json_schema();
 
 }  // namespace rdusim::cli

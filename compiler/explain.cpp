@@ -181,6 +181,7 @@ Explanation explain(const Compilation& compilation) {
   out.holdings = explain_holdings(compilation.program);
   out.mixtures = explain_mixtures(compilation.program);
   out.spills = explain_spills(compilation);
+  out.prefetch = explain_prefetch(compilation);
   ask_what_if(compilation, out);
   return out;
 }

@@ -55,14 +55,25 @@ struct MixtureExplanation {
   int64_t block_rows = 0;
 };
 
+// A stream of a looping launch that prefetches.
+struct PrefetchExplanation {
+  std::string section;
+  std::string symbol;       // of all iterations
+  int64_t bytes = 0;        // an iteration's, on a socket
+  int64_t ahead_bytes = 0;  // of the next iteration, that the chip has room for while one drains
+  std::string waits_for;
+};
+
 struct Explanation {
   std::vector<HoldingExplanation> holdings;
   std::vector<MixtureExplanation> mixtures;
   std::vector<SectionExplanation> sections;
   std::vector<SpillExplanation> spills;
+  std::vector<PrefetchExplanation> prefetch;
   std::vector<std::string> what_if;  // "with 1.2 GiB more HBM nothing would be spilled"
 };
 
 Explanation explain(const Compilation& compilation);
+std::vector<PrefetchExplanation> explain_prefetch(const Compilation& compilation);
 
 }  // namespace rdusim::compiler

@@ -45,6 +45,7 @@ Json section_json(const SectionResult& section, const RunResult& result, const S
   json["name"] = section.name;
   json["launches"] = section.launches;
   json["runs"] = section.runs;
+  if (section.iterations > 1) json["iterations"] = section.iterations;
   json["time_s"] = static_cast<double>(cycles_of(section)) / result.clock_hz;
   json["share"] = share_of(cycles_of(section), result.cycles);
   json["cycles_per_launch"] = section.cycles_per_launch;

@@ -50,12 +50,13 @@ Accounting::Accounting(const Program& program, const NodeSpec& node, const Stack
   result_.sockets = program.sockets;
 }
 
-size_t Accounting::add_section(const Section& section, const SectionOutcome& outcome) {
+size_t Accounting::add_section(const Section& section, const SectionOutcome& outcome, int64_t iterations) {
   Kind& kind = kinds_.emplace_back();
   kind.section = &section;
   SectionResult& result = result_.sections.emplace_back();
   result.name = section.name;
   result.cycles_per_launch = outcome.cycles;
+  result.iterations = iterations;
   result.launch_cycles_per_launch = launch_cycles_;
   result.bound_by = bound_by(section, outcome);
   result.bytes = outcome.bytes[0];

@@ -21,8 +21,9 @@ class Accounting {
  public:
   Accounting(const Program& program, const NodeSpec& node, const StackSpec& stack, Fidelity fidelity);
 
-  // A new kind of section launch (section and tiers); returns its number for add_run.
-  size_t add_section(const Section& section, const SectionOutcome& outcome);
+  // A new kind of section launch (section and tiers), of which a run has so many iterations; returns its
+  // number for add_run.
+  size_t add_section(const Section& section, const SectionOutcome& outcome, int64_t iterations);
   // One run that took the same course as the outcome of the kind, but whose sockets counted as in `outcome`.
   // Later iterations of a looping launch are not `launched`: the fabric keeps its configuration.
   void add_run(size_t kind, const SectionOutcome& outcome, bool launched);

@@ -90,6 +90,16 @@ Result<SectionOutcome> AnalyticSection<Number>::solve() {
   find_order();
   for (const size_t u : order_) RDU_CHECK_OK(characterise(u));
   find_back_pressure();
+  settle();
+  if (!launch_.prefetch) return outcome();
+  loop();
+  SectionOutcome out = outcome();
+  extend(out, 1, launch_.iterations, static_cast<int64_t>(std::ceil(value_of(finish_))));
+  return out;
+}
+
+template <typename Number>
+void AnalyticSection<Number>::settle() {
   Number before = -1;
   for (int sweep = 0; sweep < kMaxSweeps && finish_ != before; ++sweep) {
     before = finish_;
@@ -100,7 +110,6 @@ Result<SectionOutcome> AnalyticSection<Number>::solve() {
     for (const UnitModel& m : models_) finish_ = std::max(finish_, m.end + m.transfer_latency);
     set_gates();
   }
-  return outcome();
 }
 
 // Producers before consumers; units on a cycle come last, in their own order.
@@ -314,7 +323,7 @@ void AnalyticSection<Number>::set_gates() {
       s.release = s.gate = flows_[unit(u).inputs[0].channel.value].first;
       continue;
     }
-    s.gate = 0;
+    s.gate = s.release;
     for (const ChannelId c : unit(u).outputs[0].channels) {
       for (const InputPort& port : unit(ends_[c.value].consumer->value).inputs) {
         if (port.channel != c && port.phases.begin == 0)

@@ -11,7 +11,11 @@ namespace rdusim::sim {
 Result<SectionPath> analytic_path(const Program& program, const Section& section, const Launch& launch,
                                   const NodeSpec& node) {
   AnalyticSection<Dual> model(program, section, launch, node);
-  RDU_ASSIGN(const SectionOutcome outcome, model.solve());
+  RDU_ASSIGN(SectionOutcome outcome, model.solve());
+  // Where rounds of a loop do not settle, the last bit of a number decides where they stop.
+  if (launch.prefetch) {
+    RDU_ASSIGN(outcome, analytic_section(program, section, launch, node));
+  }
   SectionPath path;
   path.section = section.name;
   path.cycles_per_run = outcome.cycles;

@@ -11,6 +11,7 @@
 
 #include "base/arch/chip.h"
 #include "base/program/critical_path.h"
+#include "base/program/loop_order.h"
 #include "base/program/program.h"
 #include "base/program/topology.h"
 #include "base/result.h"
@@ -125,7 +126,13 @@ class AnalyticSection {
   void characterise_receive(size_t u);
   Status characterise_compute(size_t u);
 
+  // analytic_loop.cpp: iterations of a looping launch that prefetches
+  void loop();
+  void release_free_streams(const std::vector<LoopWait>& waits);
+  [[nodiscard]] Number slots_free(size_t u) const;
+
   // analytic.cpp: times
+  void settle();
   void find_back_pressure();
   void propagate(size_t u);
   void follow_schedule(UnitModel& m, const Unit& x, Number& first_done);
@@ -163,7 +170,9 @@ class AnalyticSection {
   Number link_busy_ = 0;
   Number link_free_ = 0;  // when the link has passed the sends so far
   Number finish_ = 0;
-  mutable std::vector<Cost> costs_;  // variables so far; none of doubles
+  Number iteration_ = 0;                         // cycles from one iteration's end to the next
+  std::vector<std::vector<size_t>> loop_order_;  // by unit
+  mutable std::vector<Cost> costs_;              // variables so far; none of doubles
 };
 
 }  // namespace rdusim::sim

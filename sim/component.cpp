@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "sim/timeline.h"
 #include "sim/values.h"
 
@@ -24,6 +25,19 @@ void Component::sleep_for(TokenChannel& channel, WaitFor what) {
   wait_channel_ = &channel;
   process_->sleep();
   wait_for_ = WaitFor::kNothing;
+}
+
+void Component::wait_for(TokenChannel* iteration_end) {
+  RDU_CHECK(false, "unit {} cannot wait for {}", unit_.name, iteration_end->name());
+}
+
+void Component::finish_firing() {
+  ++counters_.firings;
+  if (iteration_ends_.empty() || counters_.firings % context_.firings_per_iteration(unit_index_) != 0) return;
+  for (TokenChannel* channel : iteration_ends_) {
+    channel->claim();
+    channel->write({end_cycle(), Tile{}});
+  }
 }
 
 void Component::work_until(int64_t cycle) {

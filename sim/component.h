@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "sim/section_context.h"
@@ -40,6 +41,10 @@ class Component {
   [[nodiscard]] const TokenChannel* wait_channel() const { return wait_channel_; }
   [[nodiscard]] UnitProcess* process() const { return process_; }
   [[nodiscard]] const ByteCounts& bytes() const { return bytes_; }
+  // Of a looping launch that prefetches: who waits for the end of its iterations gets a token there, which
+  // has a slot for every iteration.
+  void tell(TokenChannel* iteration_end) { iteration_ends_.push_back(iteration_end); }
+  virtual void wait_for(TokenChannel* iteration_end);
 
  protected:
   // Sleep until the channel holds a token / has space.
@@ -52,6 +57,7 @@ class Component {
   // Time passes to `cycle`, if it lies ahead, as ...
   void starve_until(int64_t cycle) { pass(cycle, counters_.starved); }
   void block_until(int64_t cycle) { pass(cycle, counters_.blocked); }
+  void finish_firing();
   void work_until(int64_t cycle);
   // Ends the unit's program; the run fails with this error (section and unit are added).
   [[noreturn]] void fail(Error error);
@@ -79,6 +85,7 @@ class Component {
     time_ = cycle;
   }
 
+  std::vector<TokenChannel*> iteration_ends_;
   UnitProcess* process_ = nullptr;
   bool finished_ = false;
   WaitFor wait_for_ = WaitFor::kNothing;

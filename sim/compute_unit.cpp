@@ -48,7 +48,7 @@ void ComputeUnit::run() {
     starve_until(begin + cost.operand_cycles);
     release_inputs();
     give_outputs(cost);
-    ++counters_.firings;
+    finish_firing();
   }
   counters_.work = cost_.total();
 }

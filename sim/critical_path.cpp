@@ -6,6 +6,7 @@
 #include "base/program/service.h"
 #include "sim/analytic.h"
 #include "sim/launch_course.h"
+#include "sim/launch_section.h"
 
 namespace rdusim::sim {
 
@@ -15,7 +16,8 @@ Result<SectionPath> path_of(const Program& program, const NodeSpec& node, const 
                             Fidelity fidelity) {
   const Section& section = program.sections[launch.section.value];
   if (fidelity == Fidelity::kAnalytic) return analytic_path(program, section, launch, node);
-  SectionContext context{program, section, launch, node};
+  const LaunchSection repeats(program, launch);
+  const SectionContext context = repeats.context(node);
   if (auto path = traced_section(context)) return std::move(*path);
   return Error{ErrorCode::kUnsupported, "section " + section.name, "it stops before its end",
                "rdusim simulate says why"};

@@ -60,7 +60,7 @@ void SendUnit::run() {
     give_own(token.tile);
     if (!mailboxes_.empty()) post(token.tile, firing);
     input_->release(std::max(time_, token.ready_cycle));
-    ++counters_.firings;
+    finish_firing();
   }
 }
 
@@ -154,7 +154,7 @@ void ReceiveUnit::run() {
     }
     block_until(space);
     emit(outputs_, result, time_, time_);
-    ++counters_.firings;
+    finish_firing();
   }
 }
 

@@ -10,8 +10,9 @@ namespace rdusim::sim {
 
 bool same_course(const Program& program, const Launch& a, const Launch& b);
 
-// One run of a looping launch, as a launch of its own.
-Launch step_of(const Launch& launch, int64_t iteration);
+// What a launch runs, one after the other, each a launch of its own that drains before the next: its
+// iterations one by one, or, if it prefetches, as many as take the same course at once.
+std::vector<Launch> runs_of(const Program& program, const Launch& launch);
 
 // The first run of each kind, in order of the schedule.
 std::vector<Launch> distinct_courses(const Program& program);

@@ -25,12 +25,14 @@ class MemoryUnit : public Component {
   // `runs` contiguous runs that make up `bytes` at `address`. Blocks until granted.
   Transfer move(tlm::tlm_command command, int64_t address, int64_t bytes, int64_t runs);
   [[nodiscard]] int64_t address_of(int64_t row) const {
-    return symbol_.offset_bytes + (row * symbol_.cols + stream_.col_begin) * dtype_bytes(symbol_.dtype);
+    return symbol_->offset_bytes + (row * symbol_->cols + stream_.col_begin) * dtype_bytes(symbol_->dtype);
   }
+  // Of a looping launch that prefetches: the symbol and the place at the memory channel of the next firing.
+  void begin_iteration();
   [[nodiscard]] uint8_t* memory_bytes(int64_t address);
 
   const MemoryStream& stream_;
-  const Symbol& symbol_;
+  const Symbol* symbol_;  // of the iteration; all are of one tier and shape
   const StreamAccess moves_;
 
  private:
@@ -45,8 +47,10 @@ class LoadUnit : public MemoryUnit {
   LoadUnit(SectionContext& context, const Unit& unit, size_t unit_index, int64_t socket, TokenChannel* input,
            std::vector<TokenChannel*> outputs);
   void run() override;
+  void wait_for(TokenChannel* iteration_end) override { awaited_.push_back(iteration_end); }
 
  private:
+  void await_iteration();
   int64_t await_outputs();
   void load_rows(int64_t segment, ShardRange rows, int64_t space_cycle);
   void gather(int64_t space_cycle);
@@ -54,6 +58,8 @@ class LoadUnit : public MemoryUnit {
 
   TokenChannel* input_;  // row numbers of a gather; null otherwise
   std::vector<TokenChannel*> outputs_;
+  std::vector<TokenChannel*> awaited_;  // ends of an iteration that the next one needs
+  int64_t iteration_cycle_ = 0;         // before which no request of the iteration goes out
 };
 
 class StoreUnit : public MemoryUnit {

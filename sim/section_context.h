@@ -20,6 +20,9 @@ namespace rdusim::sim {
 class Hardware;
 class Timeline;
 
+// Above every stream's own priority, which is its place in the section.
+inline constexpr int64_t kIterationPriority = int64_t{1} << 24;
+
 struct SectionContext {
   const Program& program;
   const Section& section;
@@ -36,9 +39,24 @@ struct SectionContext {
   MemoryImage* memory = nullptr;              // set if functional
   Timeline* timeline = nullptr;               // null: not recorded
   std::optional<Error> error = std::nullopt;  // first failure of a unit
+  // Of a looping launch that prefetches (base/program/loop_order.h), whose `section` is the repeated one.
+  int64_t iterations = 1;
+  std::vector<std::vector<size_t>> loop_order{};  // by unit; empty if iterations is 1
 
-  [[nodiscard]] const Symbol& symbol(ArgumentId argument) const {
-    return program.symbols[launch.bindings[argument.value].value];
+  [[nodiscard]] const Symbol& symbol(ArgumentId argument, int64_t iteration = 0) const {
+    return program.symbols[launch.row(iteration)[argument.value].value];
+  }
+  // Units whose end of an iteration the unit's next iteration waits for.
+  [[nodiscard]] const std::vector<size_t>& order_of(size_t unit) const {
+    static const std::vector<size_t> none;
+    return loop_order.empty() ? none : loop_order[unit];
+  }
+  [[nodiscard]] int64_t firings_per_iteration(size_t unit) const {
+    return section.units[unit].firings / iterations;
+  }
+  // Of two streams the one of the earlier iteration goes first.
+  [[nodiscard]] int64_t priority(const MemoryStream& stream, int64_t iteration) const {
+    return stream.priority + iteration * kIterationPriority;
   }
 };
 

@@ -5,6 +5,41 @@
 
 namespace rdusim::sim {
 
+void extend(SectionOutcome& outcome, int64_t iterations, int64_t to_iterations, int64_t cycles) {
+  const auto grow = [&](int64_t& x) {
+    x = x / iterations * to_iterations + x % iterations * to_iterations / iterations;
+  };
+  for (std::vector<UnitCounters>& socket : outcome.counters) {
+    for (UnitCounters& c : socket) {
+      for (int64_t* x : {&c.firings, &c.busy, &c.starved, &c.blocked, &c.work.reading_cycles}) grow(*x);
+      for (int64_t& x : c.work.operations) grow(x);
+      for (int64_t& x : c.work.operand_bytes) grow(x);
+      for (int64_t& x : c.work.reread_byte_hops) grow(x);
+      // The first iteration may be longer than the rest.
+      c.busy = std::min(c.busy, cycles);
+      c.blocked = std::min(c.blocked, cycles - c.busy);
+      c.starved = std::min(c.starved, cycles - c.busy - c.blocked);
+    }
+  }
+  for (ByteCounts& bytes : outcome.bytes) {
+    for (auto& wire : bytes) {
+      for (int64_t& x : wire) grow(x);
+    }
+  }
+  for (CauseCounts& hops : outcome.rdn_byte_hops) {
+    for (int64_t& x : hops) grow(x);
+  }
+  for (int64_t* x : {&outcome.flits.sent, &outcome.flits.delivered, &outcome.flits.hops,
+                     &outcome.hbm_busy_cycles, &outcome.ddr_busy_cycles, &outcome.link_busy_cycles}) {
+    grow(*x);
+  }
+  const int64_t simulated = outcome.firings_simulated;
+  grow(outcome.firings_simulated);
+  outcome.firings_skipped += outcome.firings_simulated - simulated;
+  outcome.firings_simulated = simulated;
+  outcome.cycles = cycles;
+}
+
 std::vector<Cause> channel_causes(const Section& section) {
   std::vector<Cause> causes(section.channels.size(), Cause::kActivations);
   for (const Unit& unit : section.units) {

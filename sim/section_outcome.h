@@ -30,6 +30,10 @@ struct SectionOutcome {
   int64_t link_busy_cycles = 0;
 };
 
+// The outcome of so many equal iterations of a section as that of more, which take `cycles` together: every
+// counter grows by their ratio.
+void extend(SectionOutcome& outcome, int64_t iterations, int64_t to_iterations, int64_t cycles);
+
 // Why each of the section's channels moves its tokens: what its producer does.
 std::vector<Cause> channel_causes(const Section& section);
 

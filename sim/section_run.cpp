@@ -111,6 +111,22 @@ void SectionRun::build_components(int64_t socket) {
       for (TokenChannel* box : outgoing_mailboxes(socket, units[u])) box->producer = component;
     }
   }
+  order_iterations(fabric);
+}
+
+// A token for every end of an iteration that somebody waits for.
+void SectionRun::order_iterations(Fabric& fabric) {
+  for (size_t u = 0; u < fabric.components.size(); ++u) {
+    for (const size_t first : context_.order_of(u)) {
+      auto& channel = fabric.iteration_ends.emplace_back(
+          std::make_unique<TokenChannel>("end of an iteration of " + context_.section.units[first].name,
+                                         DType::kBf16, context_.iterations, 0));
+      channel->producer = fabric.components[first].get();
+      channel->consumer = fabric.components[u].get();
+      channel->producer->tell(channel.get());
+      channel->consumer->wait_for(channel.get());
+    }
+  }
 }
 
 void SectionRun::start() {
@@ -138,6 +154,7 @@ Status SectionRun::check_finished() {
     std::vector<const TokenChannel*> channels;
     for (const Fabric& fabric : sockets_) {
       for (const auto& c : fabric.channels) channels.push_back(c.get());
+      for (const auto& c : fabric.iteration_ends) channels.push_back(c.get());
       for (const auto& boxes : fabric.mailboxes) {
         for (const auto& box : boxes) channels.push_back(box.get());
       }

@@ -25,12 +25,14 @@ class SectionRun {
   struct Fabric {                                         // of one socket
     std::vector<std::unique_ptr<TokenChannel>> channels;  // as the section's
     std::vector<std::vector<std::unique_ptr<TokenChannel>>>
-        mailboxes;                                       // [receive unit][k - 1]; empty for other units
+        mailboxes;  // [receive unit][k - 1]; empty for other units
+    std::vector<std::unique_ptr<TokenChannel>> iteration_ends;
     std::vector<std::unique_ptr<Component>> components;  // as the section's units
   };
 
   void build_channels(int64_t socket);
   void build_components(int64_t socket);
+  void order_iterations(Fabric& fabric);
   std::unique_ptr<Component> make_component(int64_t socket, size_t unit);
   std::vector<TokenChannel*> outgoing_mailboxes(int64_t socket, const Unit& send);
   void start();

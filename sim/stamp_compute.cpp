@@ -37,6 +37,11 @@ template <typename Stamp>
 void StampUnit<Stamp>::walk(StateWalk& state) {
   state.item(counters_.firings);
   state.limit(unit_.firings - counters_.firings - 1);
+  // Where iterations follow each other, firings within one are alike in what they tell and wait for.
+  if (context_.iterations > 1) {
+    int64_t position = counters_.firings % firings_per_iteration_;
+    state.phase(position, firings_per_iteration_, position == 0 ? 1 : firings_per_iteration_ - 1);
+  }
   state.stamp(time_);
   state.count(counters_.busy);
   state.count(counters_.starved);
@@ -176,7 +181,7 @@ bool StampCompute<Stamp>::give() {
     advance(out.reset_phase, out.port->reset_period);
   }
   fired_ = false;
-  ++counters_.firings;
+  finish_firing();
   return true;
 }
 

@@ -25,6 +25,7 @@ StampEngine<Stamp>::StampEngine(const SectionContext& context, bool skip_periods
   fabric_.link_latency_scaling = link_latency(node);
   build_channels();
   for (size_t u = 0; u < context.section.units.size(); ++u) build_unit(u);
+  order_iterations();
 }
 
 template <typename Stamp>
@@ -70,6 +71,20 @@ void StampEngine<Stamp>::build_unit(size_t index) {
     case UnitKind::kReceive:
       units_.push_back(std::make_unique<StampReceive<Stamp>>(context_, fabric_, index));
       break;
+  }
+}
+
+// A token for every end of an iteration that somebody waits for.
+template <typename Stamp>
+void StampEngine<Stamp>::order_iterations() {
+  for (size_t u = 0; u < units_.size(); ++u) {
+    for (const size_t first : context_.order_of(u)) {
+      auto& channel = fabric_.iteration_ends.emplace_back(std::make_unique<StampChannel<Stamp>>(
+          uint32_t{0}, DType::kBf16, context_.iterations, 0, 0, fabric_.ready));
+      units_[first]->tell(channel.get());
+      static_cast<StampStream<Stamp>&>(*units_[u]).wait_for(channel.get());
+      iteration_ends_.emplace_back(first, u);
+    }
   }
 }
 
@@ -170,6 +185,7 @@ const StampUnit<Stamp>* StampEngine<Stamp>::choose_anchor() const {
 
 template <typename Stamp>
 void StampEngine<Stamp>::walk(StateWalk& state) {
+  fabric_.first_iteration = first_iteration();
   for (const auto& unit : units_) {
     unit->walk(state);
     if (!state.goes_on()) return;
@@ -182,11 +198,23 @@ void StampEngine<Stamp>::walk(StateWalk& state) {
     for (StampChannel<Stamp>& box : fabric_.mailboxes[u])
       box.walk(state, std::numeric_limits<int64_t>::min(), units_[u]->floor());
   }
+  for (size_t c = 0; c < iteration_ends_.size(); ++c) {
+    fabric_.iteration_ends[c]->walk(state, units_[iteration_ends_[c].first]->floor(),
+                                    units_[iteration_ends_[c].second]->floor());
+  }
   const int64_t from = fabric_.last_decision_cycle + 1;
   for (MemoryTurns<Stamp>& memory : fabric_.memory) memory.walk(state, from);
   fabric_.egress.walk(state, from);
   fabric_.ingress.walk(state, from);
   state.item(fabric_.last_decision_cycle);
+}
+
+// Of the streams: turns at a memory channel go by it.
+template <typename Stamp>
+int64_t StampEngine<Stamp>::first_iteration() const {
+  int64_t first = context_.iterations;
+  for (const auto& unit : units_) first = std::min(first, unit->iteration());
+  return first;
 }
 
 template <typename Stamp>

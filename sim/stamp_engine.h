@@ -39,6 +39,8 @@ struct StampFabric {
   int64_t link_latency_cycles = 0;
   double link_latency_scaling = 0;
   int64_t last_decision_cycle = -1;
+  std::vector<std::unique_ptr<StampChannel<Stamp>>> iteration_ends;  // from who ends to who waits
+  int64_t first_iteration = 0;  // of the streams, while states are walked
   bool failed = false;
 };
 
@@ -58,8 +60,11 @@ class StampEngine {
   [[nodiscard]] int64_t firings() const;
 
  private:
+  [[nodiscard]] int64_t first_iteration() const;
+
   void build_channels();
   void build_unit(size_t index);
+  void order_iterations();
   void run_ready();
   bool decide();
   void pass_egress(int64_t cycle);
@@ -71,7 +76,8 @@ class StampEngine {
   bool skip_periods_;
   StampFabric<Stamp> fabric_;
   std::vector<std::unique_ptr<StampUnit<Stamp>>> units_;
-  std::vector<std::pair<size_t, size_t>> ends_;  // producer and consumer of each channel
+  std::vector<std::pair<size_t, size_t>> ends_;            // producer and consumer of each channel
+  std::vector<std::pair<size_t, size_t>> iteration_ends_;  // of fabric_.iteration_ends
   int64_t firings_skipped_ = 0;
 };
 

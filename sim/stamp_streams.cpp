@@ -41,7 +41,6 @@ StampStream<Stamp>::StampStream(const SectionContext& context, Fabric& fabric, s
   latency_kind_ = moves_.wire == Wire::kHbm ? StepKind::kHbmLatency : StepKind::kDdrLatency;
   wire_ = moves_.wire;
   cause_ = moves_.cause;
-  turn_.priority = stream_.priority;
   turn_.order = context.turn_ranks[index];
   turn_.unit = static_cast<uint32_t>(index);
   turn_.stream = this;
@@ -63,6 +62,7 @@ void StampStream<Stamp>::run() {
 
 template <typename Stamp>
 bool StampStream<Stamp>::ask() {
+  if (!begun_ && !iteration_may_begin()) return false;
   if (!have_space(outputs_)) return false;
   if (input_ != nullptr && !has_token(*input_)) return false;
   space_ = claim(outputs_, Stamp{});
@@ -90,6 +90,19 @@ bool StampStream<Stamp>::ask() {
 }
 
 template <typename Stamp>
+bool StampStream<Stamp>::iteration_may_begin() {
+  for (Channel* channel : awaited_) {
+    if (!has_token(*channel)) return false;
+  }
+  for (Channel* channel : awaited_) {
+    now_ = later(now_, channel->take().ready);
+    channel->release(now_);
+  }
+  begun_ = true;
+  return true;
+}
+
+template <typename Stamp>
 void StampStream<Stamp>::transfer(int64_t runs) {
   const int64_t bytes = token_rows_ * moves_.cols * moves_.element_bytes;
   if (bytes == 0) return complete({now_, now_, now_, now_});
@@ -102,6 +115,7 @@ void StampStream<Stamp>::transfer(int64_t runs) {
     return complete({start, sram_free_, start, sram_free_});
   }
   turn_.arrival = now_;
+  turn_.priority = context_.priority(stream_, this->iteration());
   turn_.bytes = moves_.channel_bytes(bytes, runs);
   memory_->post(turn_);
 }
@@ -131,7 +145,8 @@ void StampStream<Stamp>::complete(const Transfer& transfer) {
   for (Channel* channel : outputs_)
     channel->send(transfer.first, later(transfer.done, now_), token_rows_, moves_.cols);
   asked_ = false;
-  ++counters_.firings;
+  finish_firing();
+  begun_ = counters_.firings % firings_per_iteration_ != 0;
 }
 
 template <typename Stamp>
@@ -139,6 +154,9 @@ void StampStream<Stamp>::walk_more(StateWalk& state) {
   if (store_) state.stamp(end_);
   state.stamp(now_);
   state.stamp(sram_free_, floor());
+  state.same(begun_ ? 1 : 0);
+  state.same(this->iteration() - fabric_.first_iteration);
+  if (state.advancing()) turn_.priority = context_.priority(stream_, this->iteration());
   state.same(asked_ ? 1 : 0);
   if (asked_) {
     state.stamp(turn_.arrival);
@@ -240,7 +258,7 @@ template <typename Stamp>
 void StampSend<Stamp>::done() {
   input_->release(later(time_, token_.ready));
   stage_ = Stage::kInput;
-  ++counters_.firings;
+  finish_firing();
 }
 
 template <typename Stamp>
@@ -272,7 +290,7 @@ void StampReceive<Stamp>::run() {
     block_until(claim(outputs_, time_));
     for (Channel* channel : outputs_) channel->send(time_, time_, result_.rows, result_.cols);
     combined_ = false;
-    ++counters_.firings;
+    finish_firing();
   }
 }
 

@@ -28,7 +28,11 @@ class StampUnit {
   using Token = StampToken<Stamp>;
 
   StampUnit(const SectionContext& context, Fabric& fabric, size_t index)
-      : context_(context), fabric_(fabric), unit_(context.section.units[index]), index_(index) {}
+      : context_(context),
+        fabric_(fabric),
+        unit_(context.section.units[index]),
+        index_(index),
+        firings_per_iteration_(context.firings_per_iteration(index)) {}
   virtual ~StampUnit() = default;
   StampUnit(const StampUnit&) = delete;
   StampUnit& operator=(const StampUnit&) = delete;
@@ -43,6 +47,10 @@ class StampUnit {
   [[nodiscard]] bool finished() const { return counters_.firings == unit_.firings; }
   [[nodiscard]] Stamp end() const { return later(end_, time_); }
   [[nodiscard]] virtual UnitCounters counters() const { return counters_; }
+  // Of a looping launch that prefetches: of its next firing.
+  [[nodiscard]] int64_t iteration() const { return counters_.firings / firings_per_iteration_; }
+  // Who waits for the end of its iterations gets a token there.
+  void tell(Channel* iteration_end) { iteration_ends_.push_back(iteration_end); }
   // What it moved over memory channels and links.
   void add_bytes(ByteCounts& bytes) const {
     if (wire_ == Wire::kSram && unit_.kind == UnitKind::kLoad) return;  // an operand read
@@ -73,6 +81,14 @@ class StampUnit {
     }
     return since;
   }
+  void finish_firing() {
+    ++counters_.firings;
+    if (iteration_ends_.empty() || counters_.firings % firings_per_iteration_ != 0) return;
+    for (Channel* channel : iteration_ends_) {
+      channel->claim();
+      channel->write({end(), 0, 0});
+    }
+  }
   void work_until(const Stamp& until) { pass(until, counters_.busy); }
   void starve_until(const Stamp& until) { pass(until, counters_.starved); }
   void block_until(const Stamp& until) { pass(until, counters_.blocked); }
@@ -81,6 +97,7 @@ class StampUnit {
   Fabric& fabric_;
   const Unit& unit_;
   const size_t index_;
+  const int64_t firings_per_iteration_;
   UnitCounters counters_;
   Wire wire_ = Wire::kSram;
   Cause cause_ = Cause::kActivations;
@@ -89,6 +106,8 @@ class StampUnit {
   Stamp end_{};
 
  private:
+  std::vector<Channel*> iteration_ends_;
+
   void pass(const Stamp& until, int64_t& counter) {
     const int64_t cycles = cycle_of(until) - cycle_of(time_);
     if (cycles <= 0) return;
@@ -117,6 +136,7 @@ class StampCompute : public StampUnit<Stamp> {
   using Base::context_;
   using Base::counters_;
   using Base::fabric_;
+  using Base::finish_firing;
   using Base::finished;
   using Base::has_token;
   using Base::have_space;
@@ -173,6 +193,8 @@ class StampStream : public StampUnit<Stamp> {
   void run() override;
   // Its turn has come.
   void granted(const Service<Stamp>& service);
+  // Its next iteration begins after a token of this channel.
+  void wait_for(Channel* iteration_end) { awaited_.push_back(iteration_end); }
   [[nodiscard]] int64_t floor() const override { return std::min(cycle_of(now_), cycle_of(time_)); }
   [[nodiscard]] UnitCounters counters() const override;
 
@@ -185,7 +207,9 @@ class StampStream : public StampUnit<Stamp> {
   using Base::counters_;
   using Base::end_;
   using Base::fabric_;
+  using Base::finish_firing;
   using Base::finished;
+  using Base::firings_per_iteration_;
   using Base::has_token;
   using Base::have_space;
   using Base::index_;
@@ -201,7 +225,7 @@ class StampStream : public StampUnit<Stamp> {
     Stamp done{};
   };
   bool ask();  // false: it has to wait
-  bool take_input();
+  bool iteration_may_begin();
   void transfer(int64_t runs);
   void complete(const Transfer& transfer);
   void walk_more(StateWalk& state) override;
@@ -218,6 +242,8 @@ class StampStream : public StampUnit<Stamp> {
   StepKind latency_kind_;
   Stamp now_{};  // no request arrives before
   Stamp sram_free_{};
+  std::vector<Channel*> awaited_;
+  bool begun_ = true;  // the iteration of the next token
   // of the token on its way
   bool asked_ = false;
   Stamp token_ready_{};  // of the input token
@@ -245,6 +271,7 @@ class StampSend : public StampUnit<Stamp> {
   using Base::context_;
   using Base::counters_;
   using Base::fabric_;
+  using Base::finish_firing;
   using Base::finished;
   using Base::has_token;
   using Base::have_space;
@@ -285,6 +312,7 @@ class StampReceive : public StampUnit<Stamp> {
   using Base::context_;
   using Base::counters_;
   using Base::fabric_;
+  using Base::finish_firing;
   using Base::finished;
   using Base::has_token;
   using Base::have_space;

@@ -64,6 +64,7 @@ Number schedule_streams(std::vector<BasicFluidStream<Number>>& streams) {
     streams[i].first_done = streams[i].last_done = streams[i].release;
   }
   Number t = 0;
+  for (const BasicFluidStream<Number>& s : streams) t = std::min(t, s.release);
   while (true) {
     Number free = 1;
     Number until = kNever;

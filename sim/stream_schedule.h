@@ -20,7 +20,7 @@ struct BasicFluidStream {
   Number ahead_cycles = 0;  // service of what may be fetched at `release`
   Number rest_cycles = 0;   // service of what follows, from `gate` on
   Number share = 1;         // most of the channel that the rest can take
-  Number release = 0;
+  Number release = 0;       // may lie before 0, the begin of the run
   Number gate = 0;
   // results
   Number first_done = 0;

@@ -339,12 +339,14 @@ enum class Orchestration : uint8_t {
 };  // who launches: the host, or the AGCUs' static schedule
 
 // A launch may loop: the fabric keeps its configuration and runs the section once for each row of bindings,
-// in order, each run draining before the next. One run is a step of the program; steps are what lifetimes
-// count.
+// in order. Each run drains before the next, or, if the launch prefetches, streams that depend on nothing of
+// the runs before go on into the next run's symbols meanwhile (loop_order.h). One run is a step of the
+// program; steps are what lifetimes count.
 struct Launch {
   SectionId section;
   std::vector<SymbolId> bindings;  // iterations x arguments of the section, row by row
   int64_t iterations = 1;
+  bool prefetch = false;
   // Bindings of one iteration.
   [[nodiscard]] std::span<const SymbolId> row(int64_t iteration) const {
     const size_t arguments = bindings.size() / static_cast<size_t>(iterations);

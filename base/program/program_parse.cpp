@@ -100,6 +100,8 @@ void read_mesh(LineReader& r, MeshShape& mesh) {
 void read_launch(LineReader& r, Launch& launch) {
   launch.section = SectionId(r.index());
   if (r.next_is("loop")) launch.iterations = r.integer("loop");
+  launch.prefetch = r.next_is("prefetch");
+  if (launch.prefetch) r.keyword("prefetch");
   while (!r.failed() && !r.at_end()) launch.bindings.emplace_back(r.index());
 }
 

@@ -147,6 +147,7 @@ std::string print_program(const Program& p) {
   for (const Launch& l : p.launches) {
     fmt::format_to(out, "launch {}", l.section.value);
     if (l.iterations != 1) fmt::format_to(out, " loop {}", l.iterations);
+    if (l.prefetch) fmt::format_to(out, " prefetch");
     for (const SymbolId s : l.bindings) fmt::format_to(out, " {}", s.value);
     fmt::format_to(out, "\n");
   }

@@ -65,6 +65,7 @@ struct SectionResult {
   std::string name;
   int64_t launches = 0;
   int64_t runs = 0;                      // more than launches where a launch loops
+  int64_t iterations = 1;                // of the section in one run; more where a looping launch prefetches
   int64_t cycles_per_launch = 0;         // of one run, without launch cost
   int64_t launch_cycles_per_launch = 0;  // launch and synchronisation
   int64_t pcus = 0;

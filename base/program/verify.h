@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/program/program.h"
 #include "base/result.h"
@@ -11,5 +12,8 @@ namespace rdusim {
 
 // All of verify_program but tiles and routes.
 Status verify_structure(const Program& program, int64_t pcus, int64_t pmus);
+
+// Whether a looping launch of the section may prefetch (loop_order.h).
+Status verify_prefetch(const Section& section, const std::string& where);
 
 }  // namespace rdusim

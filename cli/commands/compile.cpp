@@ -114,6 +114,16 @@ std::string holdings_text(const compiler::Explanation& explanation) {
   return text;
 }
 
+std::string prefetch_text(const compiler::Explanation& explanation) {
+  if (explanation.prefetch.empty()) return "";
+  report::Table ahead{{"section", "symbol", "an iteration", "room ahead", "waits for"}, {}};
+  for (const compiler::PrefetchExplanation& p : explanation.prefetch) {
+    ahead.add({p.section, p.symbol, report::format_bytes(static_cast<double>(p.bytes)),
+               report::format_bytes(static_cast<double>(p.ahead_bytes)), p.waits_for});
+  }
+  return "\nWhat of the next iteration is loaded while one drains\n" + report::table_text(ahead);
+}
+
 std::string explain_text(const compiler::Explanation& explanation) {
   report::Table bounds{{"section", "runs", "bound by", "compute", "PMU reads", "HBM", "mesh", "of HBM stream",
                         "GEMM PCUs", "GEMM of peak", "PCUs", "PMUs"},
@@ -129,7 +139,7 @@ std::string explain_text(const compiler::Explanation& explanation) {
   }
   std::string text = "\nWhat bounds a run of each section, cycles by the compiler's estimate\n" +
                      report::table_text(bounds) + "\nWhat its borders cost\n" + report::table_text(borders) +
-                     holdings_text(explanation);
+                     holdings_text(explanation) + prefetch_text(explanation);
   if (!explanation.spills.empty()) {
     report::Table spills{{"spilled to DDR", "bytes", "uses", "costs a run"}, {}};
     for (const compiler::SpillExplanation& s : explanation.spills) {
@@ -177,6 +187,13 @@ report::Json explain_json(const compiler::Explanation& explanation) {
   for (const compiler::MixtureExplanation& m : explanation.mixtures) {
     json["mixtures"].push_back(
         {{"stage", m.stage}, {"groups", m.groups}, {"blocks", m.blocks}, {"block_rows", m.block_rows}});
+  }
+  for (const compiler::PrefetchExplanation& p : explanation.prefetch) {
+    json["prefetch"].push_back({{"section", p.section},
+                                {"symbol", p.symbol},
+                                {"bytes", p.bytes},
+                                {"ahead_bytes", p.ahead_bytes},
+                                {"waits_for", p.waits_for}});
   }
   json["spills"] = report::Json::array();
   for (const compiler::SpillExplanation& s : explanation.spills) {

@@ -9,7 +9,6 @@
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "base/io/file.h"
 #include "cli/progress.h"
@@ -102,13 +101,7 @@ Result<int> run(Session& session, const Options& options) {
   RDU_ASSIGN(const DocumentNode document, read_config(session.config, path));
   RDU_ASSIGN(const StudySpec spec, parse_study_spec(document));
   const std::string output = options.output.empty() ? "out/study-" + spec.name + ".html" : options.output;
-  SweepPlace place;
-  place.executable = session.executable;
-  place.config_dir = session.config.config_dir;
-  place.folder = output + ".points";
-  place.common_arguments = {"--seed", fmt::to_string(session.seed)};
-  const auto processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  place.workers = options.workers > 0 ? options.workers : processors;
+  SweepPlace place = sweep_place(session, output, options.workers);
 
   Progress progress("study " + spec.name, session.quiet);
   StudyRun study(session, std::move(place), progress);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "base/io/file.h"
 #include "cli/commands/commands.h"
@@ -46,13 +45,7 @@ Result<int> run(Session& session, const Options& options) {
   for (const auto& text : session.sets) spec.command.insert(spec.command.end(), {"--set", text});
 
   const std::string output = options.output.empty() ? "out/" + spec.name + ".csv" : options.output;
-  SweepPlace place;
-  place.executable = session.executable;
-  place.config_dir = session.config.config_dir;
-  place.folder = output + ".points";
-  place.common_arguments = {"--seed", fmt::to_string(session.seed)};
-  const auto processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  place.workers = options.workers > 0 ? options.workers : processors;
+  SweepPlace place = sweep_place(session, output, options.workers);
 
   Progress progress("sweep " + spec.name, session.quiet);
   RDU_ASSIGN(const SweepOutcome outcome, run_sweep(spec, place, [&](int64_t done, int64_t all) {

@@ -17,6 +17,7 @@ std::string command_line(const std::string& model, const PassChoice& pass, const
   if (compile.orchestration != CompileChoice{}.orchestration)
     line += " --orchestration " + compile.orchestration;
   if (compile.loop) line += " --loop";
+  if (compile.prefetch) line += " --prefetch";
   return line;
 }
 

@@ -47,6 +47,8 @@ struct OpRecord {
   // columns like the first (a source is cut so; an operand of one column is not cut), 'w' is whole on every
   // socket. The result is cut like the first operand. Empty: the operator needs its operands whole.
   std::string_view cut_operands = "";
+  // The attribute that says how many columns belong together: a cut of other granules is gathered first.
+  std::string_view cut_granule = "";
   // Picks its weights row by row at run time: they are never kept on chip.
   bool gathers_weights = false;
   // A row of the result depends on the same rows of the operands and on constants of one row: blocks of rows

@@ -34,6 +34,13 @@ Status expect_same_shape(const Node& node, const Value& a, const Value& b) {
                                          b.name, shape_text(b.shape)));
 }
 
+Status expect_whole_heads(const Node& node, const Value& value) {
+  const int64_t head_dim = node.integer("head_dim");
+  if (value.shape.cols() % head_dim == 0) return {};
+  return operand_error(node, fmt::format("{} columns of {} are not whole heads of {}", value.shape.cols(),
+                                         value.name, head_dim));
+}
+
 Status expect_at_least(const Node& node, std::string_view attribute, int64_t least) {
   const int64_t value = node.integer(attribute);
   if (value >= least) return {};

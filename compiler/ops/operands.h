@@ -27,6 +27,8 @@ Error operand_error(const Node& node, std::string what, std::string hint = "");
 Status expect_rows(const Node& node, std::string_view what, const Value& value, int64_t rows);
 Status expect_cols(const Node& node, std::string_view what, const Value& value, int64_t cols);
 Status expect_same_shape(const Node& node, const Value& a, const Value& b);
+// Its columns divide by attribute head_dim, which is positive.
+Status expect_whole_heads(const Node& node, const Value& value);
 Status expect_at_least(const Node& node, std::string_view attribute, int64_t least);
 // A list of integer attributes that must all be at least 1.
 Status expect_positive(const Node& node, std::initializer_list<std::string_view> attributes);

@@ -18,10 +18,7 @@ Result<Shape> infer(const Graph& graph, const Node& node) {
   const int64_t head_dim = node.integer("head_dim");
   const int64_t tokens = node.integer("query_tokens");
   if (head_dim % 2 != 0) return operand_error(node, fmt::format("head_dim {} is odd", head_dim));
-  if (x.shape.cols() % head_dim != 0) {
-    return operand_error(
-        node, fmt::format("{} columns of {} are not whole heads of {}", x.shape.cols(), x.name, head_dim));
-  }
+  RDU_CHECK_OK(expect_whole_heads(node, x));
   if (x.shape.rows() % tokens != 0) {
     return operand_error(
         node, fmt::format("{} rows of {} are not whole sequences of {}", x.shape.rows(), x.name, tokens));

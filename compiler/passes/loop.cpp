@@ -1,7 +1,10 @@
 // loop: kernel looping. Launches of the same section that follow each other become one launch that loops over
 // their bindings: the fabric keeps its configuration, and its address generators take the next row of
-// symbols. Done when the options ask for it. Each iteration drains before the next (APPROX: no overlap of one
-// layer's last tokens with the next one's first weights). Source: Kernel Looping (arXiv 2410.23668).
+// symbols. Done when the options ask for it. With prefetching, streams that depend on nothing of the
+// iteration before go on into the next one's symbols while it drains (base/program/loop_order.h), as far as
+// their channels have slots: the allocation's run-ahead is the double buffer. Source: Kernel Looping (arXiv
+// 2410.23668).
+#include "base/program/loop_order.h"
 #include "compiler/passes/pass.h"
 
 namespace rdusim::compiler {
@@ -17,6 +20,10 @@ Status loop(Compilation& compilation) {
     Launch& before = looped.back();
     before.bindings.insert(before.bindings.end(), launch.bindings.begin(), launch.bindings.end());
     before.iterations += launch.iterations;
+  }
+  for (Launch& launch : looped) {
+    launch.prefetch = compilation.options.prefetch && launch.iterations > 1 &&
+                      repeats_evenly(compilation.program.sections[launch.section.value]);
   }
   compilation.program.launches = std::move(looped);
   return {};

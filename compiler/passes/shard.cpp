@@ -64,7 +64,8 @@ class Sharder {
                                                        : Shard{ShardKind::kRows, sockets_, 1};
         }
       }
-      if (node.op == OpKind::kRope || node.op == OpKind::kClamp || node.op == OpKind::kScale) {
+      // What works on columns or heads alone passes the wish on to its operand.
+      if (node.op == OpKind::kRope || !op_record(node.op).cut_operands.empty()) {
         if (const auto it = wanted_.find(node.outputs[0]); it != wanted_.end())
           wanted_[node.inputs[0]] = it->second;
       }
@@ -349,10 +350,12 @@ class Sharder {
   // the others have it too or are sources, which can be cut so.
   Status by_columns(const Node& node) {
     const std::string_view cuts = op_record(node.op).cut_operands;
+    const std::string_view granule = op_record(node.op).cut_granule;
     const auto first = map_[node.inputs[0].value];
     if (!in_.value(node.inputs[0]).producer || out_.value(*first).shard.kind != ShardKind::kCols)
       return copy_replicated(node);
     const Shard shard = out_.value(*first).shard;
+    if (!granule.empty() && shard.granule % node.integer(granule) != 0) return copy_replicated(node);
     std::vector<ValueId> inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Value& value = in_.value(node.inputs[i]);

@@ -40,17 +40,6 @@ Result<RopeScaling> parse_rope_scaling(const DocumentNode& node) {
   return scaling;
 }
 
-ValueId mlp(Net& net, const DecoderConfig& c, int64_t layer, ValueId x) {
-  const ValueId normed =
-      net.rms_norm("mlp_norm", x, layer_tensor(c, layer, "post_attention_layernorm.weight"), c.norm_eps);
-  const ValueId gate = net.linear("gate", normed, c.intermediate,
-                                  layer_tensor(c, layer, "mlp.gate_proj.weight"), "", "w_gate");
-  const ValueId up =
-      net.linear("up", normed, c.intermediate, layer_tensor(c, layer, "mlp.up_proj.weight"), "", "w_up");
-  const ValueId inner = net.op(OpKind::kSwiGlu, "swiglu", {gate, up});
-  return net.linear("mlp_out", inner, c.hidden, layer_tensor(c, layer, "mlp.down_proj.weight"), "", "w_down");
-}
-
 }  // namespace
 
 void ignore_harmless(ConfigReader& reader) {
@@ -154,9 +143,20 @@ ValueId self_attention(Net& net, const DecoderConfig& c, int64_t layer, ValueId 
                     "wo");
 }
 
+ValueId gated_mlp(Net& net, const DecoderConfig& c, int64_t layer, ValueId x) {
+  const ValueId gate =
+      net.linear("gate", x, c.intermediate, layer_tensor(c, layer, "mlp.gate_proj.weight"), "", "w_gate");
+  const ValueId up =
+      net.linear("up", x, c.intermediate, layer_tensor(c, layer, "mlp.up_proj.weight"), "", "w_up");
+  const ValueId inner = net.op(OpKind::kSwiGlu, "swiglu", {gate, up});
+  return net.linear("mlp_out", inner, c.hidden, layer_tensor(c, layer, "mlp.down_proj.weight"), "", "w_down");
+}
+
 ValueId decoder_layer(Net& net, const DecoderConfig& c, int64_t layer, ValueId x) {
   const ValueId mixed = net.add("attention_residual", x, self_attention(net, c, layer, x));
-  return finish_layer(net, layer, mixed, mlp(net, c, layer, mixed));
+  const ValueId normed =
+      net.rms_norm("mlp_norm", mixed, layer_tensor(c, layer, "post_attention_layernorm.weight"), c.norm_eps);
+  return finish_layer(net, layer, mixed, gated_mlp(net, c, layer, normed));
 }
 
 }  // namespace rdusim::models

@@ -61,6 +61,8 @@ Counts decoder_counts(const DecoderConfig& config);
 ValueId self_attention(Net& net, const DecoderConfig& config, int64_t layer, ValueId x);
 // Tensor names within layer `layer`: "model.layers.3." + name.
 std::string layer_tensor(const DecoderConfig& config, int64_t layer, const std::string& name);
+// The gated MLP of x, already normed: what is added to the residual.
+ValueId gated_mlp(Net& net, const DecoderConfig& config, int64_t layer, ValueId x);
 // One whole layer.
 ValueId decoder_layer(Net& net, const DecoderConfig& config, int64_t layer, ValueId x);
 

@@ -80,7 +80,8 @@ Result<Tensor> map(const Folding& f, size_t operands, Function fn) {
 
 Result<Tensor> fold_constant(const Folding& f) {
   if (const OnnxAttribute* value = f.node.find("value"); value != nullptr && value->tensor)
-    return f.importer.values_of(Constant{value->tensor->shape.dims, &*value->tensor, nullptr});
+    return f.importer.values_of(
+        Constant{value->tensor->shape.dims, &*value->tensor, nullptr, is_whole(value->tensor->type)});
   Tensor result;
   if (const OnnxAttribute* value = f.node.find("value_float"))
     result.values = {value->real};
@@ -136,7 +137,11 @@ Result<Tensor> fold_mul(const Folding& f) {
   return map(f, 2, [](float a, float b, float) { return a * b; });
 }
 Result<Tensor> fold_div(const Folding& f) {
-  return map(f, 2, [](float a, float b, float) { return a / b; });
+  if (!f.whole) return map(f, 2, [](float a, float b, float) { return a / b; });
+  for (const float divisor : f.tensors.size() == 2 ? f.tensors[1].values : std::vector<float>()) {
+    if (divisor == 0) return f.error("a whole number divided by zero");
+  }
+  return map(f, 2, [](float a, float b, float) { return std::trunc(a / b); });
 }
 Result<Tensor> fold_pow(const Folding& f) {
   return map(f, 2, [](float a, float b, float) {
@@ -152,6 +157,21 @@ Result<Tensor> fold_less(const Folding& f) {
 Result<Tensor> fold_greater(const Folding& f) {
   return map(f, 2, [](float a, float b, float) { return a > b ? 1.0F : 0.0F; });
 }
+Result<Tensor> fold_less_or_equal(const Folding& f) {
+  return map(f, 2, [](float a, float b, float) { return a <= b ? 1.0F : 0.0F; });
+}
+Result<Tensor> fold_greater_or_equal(const Folding& f) {
+  return map(f, 2, [](float a, float b, float) { return a >= b ? 1.0F : 0.0F; });
+}
+Result<Tensor> fold_not(const Folding& f) {
+  return map(f, 1, [](float a, float, float) { return a == 0 ? 1.0F : 0.0F; });
+}
+Result<Tensor> fold_and(const Folding& f) {
+  return map(f, 2, [](float a, float b, float) { return a != 0 && b != 0 ? 1.0F : 0.0F; });
+}
+Result<Tensor> fold_or(const Folding& f) {
+  return map(f, 2, [](float a, float b, float) { return a != 0 || b != 0 ? 1.0F : 0.0F; });
+}
 Result<Tensor> fold_where(const Folding& f) {
   return map(f, 3, [](float a, float b, float c) { return a != 0 ? b : c; });
 }
@@ -160,8 +180,8 @@ Result<Tensor> fold_constant_of_shape(const Folding& f) {
   RDU_ASSIGN(const Dims dims, f.integers(0));
   RDU_ASSIGN(Tensor result, zeros(f, dims));
   if (const OnnxAttribute* value = f.node.find("value"); value != nullptr && value->tensor) {
-    RDU_ASSIGN(const Tensor one,
-               f.importer.values_of(Constant{value->tensor->shape.dims, &*value->tensor, nullptr}));
+    RDU_ASSIGN(const Tensor one, f.importer.values_of(Constant{value->tensor->shape.dims, &*value->tensor,
+                                                               nullptr, is_whole(value->tensor->type)}));
     if (one.values.empty()) return f.error("an empty value");
     std::fill(result.values.begin(), result.values.end(), one.values.front());
   }
@@ -217,6 +237,7 @@ struct Fold {
 };
 constexpr Fold kFolds[] = {
     {"Add", fold_add},
+    {"And", fold_and},
     {"Cast", fold_cast},
     {"Concat", fold_concat},
     {"Cos", fold_cos},
@@ -226,10 +247,14 @@ constexpr Fold kFolds[] = {
     {"Expand", fold_expand},
     {"Gather", fold_gather},
     {"Greater", fold_greater},
+    {"GreaterOrEqual", fold_greater_or_equal},
     {"Less", fold_less},
+    {"LessOrEqual", fold_less_or_equal},
     {"MatMul", fold_matmul},
     {"Mul", fold_mul},
     {"Neg", fold_neg},
+    {"Not", fold_not},
+    {"Or", fold_or},
     {"Pow", fold_pow},
     {"Range", fold_range},
     {"Reciprocal", fold_reciprocal},
@@ -246,10 +271,27 @@ constexpr Fold kFolds[] = {
     {"ConstantOfShape", fold_constant_of_shape},
 };
 
-Result<Constant> folded(Result<Tensor> tensor) {
+Result<Constant> folded(Result<Tensor> tensor, bool whole) {
   if (!tensor.ok()) return tensor.take_error();
   Dims dims = tensor->shape.dims;
-  return Constant{std::move(dims), nullptr, std::make_shared<const Tensor>(std::move(*tensor))};
+  return Constant{std::move(dims), nullptr, std::make_shared<const Tensor>(std::move(*tensor)), whole};
+}
+
+// Whether the constant that a node makes is of an integer type; `operands`: whether all of its operands are.
+bool makes_whole(const OnnxNode& node, bool operands) {
+  const auto is_real = [](int64_t type) { return type == 1 || type == 10 || type == 11 || type == 16; };
+  if (node.op_type == "Cast") return !is_real(node.integer("to", 1));
+  // Booleans count as whole numbers: a choice by one has the type of what is chosen.
+  constexpr std::string_view kBoolean[] = {"And",  "Equal",       "Greater", "GreaterOrEqual",
+                                           "Less", "LessOrEqual", "Not",     "Or"};
+  if (std::find(std::begin(kBoolean), std::end(kBoolean), node.op_type) != std::end(kBoolean)) return true;
+  if (node.op_type == "Constant" || node.op_type == "ConstantOfShape") {
+    const OnnxAttribute* value = node.find("value");
+    if (value != nullptr && value->tensor) return is_whole(value->tensor->type);
+    return node.find("value_int") != nullptr || node.find("value_ints") != nullptr;
+  }
+  constexpr std::string_view kReal[] = {"Cos", "Sin", "Exp", "Sqrt", "Reciprocal"};
+  return operands && std::find(std::begin(kReal), std::end(kReal), node.op_type) == std::end(kReal);
 }
 
 }  // namespace
@@ -257,13 +299,13 @@ Result<Constant> folded(Result<Tensor> tensor) {
 std::optional<Result<Constant>> fold(const Importer& importer, const OnnxNode& node) {
   if (!node.domain.empty()) return std::nullopt;
   Folding folding{importer, node, {}, {}};
-  if (node.op_type == "Constant") return folded(fold_constant(folding));
+  if (node.op_type == "Constant") return folded(fold_constant(folding), makes_whole(node, false));
   if (node.op_type == "Shape" && importer.operand(node, 0) != nullptr) {
     Tensor shape;
     for (const int64_t size : dims_of(*importer.operand(node, 0)))
       shape.values.push_back(static_cast<float>(size));
     shape.shape.dims = {static_cast<int64_t>(shape.values.size())};
-    return folded(std::move(shape));
+    return folded(std::move(shape), true);
   }
   const auto fold = std::find_if(std::begin(kFolds), std::end(kFolds),
                                  [&node](const Fold& f) { return f.op_type == node.op_type; });
@@ -277,6 +319,7 @@ std::optional<Result<Constant>> fold(const Importer& importer, const OnnxNode& n
     folding.given.push_back(constant != nullptr);
     folding.tensors.emplace_back();
     if (constant == nullptr) continue;
+    folding.whole = folding.whole && constant->whole;
     elements += product(constant->dims);
     if (elements > kMostFolded)
       return Result<Constant>(
@@ -285,7 +328,7 @@ std::optional<Result<Constant>> fold(const Importer& importer, const OnnxNode& n
     if (!values.ok()) return Result<Constant>(values.take_error());
     folding.tensors.back() = std::move(*values);
   }
-  return folded(fold->run(folding));
+  return folded(fold->run(folding), makes_whole(node, folding.whole));
 }
 
 }  // namespace rdusim::models::onnx

@@ -27,6 +27,7 @@ struct Folding {
   const OnnxNode& node;
   std::vector<Tensor> tensors;
   std::vector<bool> given;
+  bool whole = true;  // every operand that is given is of an integer type
 
   [[nodiscard]] Error error(std::string what) const { return importer.error(node, std::move(what)); }
   [[nodiscard]] bool has(size_t i) const { return i < given.size() && given[i]; }

@@ -72,12 +72,13 @@ Result<Import> Importer::run() {
   }
   RDU_CHECK_OK(add_outputs());
   import_.graph = std::move(*builder_).take();
+  unpack_projections(import_.graph);
   return std::move(import_);
 }
 
 void Importer::add_initializers() {
   for (const OnnxTensor& tensor : file_.initializers())
-    items_[tensor.name] = Constant{tensor.shape.dims, &tensor, nullptr};
+    items_[tensor.name] = Constant{tensor.shape.dims, &tensor, nullptr, is_whole(tensor.type)};
 }
 
 // From the outputs back: a pattern asks for its operands, any other node for all of its own.
@@ -255,6 +256,26 @@ Status Importer::emit(const OnnxNode& node, OpKind op, std::vector<ValueId> inpu
   return {};
 }
 
+namespace {
+
+Tensor turned(const Tensor& tensor) {
+  Tensor result(tensor.cols(), tensor.rows());
+  for (int64_t r = 0; r < tensor.rows(); ++r) {
+    for (int64_t c = 0; c < tensor.cols(); ++c) result.at(c, r) = tensor.at(r, c);
+  }
+  return result;
+}
+
+// Rows of a matrix, or columns of a single row: in both cases elements that follow each other.
+Tensor part_of(const Tensor& tensor, int64_t first, int64_t count) {
+  const int64_t each = tensor.rows() == 1 ? 1 : tensor.cols();
+  Tensor result(tensor.rows() == 1 ? 1 : count, tensor.rows() == 1 ? count : tensor.cols());
+  std::copy_n(tensor.values.begin() + first * each, count * each, result.values.begin());
+  return result;
+}
+
+}  // namespace
+
 Result<Tensor> Import::read(const OnnxFile& file, const std::string& source) const {
   const auto found = sources_.find(source);
   if (found == sources_.end())
@@ -266,12 +287,8 @@ Result<Tensor> Import::read(const OnnxFile& file, const std::string& source) con
   } else {
     tensor = *from.values;
   }
-  if (!from.transposed) return tensor;
-  Tensor turned(tensor.cols(), tensor.rows());
-  for (int64_t r = 0; r < tensor.rows(); ++r) {
-    for (int64_t c = 0; c < tensor.cols(); ++c) turned.at(c, r) = tensor.at(r, c);
-  }
-  return turned;
+  if (from.transposed) tensor = turned(tensor);
+  return from.count == 0 ? std::move(tensor) : part_of(tensor, from.first, from.count);
 }
 
 }  // namespace rdusim::models::onnx

@@ -35,7 +35,12 @@ struct Constant {
   std::vector<int64_t> dims;
   const OnnxTensor* stored = nullptr;
   std::shared_ptr<const Tensor> values;
+  bool whole = false;  // of an integer type: such quotients are cut to whole numbers
 };
+inline bool is_whole(StoredType type) {
+  return type != StoredType::kF32 && type != StoredType::kBf16 && type != StoredType::kF16 &&
+         type != StoredType::kF64;
+}
 // A value of the graph; in `view` the sizes of the ONNX tensor.
 struct Activation {
   ValueId value;
@@ -72,6 +77,9 @@ class Import {
     const OnnxTensor* stored = nullptr;
     bool transposed = false;
     std::shared_ptr<const Tensor> values;
+    // A part of it, once turned: rows of a matrix, columns of a single row; 0: all.
+    int64_t first = 0;
+    int64_t count = 0;
   };
   std::map<std::string, Source> sources_;
 };
@@ -144,6 +152,8 @@ class Importer {
   void find_needed();
   Status run_node(size_t index);
   Status add_outputs();
+  // Products of which only parts of the columns are read become one product a part (unpack.cpp).
+  void unpack_projections(compiler::Graph& graph);
   [[nodiscard]] std::string unique_name(const std::string& wanted);
   ValueId source(const std::string& name, const std::string& key, Shape shape, SymbolRole role,
                  Import::Source source);

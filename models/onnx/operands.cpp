@@ -49,9 +49,9 @@ Result<Activation> Importer::activation(const OnnxNode& node, const std::string&
 
 Result<Activation> Importer::whole_rows(const OnnxNode& node, const std::string& name) const {
   RDU_ASSIGN(Activation x, activation(node, name));
-  const std::vector<int64_t> dims = x.view.dims();
-  if (x.view.is_plain() && !dims.empty() && dims.back() == value(x.value).shape.cols()) return x;
-  return error(node, fmt::format("{} is a part of the rows of a matrix, or its rows are not in order", name),
+  if (x.view.is_of_rows(value(x.value).shape.cols())) return x;
+  return error(node,
+               fmt::format("{} is a part of the rows of a matrix, or its columns are not in order", name),
                "whole rows are supported: the last axis as a product or norm left it");
 }
 
@@ -138,9 +138,8 @@ Status Importer::linear(const OnnxNode& node, const Activation& x, const std::st
     RDU_ASSIGN(const ValueId row, row_operand(node, bias, outputs, 0));
     inputs.push_back(row);
   }
-  std::vector<int64_t> dims = x.view.dims();
-  dims.back() = outputs;
-  return emit(node, OpKind::kLinear, std::move(inputs), View::plain(dims));
+  return emit(node, OpKind::kLinear, std::move(inputs),
+              x.view.with_columns(value(x.value).shape.cols(), outputs));
 }
 
 namespace {

@@ -277,12 +277,14 @@ Status import_concat(Importer& importer, const OnnxNode& node) {
     return importer.error(node, "activations joined along another axis than the last");
   for (size_t i = 1; i < node.inputs.size(); ++i) {
     RDU_ASSIGN(const Activation next, importer.whole_rows(node, node.inputs[i]));
-    std::vector<int64_t> dims = all.view.dims();
-    dims.back() += next.view.dims().back();
+    const int64_t cols = importer.value(all.value).shape.cols();
+    const int64_t more = importer.value(next.value).shape.cols();
+    if (all.view.with_columns(cols, 1) != next.view.with_columns(more, 1))
+      return importer.error(node, "activations joined whose rows lie in other orders");
     const bool last = i + 1 == node.inputs.size();
     RDU_ASSIGN(all.value, importer.add(node, OpKind::kConcatCols, {all.value, next.value}, {}, 0,
                                        last ? "" : fmt::format(".{}", i)));
-    all.view = View::plain(dims);
+    all.view = all.view.with_columns(cols, cols + more);
   }
   importer.set(node.outputs.front(), all);
   return {};

@@ -2,6 +2,7 @@
 // of until they meet the values.
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "compiler/graph/graph.h"
 #include "models/onnx/importer.h"
 
@@ -22,7 +23,8 @@ bool is_factor(const View::Axis& axis, int64_t size, int64_t stride) {
   return axis.size() == 1 && axis.front() == Factor{size, stride};
 }
 
-// Axes [batch, (heads,) token, column], or with the last two turned.
+// Axes [batch, (heads,) token, column], or with the last two turned. Batch and heads may be one axis, as
+// batched products of three axes have them.
 std::optional<Heads> heads_of(const Importer& importer, const Activation& x, bool turned) {
   const size_t rank = x.view.rank();
   if (rank != 3 && rank != 4) return std::nullopt;
@@ -31,12 +33,17 @@ std::optional<Heads> heads_of(const Importer& importer, const Activation& x, boo
   const View::Axis& column = x.view.axis(turned ? rank - 2 : rank - 1);
   Heads heads;
   heads.dim = size_of(column);
-  const bool placed = is_factor(x.view.axis(0), importer.batch(), importer.tokens() * cols) &&
-                      is_factor(token, importer.tokens(), cols) && is_factor(column, heads.dim, 1);
+  const bool placed = is_factor(token, importer.tokens(), cols) && is_factor(column, heads.dim, 1);
   if (!placed || heads.dim == 0 || cols % heads.dim != 0) return std::nullopt;
   heads.count = cols / heads.dim;
-  if (rank == 3) return heads.count == 1 ? std::optional(heads) : std::nullopt;
-  View::Axis axis = x.view.axis(1);
+  View::Axis sequences = x.view.axis(0);
+  View::Axis axis = rank == 4 ? x.view.axis(1) : View::Axis{};
+  if (rank == 3 && heads.count > 1 && !sequences.empty()) {
+    const bool batched = importer.batch() > 1;
+    axis.assign(sequences.begin() + (batched ? 1 : 0), sequences.end());
+    sequences.resize(batched ? 1 : 0);
+  }
+  if (!is_factor(sequences, importer.batch(), importer.tokens() * cols)) return std::nullopt;
   if (!axis.empty() && axis.back().stride == 0) {
     heads.repeats = axis.back().size;
     axis.pop_back();
@@ -51,19 +58,19 @@ Status attend(Importer& importer, const OnnxNode& node, const Scores& scores, co
   const auto v = heads_of(importer, values, false);
   if (!q || !k || !v || q->repeats != 1)
     return importer.error(node, "an attention whose queries, keys or values are not heads of whole tokens",
-                          "axes: batch, heads, tokens, columns of a head");
+                          "axes: batch, heads (or both in one), tokens, columns of a head");
   const bool alike = k->count == v->count && k->repeats == v->repeats && q->dim == k->dim &&
                      q->dim == v->dim && q->count == k->count * k->repeats;
   if (!alike)
     return importer.error(
         node, fmt::format("{} query heads of {}, {} x {} key heads of {}, {} x {} value heads of {}",
                           q->count, q->dim, k->count, k->repeats, k->dim, v->count, v->repeats, v->dim));
-  const View view =
-      scores.queries.view.rank() == 3
-          ? View::plain({importer.batch(), importer.tokens(), q->dim})
-          : View::plain({importer.batch(), importer.tokens(), q->count, q->dim}).transposed({0, 2, 1, 3});
+  // As the queries lie.
+  const View plain = View::plain({importer.batch(), importer.tokens(), q->count, q->dim});
+  const std::optional<View> view = plain.transposed({0, 2, 1, 3}).reshaped(scores.queries.view.dims());
+  RDU_CHECK(view.has_value(), "an attention has no view like its queries");
   return importer.emit(node, OpKind::kAttention, {scores.queries.value, scores.keys.value, values.value},
-                       view,
+                       *view,
                        {{"capacity", int64_t{0}},
                         {"causal", int64_t{scores.causal ? 1 : 0}},
                         {"head_dim", q->dim},
@@ -115,9 +122,8 @@ Status import_gemm(Importer& importer, const OnnxNode& node) {
                           "with a third operand both must be 1");
   RDU_ASSIGN(const ValueId w, importer.weight(node, second, turned));
   RDU_ASSIGN(const ValueId y, importer.add(node, OpKind::kLinear, {x.value, w}, {}, 0, ".product"));
-  std::vector<int64_t> dims = x.view.dims();
-  dims.back() = importer.value(w).shape.rows();
-  return importer.emit(node, OpKind::kScale, {y}, View::plain(dims), {{"scale", alpha}});
+  const View view = x.view.with_columns(importer.value(x.value).shape.cols(), importer.value(w).shape.rows());
+  return importer.emit(node, OpKind::kScale, {y}, view, {{"scale", alpha}});
 }
 
 Status import_softmax(Importer& importer, const OnnxNode& node) {

@@ -53,6 +53,32 @@ bool View::is_plain() const {
   return all.empty() || (all.size() == 1 && all.front().stride == 1);
 }
 
+bool View::is_of_rows(int64_t cols) const {
+  if (axes_.empty()) return false;
+  int64_t inside = 1;  // columns of the last axis that were found in order
+  for (size_t f = axes_.back().size(); f-- > 0;) {
+    if (axes_.back()[f].stride != inside) return false;
+    inside *= axes_.back()[f].size;
+  }
+  if (inside != cols) return false;
+  for (size_t i = 0; i + 1 < axes_.size(); ++i) {
+    for (const Factor& factor : axes_[i]) {
+      if (factor.stride == 0 || factor.stride % cols != 0) return false;
+    }
+  }
+  return true;
+}
+
+View View::with_columns(int64_t cols, int64_t wider) const {
+  View view = *this;
+  for (size_t i = 0; i + 1 < view.axes_.size(); ++i) {
+    for (Factor& factor : view.axes_[i]) factor.stride = factor.stride / cols * wider;
+  }
+  view.axes_.back().clear();
+  if (wider != 1) view.axes_.back() = {Factor{wider, 1}};
+  return view;
+}
+
 bool View::same_order(const View& other) const {
   return joined() == other.joined();
 }

@@ -33,6 +33,10 @@ class View {
   [[nodiscard]] int64_t elements() const;
   // Elements lie in order and none repeats.
   [[nodiscard]] bool is_plain() const;
+  // The last axis is a row of `cols` columns, and no row repeats; the rows may lie in any order.
+  [[nodiscard]] bool is_of_rows(int64_t cols) const;
+  // The rows of such a view in the same order, each with `wider` columns in place of `cols`.
+  [[nodiscard]] View with_columns(int64_t cols, int64_t wider) const;
   // The same elements in the same order, whatever the axes.
   [[nodiscard]] bool same_order(const View& other) const;
 

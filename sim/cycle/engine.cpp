@@ -70,6 +70,9 @@ void Engine::handle(const Event& event) {
     case EventKind::kCredit:
       release(channels_[event.a]);
       break;
+    case EventKind::kAdvance:
+      units_[event.a]->advance();
+      break;
   }
   // Deliveries may send more bursts, but none arrives in the same cycle.
   for (size_t i = 0; i < network_.delivered.size(); ++i) deliver(Burst(network_.delivered[i]));
@@ -262,13 +265,23 @@ uint32_t Engine::add_piece(uint32_t unit, uint32_t token, int64_t bytes) {
   return at;
 }
 
+// Of the earliest iteration, by priority.
+StreamUnit* TierPort::next_stream() const {
+  StreamUnit* best = nullptr;
+  for (StreamUnit* s : streams) {
+    if (!s->has_request() || (best != nullptr && s->asking_iteration() >= best->asking_iteration())) continue;
+    best = s;
+    if (!loops) return best;
+  }
+  return best;
+}
+
 // The next requests: of the first stream that has one, as long as the window and the ports allow.
 void Engine::pump_tier(Tier t) {
   TierPort& port = tiers_[static_cast<size_t>(t)];
   while (port.under_way + kPieceBytes <= port.path->window_bytes()) {
-    const auto best = std::find_if(port.streams.begin(), port.streams.end(),
-                                   [](const StreamUnit* s) { return s->has_request(); });
-    if (best == port.streams.end()) return;
+    StreamUnit* best = port.next_stream();
+    if (best == nullptr) return;
     // The ports ask for as much as they could take.
     const int64_t free = port.issued / port.bytes_per_cycle;
     if (free > now()) {
@@ -276,7 +289,7 @@ void Engine::pump_tier(Tier t) {
       port.wake_cycle = free;
       return;
     }
-    const StreamUnit::Request request = (*best)->next_request();
+    const StreamUnit::Request request = best->next_request();
     port.path->request(request.address, request.bytes, request.write, request.piece, now());
     port.under_way += request.bytes;
     port.issued = std::max(port.issued, now() * port.bytes_per_cycle) + request.bytes;

@@ -139,6 +139,9 @@ class CycleUnit {
   virtual void event(uint32_t what) { (void)what; }
   // A request to memory is complete.
   virtual void data(uint32_t piece) { (void)piece; }
+  // Of a looping launch that prefetches: iterations done, and who is told of the end of one.
+  [[nodiscard]] int64_t iterations_done() const { return done_ / firings_per_iteration_; }
+  void tell(uint32_t unit) { told_.push_back(unit); }
   [[nodiscard]] bool finished() const { return done_ == unit_.firings; }
   [[nodiscard]] virtual UnitCounters counters() const { return counters_; }
   [[nodiscard]] int64_t end_cycle() const { return end_cycle_; }
@@ -157,7 +160,9 @@ class CycleUnit {
   Engine& engine_;
   const Unit& unit_;
   const size_t index_;
+  const int64_t firings_per_iteration_;
   UnitCounters counters_;
+  std::vector<uint32_t> told_;
   std::vector<CycleChannel*> inputs_;
   std::vector<std::vector<CycleChannel*>> outputs_;  // by port
   int64_t begun_ = 0;                                // firings
@@ -199,6 +204,9 @@ struct TierPort {
   int64_t bytes_per_cycle = 64;  // of the AGCU ports together
   int64_t wake_cycle = -1;
   bool ticking = false;
+  bool loops = false;  // several iterations of a section may ask at once
+  // Who asks next; null: nobody.
+  [[nodiscard]] StreamUnit* next_stream() const;
 };
 
 // When the socket's link to its peers is free, out and in: all exchanges of a section take turns at it.
@@ -212,12 +220,19 @@ class Engine {
   // `memories` [HBM, DDR]: null where no stream goes there.
   Engine(const SectionContext& context, const MemoryDevices& memories);
   Result<SectionOutcome> run();
+  // After run(): the last unit's end of each iteration.
+  [[nodiscard]] const std::vector<int64_t>& iteration_ends() const { return iteration_ends_; }
 
   // --- what units use
   [[nodiscard]] int64_t now() const { return wheel_.now(); }
   [[nodiscard]] const SectionContext& context() const { return context_; }
   [[nodiscard]] const Section& section() const { return section_; }
   [[nodiscard]] CycleChannel& channel(ChannelId c) { return channels_[c.value]; }
+  [[nodiscard]] const CycleUnit& unit(size_t index) const { return *units_[index]; }
+  void end_iteration(int64_t iteration) {
+    int64_t& end = iteration_ends_[static_cast<size_t>(iteration)];
+    end = std::max(end, now());
+  }
   std::vector<PmuPorts>& unit_pmus(size_t unit) { return unit_pmus_[unit]; }
   void add_event(int64_t cycle, EventKind kind, uint32_t a, uint32_t b) { wheel_.add(cycle, {kind, a, b}); }
   TierPort& tier(Tier t) { return tiers_[static_cast<size_t>(t)]; }
@@ -311,6 +326,7 @@ class Engine {
   std::vector<uint32_t> free_injections_;
   std::vector<Piece> pieces_;
   std::vector<uint32_t> free_pieces_;
+  std::vector<int64_t> iteration_ends_;
   std::optional<Error> error_;
 };
 

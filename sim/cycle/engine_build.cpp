@@ -303,6 +303,11 @@ void Engine::build_units() {
   for (TierPort& port : tiers_) {
     std::sort(port.streams.begin(), port.streams.end(),
               [](const StreamUnit* a, const StreamUnit* b) { return a->goes_before(*b); });
+    port.loops = context_.iterations > 1;
+  }
+  iteration_ends_.assign(static_cast<size_t>(context_.iterations), 0);
+  for (size_t u = 0; u < units_.size(); ++u) {
+    for (const size_t first : context_.order_of(u)) units_[first]->tell(static_cast<uint32_t>(u));
   }
 }
 

@@ -21,7 +21,8 @@ enum class EventKind : uint32_t {
   kData,
   kLine,
   kToken,
-  kCredit
+  kCredit,
+  kAdvance
 };
 
 struct Event {

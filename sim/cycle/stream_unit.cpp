@@ -43,13 +43,21 @@ void StreamUnit::measure(bool busy) {
 }
 
 void StreamUnit::advance() {
-  while (begun_ < unit_.firings && transfers_.size() < kTransfers && begin()) {
+  while (begun_ < unit_.firings && transfers_.size() - posted() < kTransfers && begin()) {
   }
   if (tier_ != Tier::kSram) engine_.pump_tier(tier_);
 }
 
+bool StreamUnit::iteration_may_begin() const {
+  if (begun_ % firings_per_iteration_ != 0) return true;
+  const int64_t iteration = begun_ / firings_per_iteration_;
+  const std::vector<size_t>& order = engine_.context().order_of(index_);
+  return std::all_of(order.begin(), order.end(),
+                     [&](size_t u) { return engine_.unit(u).iterations_done() >= iteration; });
+}
+
 bool StreamUnit::begin() {
-  if (!tokens_there(begun_)) return false;
+  if (!iteration_may_begin() || !tokens_there(begun_)) return false;
   if (!space_there(begun_)) {
     if (blocked_since_ < 0 && transfers_.empty()) blocked_since_ = now();
     return false;
@@ -57,6 +65,7 @@ bool StreamUnit::begin() {
   if (blocked_since_ >= 0) counters_.blocked += now() - blocked_since_;
   blocked_since_ = -1;
   Transfer t;
+  t.offset = engine_.context().symbol(stream_.argument, begun_ / firings_per_iteration_).offset_bytes;
   CycleChannel* input = inputs_.empty() ? nullptr : inputs_[0];
   const int64_t token = input == nullptr ? 0 : engine_.take(*input);
   if (stream_.gather) {
@@ -121,7 +130,7 @@ uint64_t StreamUnit::address(const Transfer& t, int64_t at) const {
   row = stream_.gather ? (t.row + row) * kGatherStride % std::max<int64_t>(1, moves_.shard_rows)
                        : stream_.symbol_row(t.segment, t.row + row);
   const int64_t pitch = moves_.symbol_cols * moves_.element_bytes;
-  return static_cast<uint64_t>(symbol_.offset_bytes + row * pitch + stream_.col_begin * moves_.element_bytes +
+  return static_cast<uint64_t>(t.offset + row * pitch + stream_.col_begin * moves_.element_bytes +
                                at % row_bytes);
 }
 

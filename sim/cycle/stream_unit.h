@@ -2,7 +2,10 @@
 //
 //   load   a token begins when every output channel has a slot; requests follow each other as the tier lets
 //          them; data that have come leave for the PMUs at once, through the stream's AGCU ports
-//   store  a token is read from its channel into the AGCU and written to memory as its bytes come
+//   store  a token is read from its channel into the AGCU and written to memory as its bytes come; writes are
+//          posted: what the memory has in its queues, the AGCU has done with. A controller lets reads go
+//          first as long as few writes wait, so a store that waited for each to be made would hold up its
+//          pipeline until the weights are there. The launch is over when all are made
 //
 // Timing runs know no row numbers: a gather's rows lie a prime number of rows apart.
 #pragma once
@@ -27,6 +30,10 @@ class StreamUnit : public CycleUnit {
     uint32_t piece = 0;
   };
   [[nodiscard]] bool has_request() const;
+  // Of the request.
+  [[nodiscard]] int64_t asking_iteration() const {
+    return (static_cast<int64_t>(first_) + static_cast<int64_t>(asking_)) / firings_per_iteration_;
+  }
   // Only while there is one.
   Request next_request();
 
@@ -38,6 +45,7 @@ class StreamUnit : public CycleUnit {
 
  private:
   struct Transfer {
+    int64_t offset = 0;  // of the symbol
     int64_t segment = 0;
     int64_t row = 0;  // first
     int64_t rows = 0;
@@ -55,6 +63,9 @@ class StreamUnit : public CycleUnit {
   void send(Transfer& transfer);
   void complete();
   void skip_empty();
+  // Transfers of which nothing is left to do but to be written.
+  [[nodiscard]] size_t posted() const { return store_ ? asking_ : 0; }
+  [[nodiscard]] bool iteration_may_begin() const;
   [[nodiscard]] int64_t piece_bytes(const Transfer& t) const;
   [[nodiscard]] uint64_t address(const Transfer& t, int64_t at) const;
   void measure(bool busy);

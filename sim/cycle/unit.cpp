@@ -6,7 +6,10 @@
 namespace rdusim::sim::cycle {
 
 CycleUnit::CycleUnit(Engine& engine, size_t index)
-    : engine_(engine), unit_(engine.section().units[index]), index_(index) {
+    : engine_(engine),
+      unit_(engine.section().units[index]),
+      index_(index),
+      firings_per_iteration_(unit_.firings / engine.context().iterations) {
   for (const InputPort& port : unit_.inputs) inputs_.push_back(&engine.channel(port.channel));
   for (const OutputPort& port : unit_.outputs) {
     auto& channels = outputs_.emplace_back();
@@ -41,6 +44,9 @@ void CycleUnit::finish_firing() {
   ++done_;
   ++counters_.firings;
   end_cycle_ = std::max(end_cycle_, now());
+  if (done_ % firings_per_iteration_ != 0) return;
+  engine_.end_iteration(iterations_done() - 1);
+  for (const uint32_t unit : told_) engine_.add_event(now(), EventKind::kAdvance, unit, 0);
 }
 
 std::string CycleUnit::waits_for() const {

@@ -2,28 +2,32 @@
 
 #include <bit>
 
+#include "base/check.h"
+
 namespace rdusim::sim {
 
 DramAddressMap::DramAddressMap(const DramOrganisation& organisation, const DramMapping& mapping)
     : burst_bits_(std::countr_zero(static_cast<uint64_t>(organisation.burst_bytes))) {
   const auto bits = dram_field_bits(organisation);
-  constexpr DramField kOrder[] = {DramField::kColumn, DramField::kBank,          DramField::kBankGroup,
-                                  DramField::kRank,   DramField::kPseudoChannel, DramField::kChannel,
-                                  DramField::kRow};
-  std::array<int, kDramFields> at{};  // where the next bit of a field goes
-  int position = 0;
-  for (const DramField field : kOrder) {
-    at[static_cast<size_t>(field)] = position;
-    position += bits[static_cast<size_t>(field)];
-  }
-  const auto mask = [](int width) { return (uint64_t{1} << width) - 1; };
   const auto width_of = [&](DramField field) { return bits[static_cast<size_t>(field)]; };
-  column_bits_ = width_of(DramField::kColumn);
-  column_mask_ = mask(column_bits_);
-  channel_shift_ = at[static_cast<size_t>(DramField::kChannel)];
-  bank_mask_ = mask(channel_shift_ - column_bits_);
-  channel_mask_ = mask(width_of(DramField::kChannel));
-  row_shift_ = at[static_cast<size_t>(DramField::kRow)];
+  std::array<int, kDramFields> at{};  // where the next bit of a field goes
+  const auto put = [&](DramField field, int position) {
+    at[static_cast<size_t>(field)] = position;
+    return position + width_of(field);
+  };
+  put(DramField::kColumn, 0);
+  int position = put(DramField::kBank, kBankShift);
+  position = put(DramField::kBankGroup, position);
+  position = put(DramField::kRank, position);
+  position = put(DramField::kPseudoChannel, position);
+  put(DramField::kChannel, kChannelShift);
+  put(DramField::kRow, kRowShift);
+  RDU_CHECK(width_of(DramField::kColumn) <= kBankShift && position <= kChannelShift &&
+                width_of(DramField::kChannel) <= kRowShift - kChannelShift &&
+                width_of(DramField::kRow) <= 64 - kRowShift,
+            "a device of {} column bits, {} bank bits, {} channel bits and {} row bits",
+            width_of(DramField::kColumn), position - kBankShift, width_of(DramField::kChannel),
+            width_of(DramField::kRow));
   std::vector<Fold> folds;  // fields that are XORed with the row folded to their width
   for (const DramField field :
        {DramField::kBank, DramField::kBankGroup, DramField::kPseudoChannel, DramField::kChannel}) {
@@ -38,7 +42,7 @@ DramAddressMap::DramAddressMap(const DramOrganisation& organisation, const DramM
     int& to = at[static_cast<size_t>(slice.field)];
     for (int bit = 0; bit < slice.width; ++bit) {
       const uint64_t word = uint64_t{1} << to++;
-      words.push_back(word ^ folded(folds, word >> row_shift_));
+      words.push_back(word ^ folded(folds, word >> kRowShift));
     }
   }
   uint64_t turned = 0;

@@ -1,7 +1,7 @@
 // Address map: a byte address to channel, pseudo channel, bank, row and column.
 //
 // Every slice of the mapping lands in one packed word:
-//   | row | channel | pseudo channel | rank : bank group : bank | column |
+//   | row | channel | pseudo channel : rank : bank group : bank | column |
 // Moving bits and XORing them with the folded row are linear over single bits, so the word of an address is
 // the XOR of the words of its pieces: decoding is one look-up for every nine address bits. Addresses wrap at
 // the device's capacity.
@@ -63,10 +63,18 @@ class DramAddressMap {
     return packed;
   }
   [[nodiscard]] DramLocation unpack(uint64_t packed) const {
-    return {static_cast<int32_t>((packed >> channel_shift_) & channel_mask_),
-            static_cast<int32_t>((packed >> column_bits_) & bank_mask_),
-            static_cast<int32_t>(packed >> row_shift_), static_cast<int32_t>(packed & column_mask_)};
+    return {static_cast<int32_t>((packed >> kChannelShift) & kChannelMask),
+            static_cast<int32_t>((packed >> kBankShift) & kBankMask),
+            static_cast<int32_t>(packed >> kRowShift), static_cast<int32_t>(packed & kColumnMask)};
   }
+
+  // The packed word: 16 bits of column, 10 of bank, 14 of channel, 24 of row; check_dram() allows no more.
+  static constexpr int kBankShift = 16;
+  static constexpr int kChannelShift = 26;
+  static constexpr int kRowShift = 40;
+  static constexpr uint64_t kColumnMask = (uint64_t{1} << kBankShift) - 1;
+  static constexpr uint64_t kBankMask = (uint64_t{1} << (kChannelShift - kBankShift)) - 1;
+  static constexpr uint64_t kChannelMask = (uint64_t{1} << (kRowShift - kChannelShift)) - 1;
 
   // 512 words of 8 bytes: tables of a device of up to 2^36 bursts take half of a first-level cache.
   static constexpr int kTableBits = 9;
@@ -83,12 +91,6 @@ class DramAddressMap {
   std::vector<Table> tables_;         // of the burst's number, lowest bits first
   std::array<uint64_t, 64> steps_{};  // [number of the lowest set bit of the burst that follows]
   int burst_bits_ = 0;
-  int column_bits_ = 0;
-  int channel_shift_ = 0;
-  int row_shift_ = 0;
-  uint64_t column_mask_ = 0;
-  uint64_t bank_mask_ = 0;
-  uint64_t channel_mask_ = 0;
 };
 
 }  // namespace rdusim::sim

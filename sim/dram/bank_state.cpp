@@ -24,6 +24,15 @@ DramState::DramState(const DramSpec& spec) : timing_(spec), shape_(spec) {
   half_cycle_ = spec.command_bus.style == "dual_half_cycle" ? 1 : 0;
 }
 
+// Also of banks that are closed: what held them has passed or holds no longer than tRP did.
+int64_t DramState::precharge_all_ready(int domain) const {
+  int64_t ready = domain_precharge(domain);
+  const int count = shape_.banks_per_domain();
+  for (int b = domain * count; b < (domain + 1) * count; ++b)
+    ready = std::max(ready, banks_[static_cast<size_t>(b)].precharge);
+  return ready;
+}
+
 void DramState::activate(int bank, int32_t row, int64_t tick) {
   Bank& b = banks_[static_cast<size_t>(bank)];
   Domain& d = *b.domain;
@@ -34,10 +43,10 @@ void DramState::activate(int bank, int32_t row, int64_t tick) {
   raise(b.activate, tick + timing_.act_act);
   raise(refresh_[static_cast<size_t>(bank)], tick + timing_.act_ref);
   raise(b.group->activate, tick + timing_.rrd_l);
+  raise(d.group_activate, tick + timing_.rrd_l);
   d.window[d.next & 3] = tick;
   ++d.next;
   raise(d.activate, std::max(tick + timing_.rrd_s, d.window[d.next & 3] + timing_.faw));
-  raise(d.precharge_all, tick + timing_.act_pre);
   raise(d.refresh, tick + timing_.act_ref);
   raise(d.refresh_bank, tick + timing_.act_refb);
   bus_[0] = tick + timing_.activate_ticks;

@@ -55,20 +55,11 @@ class DramState {
     return edge(
         std::max(std::max(b.column[w], b.group->column[w]), std::max(b.rank->column[w], bus_[column_bus_])));
   }
-  // No column command of this direction goes to the bank itself before.
-  [[nodiscard]] int64_t row_open(int bank, bool write) const {
-    return banks_[static_cast<size_t>(bank)].column[write ? 1 : 0];
-  }
-  // No column command of this direction goes to the bank's group before.
-  [[nodiscard]] int64_t group_column_ready(int bank, bool write) const {
-    return banks_[static_cast<size_t>(bank)].group->column[write ? 1 : 0];
-  }
-  // As column_ready(bank, write) <= tick, if that is known of the bank's group and of the bus and `tick` is
-  // an edge.
-  [[nodiscard]] bool bank_takes_column(int bank, bool write, int64_t tick) const {
+  // As column_ready, but for the bus and its edges.
+  [[nodiscard]] int64_t bank_column_ready(int bank, bool write) const {
     const Bank& b = banks_[static_cast<size_t>(bank)];
     const size_t w = write ? 1 : 0;
-    return b.column[w] <= tick && b.rank->column[w] <= tick;
+    return std::max(std::max(b.column[w], b.group->column[w]), b.rank->column[w]);
   }
   // No column command of this direction goes to the pseudo channel before.
   [[nodiscard]] int64_t any_column_ready(int pseudo_channel, bool write) const {
@@ -81,14 +72,29 @@ class DramState {
     const Bank& b = banks_[static_cast<size_t>(bank)];
     return edge(std::max(std::max(b.activate, b.group->activate), std::max(b.domain->activate, bus_[0])));
   }
+  [[nodiscard]] int64_t bank_column(int bank, bool write) const {
+    return banks_[static_cast<size_t>(bank)].column[write ? 1 : 0];
+  }
+  // The parts of activate_ready and precharge_ready: the bank's, its group's, and its domain's with the bus.
+  [[nodiscard]] int64_t bank_activate(int bank) const { return banks_[static_cast<size_t>(bank)].activate; }
+  [[nodiscard]] int64_t bank_precharge(int bank) const { return banks_[static_cast<size_t>(bank)].precharge; }
+  [[nodiscard]] int64_t group_activate(int bank) const {
+    return banks_[static_cast<size_t>(bank)].group->activate;
+  }
+  [[nodiscard]] int64_t last_group_activate(int domain) const {
+    return domains_[static_cast<size_t>(domain)].group_activate;
+  }
+  [[nodiscard]] int64_t domain_activate(int domain) const {
+    return std::max(domains_[static_cast<size_t>(domain)].activate, bus_[0]);
+  }
+  [[nodiscard]] int64_t domain_precharge(int domain) const {
+    return std::max(domains_[static_cast<size_t>(domain)].precharge, bus_[0]);
+  }
   [[nodiscard]] int64_t precharge_ready(int bank) const {
     const Bank& b = banks_[static_cast<size_t>(bank)];
     return std::max(b.precharge, std::max(b.domain->precharge, bus_[0]));
   }
-  [[nodiscard]] int64_t precharge_all_ready(int domain) const {
-    const Domain& d = domains_[static_cast<size_t>(domain)];
-    return std::max(std::max(d.precharge_all, d.precharge), bus_[0]);
-  }
+  [[nodiscard]] int64_t precharge_all_ready(int domain) const;
   [[nodiscard]] int64_t refresh_ready(int domain) const {
     return edge(std::max(domains_[static_cast<size_t>(domain)].refresh, bus_[0]));
   }
@@ -101,29 +107,15 @@ class DramState {
   [[nodiscard]] int64_t column_bus_free() const { return edge(bus_[column_bus_]); }
   [[nodiscard]] int64_t row_bus_free() const { return bus_[0]; }
   // The first tick not before `tick` at which anything but a precharge may start.
-  [[nodiscard]] int64_t edge(int64_t tick) const { return tick + (half_cycle_ & ~tick & 1); }
+  [[nodiscard]] int64_t edge(int64_t tick) const { return tick + (half_cycle_ & ~tick); }
+  [[nodiscard]] bool is_edge(int64_t tick) const { return (half_cycle_ & ~tick) == 0; }
 
   // --- commands; the caller has asked whether they are ready
   void activate(int bank, int32_t row, int64_t tick);
   void precharge(int bank, int64_t tick);
   void precharge_all(int domain, int64_t tick);
   void column(int bank, bool write, int64_t tick) {
-    Bank& b = banks_[static_cast<size_t>(bank)];
-    const DramTiming::ColumnGaps& gaps = timing_.column_gaps[write ? 1 : 0];
-    const size_t same = write ? 1 : 0;
-    Rank& rank = *b.rank;
-    follow(rank.column, gaps.rank, same, tick);
-    std::array<int64_t, 2> any = rank.column;
-    for (Rank* other = rank.sibling; other != &rank; other = other->sibling) {
-      raise(other->column[0], tick + gaps.other_rank[0]);
-      raise(other->column[1], tick + gaps.other_rank[1]);
-      any = {std::min(any[0], other->column[0]), std::min(any[1], other->column[1])};
-    }
-    any_column_[rank.pseudo_channel] = any;
-    follow(b.group->column, gaps.group, same, tick);
-    raise(b.precharge, tick + gaps.precharge);
-    raise(b.domain->precharge_all, tick + gaps.precharge);
-    bus_[column_bus_] = tick + timing_.column_ticks;
+    write ? column_command<1>(bank, tick) : column_command<0>(bank, tick);
   }
   void refresh(int domain, int64_t tick);
   void refresh_bank(int bank, int64_t tick);
@@ -131,12 +123,11 @@ class DramState {
  private:
   static void raise(int64_t& earliest, int64_t tick) { earliest = std::max(earliest, tick); }
   // After a column command that was ready: nothing held its own direction beyond `tick`.
-  static void follow(std::array<int64_t, 2>& earliest, const std::array<int64_t, 2>& gaps, size_t same,
-                     int64_t tick) {
-    earliest[same] = tick + gaps[same];
-    raise(earliest[1 - same], tick + gaps[1 - same]);
+  template <size_t kWrite>
+  static void follow(std::array<int64_t, 2>& earliest, const std::array<int64_t, 2>& gaps, int64_t tick) {
+    earliest[kWrite] = tick + gaps[kWrite];
+    raise(earliest[1 - kWrite], tick + gaps[1 - kWrite]);
   }
-
   // [0] read, [1] write
   struct alignas(32) Group {
     std::array<int64_t, 2> column{};
@@ -149,8 +140,8 @@ class DramState {
   };
   struct Domain {
     int64_t activate = 0;
+    int64_t group_activate = 0;  // the latest of its groups
     int64_t precharge = 0;
-    int64_t precharge_all = 0;
     int64_t refresh = 0;
     int64_t refresh_bank = 0;
     std::array<int64_t, 4> window{};  // ticks of the last four activates
@@ -166,6 +157,25 @@ class DramState {
     Domain* domain = nullptr;
     int32_t row = -1;
   };
+
+  template <size_t kWrite>
+  void column_command(int bank, int64_t tick) {
+    Bank& b = banks_[static_cast<size_t>(bank)];
+    const DramTiming::ColumnGaps& gaps = timing_.column_gaps[kWrite];
+    Rank& rank = *b.rank;
+    follow<kWrite>(rank.column, gaps.rank, tick);
+    std::array<int64_t, 2>& any = any_column_[rank.pseudo_channel];
+    any = rank.column;
+    for (Rank* other = rank.sibling; other != &rank; other = other->sibling) {
+      raise(other->column[0], tick + gaps.other_rank[0]);
+      raise(other->column[1], tick + gaps.other_rank[1]);
+      any[0] = std::min(any[0], other->column[0]);
+      any[1] = std::min(any[1], other->column[1]);
+    }
+    follow<kWrite>(b.group->column, gaps.group, tick);
+    raise(b.precharge, tick + gaps.precharge);
+    bus_[column_bus_] = tick + timing_.column_ticks;
+  }
 
   DramTiming timing_;
   DramShape shape_;

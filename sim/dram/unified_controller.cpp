@@ -37,6 +37,8 @@ UnifiedController::UnifiedController(const DramSpec& spec)
   low_ = static_cast<int>(std::ceil(c.write_low_watermark * static_cast<double>(c.write_queue)));
   high_ = static_cast<int>(std::floor(c.write_high_watermark * static_cast<double>(c.write_queue)));
   const auto banks = static_cast<size_t>(shape.banks_per_channel);
+  domain_bits_ = std::countr_zero(static_cast<unsigned>(shape.banks_per_domain()));
+  rows_.resize(static_cast<size_t>(shape.domains));
   lanes_.resize(banks);
   active_.assign(banks, kNone);
   entries_.resize(static_cast<size_t>(capacity_[0] + capacity_[1]) + banks);
@@ -60,108 +62,168 @@ UnifiedController::Entry* UnifiedController::find_same(int direction, const Dram
   return kNone;
 }
 
-inline void UnifiedController::wake_submitted(const DramLocation& location, bool write, int64_t arrival) {
-  const int bank = location.bank;
+// A new request in the direction in use may go as soon as its bank can.
+void UnifiedController::wake_submitted(const Entry& added) {
+  const int bank = added.bank;
   const int32_t open = state_.open_row(bank);
   int64_t ready = 0;
-  if (open == location.row) {
-    if (column_wake_ <= std::max(arrival, column_free_)) return;
-    ready = std::max(arrival, state_.column_ready(bank, write));
+  if (open == added.row) {
+    ready = std::max(added.arrival, state_.column_ready(bank, added.write));
     column_wake_ = std::min(column_wake_, ready);
   } else {
-    ready = std::max(arrival, open < 0 ? state_.activate_ready(bank) : state_.precharge_ready(bank));
+    ready = std::max(added.arrival, open < 0 ? state_.activate_ready(bank) : state_.precharge_ready(bank));
     row_wake_ = std::min(row_wake_, ready);
   }
   next_tick_ = std::min(next_tick_, ready);
 }
 
+// A write to a burst that waits to be written replaces it, and a read of one takes its data.
+bool UnifiedController::absorb(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) {
+  if (find_same(1, location) == kNone) return false;
+  if (write) {
+    ++stats_.coalesced_writes;
+    post(arrival, tag, true);
+  } else {  // data returns in order
+    ++stats_.forwarded_reads;
+    complete_read(std::max(arrival, last_read()), tag);
+  }
+  return true;
+}
+
+// What the first request of a lane changes, or the first for the open row or for another.
+void UnifiedController::place_first(Entry& added) {
+  Lane& l = lane(added.write ? 1 : 0, added.bank);
+  const int32_t open = state_.open_row(added.bank);
+  if (open == added.row) {
+    l.hit = &added;
+  } else if (open >= 0) {
+    l.miss = &added;
+  }
+  place(added.write ? 1 : 0, added.bank);
+  wake_added(added);
+}
+
+inline void UnifiedController::wake_added(const Entry& added) {
+  if (added.write == write_mode_) {
+    const bool waits_for_bus =
+        state_.open_row(added.bank) == added.row && column_wake_ <= std::max(added.arrival, column_free_);
+    if (!waits_for_bus) wake_submitted(added);
+  }
+  if (mode_flips_) {
+    mode_wake_ = std::min(mode_wake_, added.arrival);
+    next_tick_ = std::min(next_tick_, added.arrival);
+  }
+}
+
 void UnifiedController::submit(const DramLocation& location, bool write, int64_t arrival, uint64_t tag) {
+  if (queued_[1] > 0 && absorb(location, write, arrival, tag)) return;
   const size_t direction = write ? 1 : 0;
   const int bank = location.bank;
-  if (queued_[1] > 0 && find_same(1, location) != kNone) {
-    if (write) {
-      ++stats_.coalesced_writes;
-      post(arrival, tag, true);
-    } else {  // data returns in order
-      ++stats_.forwarded_reads;
-      complete_read(std::max(arrival, last_read()), tag);
-    }
-    return;
-  }
   Entry* const added = free_;
   free_ = added->next;
   Lane& l = lanes_[static_cast<size_t>(bank)][direction];
-  *added = {
-      arrival, next_order_++, tag, l.tail, kNone, location.row, location.column, static_cast<int16_t>(bank),
-      write,   false};
-  bool first = l.head == kNone;  // of its bank, or of those for the open row or for others
-  (first ? l.head : l.tail->next) = added;
+  Entry* const last = l.tail;
+  const bool alone = l.head == kNone;
+  added->arrival = arrival;
+  added->order = next_order_++;
+  added->tag = tag;
+  added->previous = last;
+  added->next = kNone;
+  added->row = location.row;
+  added->column = location.column;
+  added->bank = static_cast<int16_t>(bank);
+  added->write = write;
+  added->counted = false;
+  (alone ? l.head : last->next) = added;
   l.tail = added;
   ++queued_[direction];
   if (write | write_mode_ | mode_flips_) length_changed();
-
   const int32_t open = state_.open_row(bank);
-  if (open == location.row) {
-    first |= l.hit == kNone;
-    if (l.hit == kNone) l.hit = added;
-  } else if (open >= 0 && l.miss == kNone) {
-    l.miss = added;
-    first = true;
-  }
-  if (first) update_masks(write ? 1 : 0, bank);
-  if (write == write_mode_) wake_submitted(location, write, arrival);
-  if (mode_flips_) {
-    mode_wake_ = std::min(mode_wake_, arrival);
-    next_tick_ = std::min(next_tick_, arrival);
+  if (alone || (open == location.row ? l.hit : open >= 0 ? l.miss : l.head) == kNone)
+    return place_first(*added);
+  wake_added(*added);
+}
+
+// After a precharge: what waits for the bank waits for its activate.
+void UnifiedController::row_closed(int bank) {
+  for (int direction = 0; direction < 2; ++direction) {
+    if (nothing_waits(direction, bank)) continue;
+    Lane& l = lane(direction, bank);
+    l.hit = l.miss = kNone;
+    place(direction, bank);
   }
 }
 
-void UnifiedController::row_changed(int bank) {
+void UnifiedController::row_opened(int bank) {
   const int32_t open = state_.open_row(bank);
   for (int direction = 0; direction < 2; ++direction) {
+    if (nothing_waits(direction, bank)) continue;
     Lane& l = lane(direction, bank);
-    l.hit = open < 0 ? kNone : find_from(l.head, open, true);
-    l.miss = open < 0 ? kNone : find_from(l.head, open, false);
+    l.hit = find_from(l.head, open, true);
+    l.miss = l.hit != l.head ? l.head : find_from(l.head, open, false);
+    place(direction, bank);
   }
-  update_masks(bank);
 }
 
-void UnifiedController::update_masks(int bank) {
-  update_masks(0, bank);
-  update_masks(1, bank);
+void UnifiedController::place(int bank) {
+  place(0, bank);
+  place(1, bank);
 }
 
-void UnifiedController::update_masks(int direction, int bank) {
+// Puts the bank where the column and the row slot look for it.
+void UnifiedController::place(int direction, int bank) {
   PseudoChannel& channel = pseudo_channel(pseudo_channel_of(bank));
   const auto d = static_cast<size_t>(direction);
-  const uint64_t bit = bit_of(bank);
-  const Lane& l = lane(direction, bank);
-  Masks& masks = channel.masks[d];
-  Masks now{masks.activate & ~bit, masks.precharge & ~bit, masks.waiting & ~bit};
-  bool hit = false;
-  if (l.head != kNone) {
-    now.waiting |= bit;
-    if ((channel.blocked & bit) != 0) {
-      // its refresh goes first
-    } else if (!state_.is_open(bank)) {
-      now.activate |= bit;
-    } else {
-      const bool in_order = scheduling_ == DramScheduling::kFirstCome;
-      hit = l.hit != kNone && (!in_order || l.hit == l.head);
-      bool close = l.miss != kNone && active(bank) == kNone;
-      if (close && in_order) close = l.miss == l.head;
-      if (close && scheduling_ == DramScheduling::kRowHitFirst && l.hit != kNone) {
-        close = l.miss->arrival < l.hit->arrival;
-      }
-      if (close) now.precharge |= bit;
-    }
-  }
-  masks = now;
-  if (hit) {
-    channel.hits[d].place(bank & bank_mask_, l.hit->order);
+  const int at = bank & bank_mask_;
+  const uint64_t bit = uint64_t{1} << at;
+  const Entry* const head = lane(direction, bank).head;
+  channel.waiting[d] = (channel.waiting[d] & ~bit) | (head != kNone ? bit : 0);
+  const bool idle = head == kNone || (channel.blocked & bit) != 0;  // or its refresh goes first
+  if (!idle && state_.is_open(bank)) return place_open(direction, bank);
+  Rows& rows = rows_of(bank);
+  channel.hits[d].remove(at);
+  rows.precharge[d].remove(at);
+  if (idle) {
+    rows.activate[d].remove(at);
   } else {
-    channel.hits[d].remove(bank & bank_mask_);
+    rows.activate[d].place(at, state_.bank_activate(bank), head->order);
   }
+  note_closing(bank, channel, rows);
+}
+
+void UnifiedController::place_open(int direction, int bank) {
+  const auto d = static_cast<size_t>(direction);
+  const int at = bank & bank_mask_;
+  const Lane& l = lane(direction, bank);
+  Rows& rows = rows_of(bank);
+  rows.activate[d].remove(at);
+  if (may_close(l, bank)) {
+    rows.precharge[d].place(at, state_.bank_precharge(bank), l.miss->order);
+  } else {
+    rows.precharge[d].remove(at);
+  }
+  PseudoChannel& channel = pseudo_channel(pseudo_channel_of(bank));
+  note_closing(bank, channel, rows);
+  OldestFirst& hits = channel.hits[d];
+  if (l.hit != kNone && (scheduling_ != DramScheduling::kFirstCome || l.hit == l.head)) {
+    hits.place(at, l.hit->order);
+  } else {
+    hits.remove(at);
+  }
+}
+
+// An open bank has lost its active request.
+void UnifiedController::place_close(int bank) {
+  PseudoChannel& channel = pseudo_channel(pseudo_channel_of(bank));
+  if ((channel.blocked & bit_of(bank)) != 0) return;
+  Rows& rows = rows_of(bank);
+  for (int direction = 0; direction < 2; ++direction) {
+    const Lane& l = lane(direction, bank);
+    if (!may_close(l, bank)) continue;
+    rows.precharge[static_cast<size_t>(direction)].place(bank & bank_mask_, state_.bank_precharge(bank),
+                                                         l.miss->order);
+  }
+  note_closing(bank, channel, rows);
 }
 
 // --- refresh and direction

@@ -24,6 +24,7 @@
 
 #include "sim/dram/controller.h"
 #include "sim/dram/oldest_first.h"
+#include "sim/dram/row_set.h"
 
 namespace rdusim::sim {
 
@@ -58,11 +59,11 @@ class UnifiedController : public DramController {
     Entry* hit = kNone;
     Entry* miss = kNone;
   };
-  // Banks of one pseudo channel and direction that have something for the row slot.
-  struct Masks {
-    uint64_t activate = 0;
-    uint64_t precharge = 0;
-    uint64_t waiting = 0;
+  // Banks of one activate domain that have something for the row slot, by their numbers in the pseudo
+  // channel.
+  struct Rows {
+    std::array<RowSet, 2> activate{};  // [read, write]
+    std::array<RowSet, 2> precharge{};
   };
   struct BankRefresh {
     int owed = 0;
@@ -71,10 +72,11 @@ class UnifiedController : public DramController {
   };
   struct PseudoChannel {
     std::array<OldestFirst, 2> hits{};  // [read, write]
-    std::array<Masks, 2> masks{};
-    uint64_t active = 0;            // banks with an active request
-    int64_t active_ready = kNever;  // none of them may go before
-    uint64_t blocked = 0;           // a refresh of the bank waits
+    std::array<uint64_t, 2> waiting{};  // banks with requests in their lane
+    RowSet active;                      // banks with an active request
+    int64_t active_ready = kNever;      // none of them may go before
+    uint64_t closing = 0;               // banks with a precharge set or a refresh that waits for the row
+    uint64_t blocked = 0;               // a refresh of the bank waits
     BankRefresh refresh;
   };
   struct Pick {
@@ -106,10 +108,29 @@ class UnifiedController : public DramController {
     return e;
   }
   [[nodiscard]] Entry* find_same(int direction, const DramLocation& location) const;
-  void row_changed(int bank);
+  void row_closed(int bank);
+  void row_opened(int bank);
   [[gnu::always_inline]] void unlink_hit(const Entry& e, PseudoChannel& channel);
-  void update_masks(int direction, int bank);
-  void update_masks(int bank);
+  void place(int direction, int bank);
+  void place(int bank);
+  void place_open(int direction, int bank);
+  void place_close(int bank);
+  void put_off_close(int bank);
+  [[nodiscard]] bool may_close(const Lane& l, int bank) const {
+    if (l.miss == kNone || active(bank) != kNone) return false;
+    if (scheduling_ == DramScheduling::kFirstCome) return l.miss == l.head;
+    return scheduling_ != DramScheduling::kRowHitFirst || l.hit == kNone || l.miss->arrival < l.hit->arrival;
+  }
+  [[nodiscard]] bool nothing_waits(int direction, int bank) const {
+    return (pseudo_channel(pseudo_channel_of(bank)).waiting[static_cast<size_t>(direction)] & bit_of(bank)) ==
+           0;
+  }
+  void note_closing(int bank, PseudoChannel& channel, const Rows& rows) const {
+    const uint64_t bit = bit_of(bank);
+    const uint64_t now = rows.precharge[0].banks() | rows.precharge[1].banks() | channel.blocked;
+    channel.closing = (channel.closing & ~bit) | (now & bit);
+  }
+  [[nodiscard]] Rows& rows_of(int bank) { return rows_[static_cast<size_t>(bank >> domain_bits_)]; }
   [[nodiscard]] int oldest_bank() const;
   [[nodiscard]] uint64_t allowed(int pseudo_channel, int only) const;
 
@@ -122,14 +143,17 @@ class UnifiedController : public DramController {
   void close_bank(int bank, int64_t tick);
   void issue(const Pick& pick, int64_t tick);
   [[gnu::always_inline]] void issue_column(Entry& e, int64_t tick);
-  [[nodiscard]] Pick pick_active(int64_t tick);
-  [[gnu::always_inline]] [[nodiscard]] Entry* ready_hit(int64_t tick) const;
-  [[nodiscard]] int64_t active_wake() const;
-  [[nodiscard]] int64_t hit_wake(int64_t tick) const;
-  void pick_rows(int64_t tick, Pick& best, int64_t& wake) const;
+  [[nodiscard]] Entry* pick_active(int64_t tick);
+  [[gnu::always_inline]] [[nodiscard]] Entry* ready_hit(int64_t tick, int64_t& wake) const;
+  [[nodiscard]] Entry* ready_oldest(int64_t tick, int64_t& wake) const;
+  [[nodiscard]] int64_t active_wake();
+  void scan_active(int pseudo_channel, int64_t tick, Entry*& oldest);
+  void pick_rows(int64_t tick, Pick& best, int64_t& wake);
+  void pick_oldest_row(int64_t tick, Pick& best, int64_t& wake) const;
   void pick_idle_close(int64_t tick, Pick& best, int64_t& wake) const;
-  void pick_activates(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best, int64_t& wake) const;
-  void pick_precharges(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best, int64_t& wake) const;
+  void pick_activates(int domain, int64_t tick, Pick& best, int64_t& wake);
+  [[nodiscard]] int64_t earliest_activate(const RowSet& set, int first, int domain, int64_t free) const;
+  void pick_precharges(int domain, int64_t tick, Pick& best, int64_t& wake);
   void consider(Pick& best, int bank, Entry* e, DramCommandKind kind, int64_t ready, int64_t tick,
                 int64_t& wake) const;
   void count_first(Entry& e, int64_t DramStats::*counter);
@@ -147,7 +171,10 @@ class UnifiedController : public DramController {
     length_changed();
     rescan(tick);
   }
-  [[gnu::always_inline]] void wake_submitted(const DramLocation& location, bool write, int64_t arrival);
+  void wake_submitted(const Entry& added);
+  [[gnu::always_inline]] void wake_added(const Entry& added);
+  bool absorb(const DramLocation& location, bool write, int64_t arrival, uint64_t tag);
+  void place_first(Entry& added);
   void find_next_tick() {
     next_tick_ = std::min(std::min(column_wake_, row_wake_), std::min(refresh_due_, mode_wake_));
   }
@@ -160,7 +187,8 @@ class UnifiedController : public DramController {
   DramScheduling scheduling_ = DramScheduling::kRowHitFirst;
   DramRefresh refresh_ = DramRefresh::kAllBank;
   bool single_bus_ = false;
-  int bank_bits_ = 0;  // of a pseudo channel
+  int bank_bits_ = 0;    // of a pseudo channel
+  int domain_bits_ = 0;  // of an activate domain
   int bank_mask_ = 0;
   int group_place_ = 0;      // bits of a bank's number inside its group
   uint64_t group_mask_ = 0;  // the banks of the first group
@@ -174,7 +202,7 @@ class UnifiedController : public DramController {
   std::vector<std::array<Lane, 2>> lanes_;  // [bank][read, write]
   std::vector<Entry*> active_;              // [bank]: the request that its row is being opened for
   std::array<PseudoChannel, kMostPseudoChannels> pseudo_channels_;
-  int active_count_ = 0;
+  std::vector<Rows> rows_;         // [domain]
   int64_t active_ready_ = kNever;  // the least of the pseudo channels' active_ready
   Ring<int> refreshes_;            // domains whose refresh waits
   int next_domain_ = 0;

@@ -21,7 +21,7 @@ bool UnifiedController::refresh_slot(int64_t tick, int64_t& wake) {
     state_.precharge_all(domain, tick);
     record(DramCommandKind::kPrechargeAll, domain * count, tick);
     ++stats_.precharges;
-    for (int bank = domain * count; bank < (domain + 1) * count; ++bank) row_changed(bank);
+    for (int bank = domain * count; bank < (domain + 1) * count; ++bank) row_closed(bank);
     return true;
   }
   state_.refresh(domain, tick);
@@ -42,7 +42,7 @@ bool UnifiedController::bank_refresh_slot(int64_t tick, int64_t& wake) {
       refresh.bank = p * banks + refresh.next;
       refresh.next = (refresh.next + 1) % banks;
       blocked |= bit_of(refresh.bank);
-      update_masks(refresh.bank);
+      place(refresh.bank);
     }
     const int bank = refresh.bank;
     if (bank < 0 || active(bank) != kNone) continue;
@@ -63,7 +63,7 @@ bool UnifiedController::bank_refresh_slot(int64_t tick, int64_t& wake) {
     --refresh.owed;
     refresh.bank = -1;
     blocked &= ~bit_of(bank);
-    update_masks(bank);
+    place(bank);
     rescan(tick + 1);
     return true;
   }

@@ -7,16 +7,6 @@ namespace rdusim::sim {
 
 // --- candidates
 
-void UnifiedController::consider(Pick& best, int bank, Entry* request, DramCommandKind kind, int64_t ready,
-                                 int64_t tick, int64_t& wake) const {
-  if (ready > tick) {
-    wake = std::min(wake, ready);
-    return;
-  }
-  const uint64_t order = request == kNone ? ~uint64_t{0} - 1 : request->order;
-  if (order < best.order) best = {bank, request, kind, order};
-}
-
 // fcfs: the bank of the oldest request of the direction in use; -1 if none waits or any bank may go.
 int UnifiedController::oldest_bank() const {
   if (scheduling_ != DramScheduling::kFirstCome) return -1;
@@ -24,7 +14,7 @@ int UnifiedController::oldest_bank() const {
   int oldest = -1;
   uint64_t order = ~uint64_t{0};
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    uint64_t waiting = pseudo_channel(p).masks[static_cast<size_t>(direction)].waiting;
+    uint64_t waiting = pseudo_channel(p).waiting[static_cast<size_t>(direction)];
     for (; waiting != 0; waiting &= waiting - 1) {
       const int bank = (p << bank_bits_) + std::countr_zero(waiting);
       const uint64_t head = lane(direction, bank).head->order;
@@ -41,145 +31,121 @@ uint64_t UnifiedController::allowed(int pseudo_channel, int only) const {
   return pseudo_channel_of(only) == pseudo_channel ? bit_of(only) : 0;
 }
 
-// Notes when the next of the others may go: ready times only rise.
-UnifiedController::Pick UnifiedController::pick_active(int64_t tick) {
-  Pick best;
-  for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    PseudoChannel& channel = pseudo_channel(p);
-    if (channel.active_ready > tick) continue;
-    int64_t others = kNever;
-    for (uint64_t mask = channel.active; mask != 0; mask &= mask - 1) {
-      const int bank = (p << bank_bits_) + std::countr_zero(mask);
-      Entry& e = *active(bank);
-      if (const int64_t open = state_.row_open(bank, e.write); open > tick) {
-        others = std::min(others, open);
-        continue;
-      }
-      const int64_t ready = state_.column_ready(bank, e.write);
-      if (ready > tick || e.order >= best.order) {
-        others = std::min(others, ready);
-        continue;
-      }
-      if (best.bank >= 0) {  // it goes later after all
-        int64_t& earlier = pseudo_channel_of(best.bank) == p
-                               ? others
-                               : pseudo_channel(pseudo_channel_of(best.bank)).active_ready;
-        earlier = std::min(earlier, tick);
-      }
-      best = {bank, &e, e.write ? DramCommandKind::kWrite : DramCommandKind::kRead, e.order};
+// The oldest active request of the pseudo channel that may go in `tick` and is older than `oldest`. Notes
+// when the next of the others may.
+void UnifiedController::scan_active(int p, int64_t tick, Entry*& oldest) {
+  PseudoChannel& channel = pseudo_channel(p);
+  channel.active.pass_to(tick);
+  int64_t others = channel.active.next();
+  for (uint64_t rest = channel.active.due(); rest != 0; rest &= rest - 1) {
+    Entry* const e = active((p << bank_bits_) + std::countr_zero(rest));
+    const int64_t ready = state_.column_ready(e->bank, e->write);
+    if (ready > tick || (oldest != kNone && oldest->order < e->order)) {
+      others = std::min(others, ready);
+      continue;
     }
-    channel.active_ready = others;
+    if (oldest != kNone) {  // it goes later after all
+      const int before = pseudo_channel_of(oldest->bank);
+      int64_t& its = before == p ? others : pseudo_channel(before).active_ready;
+      its = std::min(its, tick);
+    }
+    oldest = e;
   }
-  active_ready_ = kNever;
-  for (int p = 0; p < state_.shape().pseudo_channels; ++p)
-    active_ready_ = std::min(active_ready_, pseudo_channel(p).active_ready);
-  return best;
+  channel.active_ready = others;
 }
 
-// Oldest first: one that is ready ends the search. A bank group that is found too early drops out as a whole.
-inline UnifiedController::Entry* UnifiedController::ready_hit(int64_t tick) const {
-  if (!state_.column_bus_takes(tick)) return kNone;
-  const bool write = write_mode_;
-  const bool in_order = scheduling_ == DramScheduling::kFirstCome;
-  const int only = in_order ? oldest_bank() : -1;
-  Entry* best = kNone;
+// The oldest active request that may go in `tick`. Ready times only rise, so a channel that is known to have
+// none before a later tick needs no look.
+UnifiedController::Entry* UnifiedController::pick_active(int64_t tick) {
+  Entry* oldest = kNone;
   const int count = state_.shape().pseudo_channels;
   for (int p = 0; p < count; ++p) {
-    if (state_.any_column_ready(p, write) > tick) continue;
-    const OldestFirst& hits = pseudo_channel(p).hits[write ? 1 : 0];
-    const int first = p << bank_bits_;
-    uint64_t early = in_order ? ~allowed(p, only) : 0;
-    for (int at = hits.first(); at != OldestFirst::kEnd; at = hits.next(at)) {
-      if ((early >> at & 1) != 0) continue;
-      if (state_.group_column_ready(first + at, write) > tick) {
-        early |= group_of(at);
-      } else if (state_.bank_takes_column(first + at, write, tick)) {
-        Entry* hit = lane(write ? 1 : 0, first + at).hit;
-        if (best == kNone || hit->order < best->order) best = hit;
-        break;
-      }
-    }
+    if (pseudo_channel(p).active_ready <= tick) scan_active(p, tick, oldest);
   }
-  return best;
+  active_ready_ = kNever;
+  for (int p = 0; p < count; ++p) active_ready_ = std::min(active_ready_, pseudo_channel(p).active_ready);
+  return oldest;
 }
 
-// When none of the column commands that wait may go in `tick`: the earliest tick at which one may.
-int64_t UnifiedController::active_wake() const {
+// When none of them may go in `tick`: the earliest tick at which one may. Those whose own timing holds them
+// beyond the earliest so far are not looked at.
+int64_t UnifiedController::active_wake() {
   int64_t wake = kNever;
-  for (int p = 0; active_count_ > 0 && p < state_.shape().pseudo_channels; ++p) {
-    for (uint64_t mask = pseudo_channel(p).active; mask != 0; mask &= mask - 1) {
-      const int bank = (p << bank_bits_) + std::countr_zero(mask);
-      wake = std::min(wake, state_.column_ready(bank, active(bank)->write));
+  for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
+    PseudoChannel& channel = pseudo_channel(p);
+    const RowSet& set = channel.active;
+    int64_t earliest = kNever;
+    for (uint64_t rest = set.banks(); rest != 0; rest &= rest - 1) {
+      const int at = std::countr_zero(rest);
+      if (set.ready(at) >= earliest) continue;
+      const Entry& e = *active((p << bank_bits_) + at);
+      earliest = std::min(earliest, state_.column_ready(e.bank, e.write));
     }
+    channel.active_ready = earliest;
+    wake = std::min(wake, earliest);
   }
+  active_ready_ = wake;
   return wake;
 }
 
-int64_t UnifiedController::hit_wake(int64_t tick) const {
-  int64_t wake = kNever;
+// Oldest first: one that is ready ends the search. When none is, `wake` is lowered to the earliest tick at
+// which one may be.
+inline UnifiedController::Entry* UnifiedController::ready_hit(int64_t tick, int64_t& wake) const {
+  if (scheduling_ == DramScheduling::kFirstCome || !state_.column_bus_takes(tick)) [[unlikely]]
+    return ready_oldest(tick, wake);
+  const bool write = write_mode_;
+  int best = -1;
+  uint64_t order = ~uint64_t{0};
+  int64_t next = kNever;
+  const int count = state_.shape().pseudo_channels;
+  for (int p = 0; p < count; ++p) {
+    const OldestFirst& hits = pseudo_channel(p).hits[write ? 1 : 0];
+    int at = hits.first();
+    if (at == OldestFirst::kEnd) continue;
+    if (const int64_t any = state_.any_column_ready(p, write); any > tick) {
+      wake = std::min(wake, any);
+      continue;
+    }
+    const int first = p << bank_bits_;
+    do {
+      const int64_t ready = state_.bank_column_ready(first + at, write);
+      if (ready <= tick) {
+        if (hits.order(at) < order) {
+          order = hits.order(at);
+          best = first + at;
+        }
+        break;
+      }
+      next = std::min(next, ready);
+      at = hits.next(at);
+    } while (at != OldestFirst::kEnd);
+  }
+  if (best >= 0) return lane(write ? 1 : 0, best).hit;
+  wake = std::min(wake, state_.edge(next));
+  return kNone;
+}
+
+// The same in order of arrival, where only the bank of the oldest request may go, and while the bus is busy.
+UnifiedController::Entry* UnifiedController::ready_oldest(int64_t tick, int64_t& wake) const {
+  const bool in_order = scheduling_ == DramScheduling::kFirstCome;
   const int only = oldest_bank();
   for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
     const OldestFirst& hits = pseudo_channel(p).hits[write_mode_ ? 1 : 0];
     if (hits.empty()) continue;
-    if (only >= 0 && (pseudo_channel_of(only) != p || !hits.contains(only & bank_mask_))) continue;
-    if (const int64_t ready = state_.any_column_ready(p, write_mode_); ready > tick) {
-      wake = std::min(wake, ready);
+    if (in_order && (pseudo_channel_of(only) != p || !hits.contains(only & bank_mask_))) continue;
+    if (const int64_t any = state_.any_column_ready(p, write_mode_); any > tick) {
+      wake = std::min(wake, any);
       continue;
     }
-    const uint64_t allow = allowed(p, only);
     for (int at = hits.first(); at != OldestFirst::kEnd; at = hits.next(at)) {
-      if ((allow >> at & 1) != 0)
-        wake = std::min(wake, state_.column_ready((p << bank_bits_) + at, write_mode_));
-    }
-  }
-  return wake;
-}
-
-void UnifiedController::pick_rows(int64_t tick, Pick& best, int64_t& wake) const {
-  const int only = oldest_bank();
-  for (int p = 0; p < state_.shape().pseudo_channels; ++p) {
-    const Masks& masks = pseudo_channel(p).masks[write_mode_ ? 1 : 0];
-    const uint64_t allow = allowed(p, only);
-    if ((masks.activate & allow) != 0) pick_activates(p, masks.activate & allow, tick, best, wake);
-    if ((masks.precharge & allow) != 0) pick_precharges(p, masks.precharge & allow, tick, best, wake);
-  }
-}
-
-void UnifiedController::pick_activates(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best,
-                                       int64_t& wake) const {
-  if (!state_.shape().rank_domains) {  // one window for all of them
-    if (const int64_t ready = state_.any_activate_ready(pseudo_channel); ready > tick) {
+      const int bank = (p << bank_bits_) + at;
+      if (in_order && bank != only) continue;
+      const int64_t ready = state_.column_ready(bank, write_mode_);
+      if (ready <= tick) return lane(write_mode_ ? 1 : 0, bank).hit;
       wake = std::min(wake, ready);
-      return;
     }
   }
-  const int direction = write_mode_ ? 1 : 0;
-  for (; banks != 0; banks &= banks - 1) {
-    const int bank = (pseudo_channel << bank_bits_) + std::countr_zero(banks);
-    consider(best, bank, lane(direction, bank).head, DramCommandKind::kActivate,
-             state_.edge(std::max(tick, state_.activate_ready(bank))), tick, wake);
-  }
-}
-
-void UnifiedController::pick_precharges(int pseudo_channel, uint64_t banks, int64_t tick, Pick& best,
-                                        int64_t& wake) const {
-  const int direction = write_mode_ ? 1 : 0;
-  for (; banks != 0; banks &= banks - 1) {
-    const int bank = (pseudo_channel << bank_bits_) + std::countr_zero(banks);
-    consider(best, bank, lane(direction, bank).miss, DramCommandKind::kPrecharge,
-             state_.precharge_ready(bank), tick, wake);
-  }
-}
-
-// Row policy closed: a bank whose open row nobody waits for is closed when the slot has nothing better.
-void UnifiedController::pick_idle_close(int64_t tick, Pick& best, int64_t& wake) const {
-  if (!close_idle_rows_ || best.bank >= 0) return;
-  for (int bank = 0; bank < state_.shape().banks_per_channel; ++bank) {
-    const bool idle = state_.is_open(bank) && active(bank) == kNone && lane(0, bank).hit == kNone &&
-                      lane(1, bank).hit == kNone;
-    if (idle)
-      consider(best, bank, kNone, DramCommandKind::kPrecharge, state_.precharge_ready(bank), tick, wake);
-  }
+  return kNone;
 }
 
 // --- column commands
@@ -194,13 +160,13 @@ void UnifiedController::unlink(const Entry& e) {
   if (e.write || queued_[0] == 0 || write_mode_ || mode_flips_) length_changed();
 }
 
-// As unlink and update_masks; while only hits wait in the bank, all that changes is which one is the oldest.
+// As unlink and place; while only hits wait in the bank, all that changes is which one is the oldest.
 inline void UnifiedController::unlink_hit(const Entry& e, PseudoChannel& channel) {
   const int direction = e.write ? 1 : 0;
   Lane& l = lane(direction, e.bank);
   if (e.next == kNone || l.miss != kNone || scheduling_ == DramScheduling::kFirstCome) {
     unlink(e);
-    update_masks(direction, e.bank);
+    place(direction, e.bank);
     return;
   }
   l.head = l.hit = e.next;  // the oldest hit was the oldest of all
@@ -208,6 +174,11 @@ inline void UnifiedController::unlink_hit(const Entry& e, PseudoChannel& channel
   --queued_[static_cast<size_t>(direction)];
   if (e.write | write_mode_ | mode_flips_ | (queued_[0] == 0)) length_changed();
   channel.hits[static_cast<size_t>(direction)].advance(e.bank & bank_mask_, e.next->order);
+}
+
+// The bank has moved data: it may be closed later only.
+void UnifiedController::put_off_close(int bank) {
+  for (RowSet& set : rows_of(bank).precharge) set.put_off(bank & bank_mask_, state_.bank_precharge(bank));
 }
 
 inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
@@ -227,18 +198,18 @@ inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
   }
   if (Entry*& active = active_[static_cast<size_t>(bank)]; active == &e) {
     active = kNone;
-    --active_count_;
-    channel.active &= ~bit;
-    update_masks(bank);  // requests for other rows may close the bank now
+    channel.active.remove(bank & bank_mask_);
+    place_close(bank);  // requests for other rows may close the bank now
   } else {
     unlink_hit(e, channel);
   }
   e.next = free_;
   free_ = &e;
+  const bool closes = (channel.closing & bit) != 0;
+  if (closes) put_off_close(bank);
   if (!refreshes_.empty()) {
     row_wake_ = tick;
-  } else if (close_idle_rows_ ||
-             ((channel.masks[0].precharge | channel.masks[1].precharge | channel.blocked) & bit) != 0) {
+  } else if (closes || close_idle_rows_) {
     row_wake_ = std::min(row_wake_, state_.precharge_ready(bank));
   }
   if (scheduling_ == DramScheduling::kFirstCome) rescan(tick + 1);
@@ -247,12 +218,11 @@ inline void UnifiedController::issue_column(Entry& e, int64_t tick) {
 // --- slots
 
 inline void UnifiedController::column_slot(int64_t tick) {
-  const bool hits = refreshes_.empty();
-  Entry* next = kNone;
-  if (active_ready_ <= tick) next = pick_active(tick).entry;
-  if (next == kNone && hits) next = ready_hit(tick);
+  Entry* next = active_ready_ <= tick ? pick_active(tick) : kNone;
+  int64_t wake = kNever;
+  if (next == kNone && refreshes_.empty()) next = ready_hit(tick, wake);
   if (next == kNone) [[unlikely]] {
-    column_wake_ = std::min(active_wake(), hits ? hit_wake(tick) : kNever);
+    column_wake_ = std::min(active_wake(), wake);
     return;
   }
   issue_column(*next, tick);
@@ -283,30 +253,27 @@ void UnifiedController::row_slot(int64_t tick) {
 void UnifiedController::single_slot(int64_t tick) {
   int64_t wake = kNever;
   column_wake_ = row_wake_ = kNever;
-  Pick best = active_ready_ <= tick ? pick_active(tick) : Pick{};
-  bool issued = false;
-  bool hits = false;
-  if (best.bank < 0 && !refreshes_.empty()) {
+  bool issued = true;
+  Entry* column = active_ready_ <= tick ? pick_active(tick) : kNone;
+  if (column != kNone) {
+    issue_column(*column, tick);
+  } else if (!refreshes_.empty()) {
     issued = refresh_slot(tick, wake);
-  } else if (best.bank < 0) {
-    issued = refresh_ == DramRefresh::kPerBank && bank_refresh_slot(tick, wake);
-    hits = !issued;
-    if (hits) {
-      if (Entry* hit = ready_hit(tick); hit != kNone)
-        best = {hit->bank, hit, hit->write ? DramCommandKind::kWrite : DramCommandKind::kRead, hit->order};
-      pick_rows(tick, best, wake);
-      pick_idle_close(tick, best, wake);
+  } else if (refresh_ != DramRefresh::kPerBank || !bank_refresh_slot(tick, wake)) {
+    column = ready_hit(tick, wake);
+    Pick best;
+    if (column != kNone) best.order = column->order;
+    pick_rows(tick, best, wake);
+    if (column == kNone) pick_idle_close(tick, best, wake);
+    if (best.bank >= 0) {
+      issue(best, tick);
+    } else if (column != kNone) {
+      issue_column(*column, tick);
+    } else {
+      issued = false;
     }
   }
-  if (best.bank >= 0) {
-    issue(best, tick);
-    issued = true;
-  }
-  if (issued) {
-    wake = state_.row_bus_free();
-  } else {
-    wake = std::min(wake, std::min(active_wake(), hits ? hit_wake(tick) : kNever));
-  }
+  wake = issued ? state_.row_bus_free() : std::min(wake, active_wake());
   rescan(wake);
 }
 
@@ -317,7 +284,7 @@ void UnifiedController::tick(int64_t tick) {
   if (single_bus_) {
     if (std::min(column_wake_, row_wake_) <= tick) single_slot(tick);
   } else {
-    if (column_wake_ <= tick && state_.edge(tick) == tick) column_slot(tick);
+    if (column_wake_ <= tick && state_.is_edge(tick)) column_slot(tick);
     settle_mode(tick);
     if (row_wake_ <= tick) row_slot(tick);
   }
@@ -341,14 +308,10 @@ void UnifiedController::close_bank(int bank, int64_t tick) {
   state_.precharge(bank, tick);
   record(DramCommandKind::kPrecharge, bank, tick);
   ++stats_.precharges;
-  row_changed(bank);
+  row_closed(bank);
 }
 
 void UnifiedController::issue(const Pick& pick, int64_t tick) {
-  if (pick.kind == DramCommandKind::kRead || pick.kind == DramCommandKind::kWrite) {
-    issue_column(*pick.entry, tick);
-    return;
-  }
   if (pick.kind == DramCommandKind::kPrecharge) {
     if (pick.entry != kNone) count_first(*pick.entry, &DramStats::row_conflicts);
     close_bank(pick.bank, tick);
@@ -361,14 +324,13 @@ void UnifiedController::issue(const Pick& pick, int64_t tick) {
   record(DramCommandKind::kActivate, pick.bank, tick, e.row);
   count_activate(pick.bank);
   active_[static_cast<size_t>(pick.bank)] = pick.entry;
-  ++active_count_;
-  pseudo_channel(pseudo_channel_of(pick.bank)).active |= bit_of(pick.bank);
-  row_changed(pick.bank);
+  PseudoChannel& channel = pseudo_channel(pseudo_channel_of(pick.bank));
+  channel.active.place(pick.bank & bank_mask_, state_.bank_column(pick.bank, e.write), e.order);
+  row_opened(pick.bank);
   const int64_t ready = std::min(state_.column_ready(pick.bank, false), state_.column_ready(pick.bank, true));
   column_wake_ = std::min(column_wake_, ready);
-  int64_t& active_ready = pseudo_channel(pseudo_channel_of(pick.bank)).active_ready;
-  active_ready = std::min(active_ready, state_.column_ready(pick.bank, e.write));
-  active_ready_ = std::min(active_ready_, active_ready);
+  channel.active_ready = std::min(channel.active_ready, state_.bank_column(pick.bank, e.write));
+  active_ready_ = std::min(active_ready_, channel.active_ready);
 }
 
 }  // namespace rdusim::sim

@@ -35,8 +35,8 @@ TEST_P(CliCheckFamily, PassesOnReferenceAndChip) {
 
 INSTANTIATE_TEST_SUITE_P(Families, CliCheckFamily,
                          ::testing::Values("llama", "mistral", "e5", "knn", "falcon", "bloom", "mixtral",
-                                           "dbrx", "grok", "mamba", "samba", "medusa", "clip", "llava",
-                                           "pix2struct"));
+                                           "dbrx", "grok", "mamba", "samba", "medusa", "gemma2", "qwen2",
+                                           "qwen3", "qwen3moe", "clip", "llava", "pix2struct"));
 
 // Mixtures of experts with whole experts on each socket, or (four experts, two groups) on each pair of them.
 class CliCheckMixtureSlow : public ::testing::TestWithParam<std::string> {};
@@ -57,7 +57,8 @@ TEST_P(CliCheckMixtureSlow, PassesWithWholeExpertsOnTwoAndFourSockets) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Mixtures, CliCheckMixtureSlow, ::testing::Values("mixtral", "dbrx", "grok"));
+INSTANTIATE_TEST_SUITE_P(Mixtures, CliCheckMixtureSlow,
+                         ::testing::Values("mixtral", "dbrx", "grok", "qwen3moe"));
 
 TEST(CliCheck, WholeExpertsPassFused) {
   const auto run = Scratch().run("check " + kFixtures +
@@ -81,8 +82,26 @@ TEST(CliCheck, ExpertParallelismOfAModelWithoutExpertsIsAnError) {
 TEST(CliModels, EveryConfigurationHasTheExpectedCounts) {
   const auto run = Scratch().run("models check --json -");
   ASSERT_EQ(run.code, 0) << run.err << run.out;
-  EXPECT_EQ(run.json().at("models").size(), 46U);
+  EXPECT_EQ(run.json().at("models").size(), 49U);
   EXPECT_EQ(run.json().at("wrong").get<int>(), 0);
+}
+
+TEST(CliModels, AnotherTableIsCheckedRowByRow) {
+  const Scratch scratch;
+  const std::string header =
+      "name,total_params,active_params,weight_bytes_bf16,kv_bytes_per_token_bf16,recurrent_state_bytes_bf16,"
+      "flops_per_token_decode,matmul_flops_per_token\n";
+  const std::string right = "llama-2-7b,6738415616,6738415616,13476831232,524288,0,13476831232,13214154752\n";
+  scratch.write("few.csv", header + right);
+  const auto few = scratch.run("models check --expected few.csv --json -");
+  ASSERT_EQ(few.code, 0) << few.err << few.out;
+  EXPECT_EQ(few.json().at("wrong").get<int>(), 0);
+  scratch.write("unknown.csv", header + right + "no-such-model,1,1,2,1,0,2,2\n");
+  EXPECT_EQ(scratch.run("models check --expected unknown.csv").code, 1);
+  scratch.write("wrong.csv", header + "llama-2-7b,1,6738415616,13476831232,524288,0,13476831232,1\n");
+  const auto wrong = scratch.run("models check --expected wrong.csv");
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.out.find("total_params 6738415616 (expected 1)"), std::string::npos) << wrong.out;
 }
 
 TEST(CliCheck, OutsideTheTolerancesIsExitCodeOne) {

@@ -47,8 +47,10 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values("llama-1", "llama-2", "mistral-1", "mistral-2", "falcon-1", "falcon-2",
                                      "bloom-1", "bloom-2", "mixtral-1", "mixtral-2", "dbrx-1", "dbrx-2",
                                      "grok-1", "grok-2", "mamba-1", "mamba-2", "samba-1", "samba-2",
-                                     "medusa-1", "medusa-2", "clip-1", "clip-2", "llava-1", "llava-2",
-                                     "pix2struct-1", "pix2struct-2", "e5-1", "e5-2", "knn-1", "knn-2"),
+                                     "medusa-1", "medusa-2", "gemma2-1", "gemma2-2", "qwen2-1", "qwen2-2",
+                                     "qwen3-1", "qwen3-2", "qwen3moe-1", "qwen3moe-2", "clip-1", "clip-2",
+                                     "llava-1", "llava-2", "pix2struct-1", "pix2struct-2", "e5-1", "e5-2",
+                                     "knn-1", "knn-2"),
                      testing::Values(DType::kBf16, DType::kFp32)),
     [](const auto& test) {
       std::string name = std::get<0>(test.param);

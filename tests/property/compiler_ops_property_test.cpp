@@ -163,6 +163,8 @@ Result<ValueId> RandomCase::add(OpKind op) {
       return node(op, {source(m, n), source(m, 1)}, {{"fallback", int64_t{0}}, {"threshold", 1.0}});
     case OpKind::kLayerNorm:
       return node(op, {source(m, n), source(1, n), source(1, n)}, {{"eps", 1e-5}});
+    case OpKind::kHeadNorm:
+      return node(op, {source(m, n * k), source(1, k)}, {{"eps", 1e-5}, {"head_dim", k}});
     case OpKind::kActivation:
       return node(op, {source(m, n)}, {{"form", extent(kActivationForms) - 1}});
     case OpKind::kScale:

@@ -199,6 +199,17 @@ TEST(L2Normalize, ZeroRowStaysZero) {
   expect_near(OpCase().input(tensor(2, 2, {3, 4, 0, 0})).run(OpKind::kL2Normalize), 2, 2, {0.6F, 0.8F, 0, 0});
 }
 
+TEST(HeadNorm, EachHeadForItselfWithOneGain) {
+  // Heads (3, 4) and (0, 5): root mean squares 5 / sqrt(2) twice.
+  const Tensor x = tensor(1, 4, {3, 4, 0, 5});
+  const float root = std::sqrt(2.0F);
+  OpCase two = OpCase().input(x).input(tensor(1, 2, {1, 10}));
+  expect_near(two.run(OpKind::kHeadNorm, {{"eps", 0.0}, {"head_dim", 2L}}), 1, 4,
+              {0.6F * root, 8 * root, 0, 10 * root});
+  EXPECT_HAS(two.error(OpKind::kHeadNorm, {{"eps", 0.0}, {"head_dim", 3L}}), "are not whole heads of 3");
+  EXPECT_HAS(two.error(OpKind::kHeadNorm, {{"eps", 0.0}, {"head_dim", 4L}}), "gain");
+}
+
 TEST(Collectives, OneSocketIsTheIdentity) {
   const Tensor x = tensor(1, 3, {1, 2, 3});
   expect_near(OpCase().input(x).run(OpKind::kAllReduce, {{"sockets", 1L}}), 1, 3, {1, 2, 3});

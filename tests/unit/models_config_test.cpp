@@ -316,7 +316,7 @@ TEST(ShippedConfigs, EqualTheExpectedFacts) {
     EXPECT_EQ(facts.matmul_flops_per_token, number(row, "matmul_flops_per_token")) << name;
     EXPECT_EQ(facts.state_bytes, number(row, "recurrent_state_bytes_bf16")) << name;
   }
-  EXPECT_EQ(supported, 46);
+  EXPECT_EQ(supported, 49);
 }
 
 TEST(LoadModel, UnknownNameSuggestsTheNearest) {

@@ -33,6 +33,19 @@ TEST(OnnxView, ReshapeAndTransposeThereAndBack) {
   EXPECT_TRUE(back->same_order(plain));
 }
 
+TEST(OnnxView, RowsInAnyOrderKeepItWhenColumnsChange) {
+  const View turned = View::plain({2, 5, 12}).transposed({1, 0, 2});
+  EXPECT_FALSE(turned.is_plain());
+  EXPECT_TRUE(turned.is_of_rows(12));
+  EXPECT_FALSE(turned.is_of_rows(6));
+  EXPECT_FALSE(View::plain({2, 5, 12}).transposed({0, 2, 1}).is_of_rows(12)) << "columns before rows";
+  EXPECT_FALSE(View::plain({2, 1, 12}).expanded({2, 4, 12})->is_of_rows(12)) << "rows repeat";
+  const View wider = turned.with_columns(12, 36);
+  EXPECT_EQ(wider.dims(), (std::vector<int64_t>{5, 2, 36}));
+  EXPECT_TRUE(wider.transposed({1, 0, 2}).is_plain());
+  EXPECT_EQ(wider.with_columns(36, 1).dims(), (std::vector<int64_t>{5, 2, 1}));
+}
+
 TEST(OnnxView, ExpandedAxesRepeat) {
   const auto wide = View::plain({2, 1, 3}).expanded({2, 4, 3});
   ASSERT_TRUE(wide);
@@ -69,7 +82,9 @@ TEST_P(OnnxFixtures, ReferenceValues) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, OnnxFixtures, ::testing::Values("classifier", "encoder", "decoder", "packed"));
+INSTANTIATE_TEST_SUITE_P(All, OnnxFixtures,
+                         ::testing::Values("classifier", "encoder", "decoder", "packed", "torch-gpt2",
+                                           "torch-llama", "torch-encoder", "torch-bert"));
 
 onnx::Import imported(const std::string& name, int64_t batch = 1, int64_t tokens = 4) {
   const auto file = OnnxFile::open(kFixtures + name + "/model.onnx");
@@ -108,6 +123,42 @@ TEST(OnnxImport, CompositionsBecomeOperators) {
   EXPECT_EQ(count(encoder, OpKind::kActivation), 3);
   EXPECT_EQ(count(encoder, OpKind::kPositionAdd), 1);
   EXPECT_EQ(count(encoder, OpKind::kAdd), 4);
+}
+
+// One product of 144 columns, of which parts are read, becomes three of 48; nothing is cut any more.
+TEST(OnnxImport, PackedProjectionsBecomeOneProductAPart) {
+  for (const char* name : {"torch-gpt2", "torch-encoder"}) {
+    const onnx::Import import = imported(name, 2, 9);
+    EXPECT_EQ(count(import.graph, OpKind::kSliceCols), 0) << name;
+    EXPECT_EQ(count(import.graph, OpKind::kAttention), 2) << name;
+    for (const compiler::Node& node : import.graph.nodes) {
+      if (node.op != OpKind::kLinear) continue;
+      EXPECT_NE(import.graph.value(node.outputs[0]).shape.cols(), 144) << name;
+    }
+  }
+  const compiler::Graph gpt2 = imported("torch-gpt2", 2, 11).graph;
+  EXPECT_EQ(count(gpt2, OpKind::kLinear), 2 * (3 + 1 + 2) + 1);
+}
+
+TEST(OnnxImport, APartOfAPackedProjectionReadsItsPartOfTheWeights) {
+  const auto file = OnnxFile::open(kFixtures + "torch-gpt2/model.onnx");
+  GraphRequest request;
+  request.phase = Phase::kEncode;
+  request.batch = 2;
+  request.query_tokens = 11;
+  const auto imported_here = onnx::import_graph(*file, request, "torch-gpt2");
+  ASSERT_TRUE(imported_here.ok()) << imported_here.error().to_string();
+  const onnx::Import& import = *imported_here;
+  int64_t rows = 0, biases = 0;
+  for (const compiler::Value& value : import.graph.values) {
+    if (value.source.find(" from ") == std::string::npos) continue;
+    const auto part = import.read(*file, value.source);
+    ASSERT_TRUE(part.ok()) << part.error().to_string();
+    EXPECT_EQ(part->values.size(), static_cast<size_t>(value.shape.elements())) << value.source;
+    (value.shape.rows() == 1 ? biases : rows) += value.shape.elements() / 48;
+  }
+  EXPECT_EQ(rows, 2 * 3 * 48) << "two layers of 144 rows";
+  EXPECT_EQ(biases, 2 * 3);
 }
 
 TEST(OnnxImport, LayersShareAPlanByTheirNames) {

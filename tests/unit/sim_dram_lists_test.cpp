@@ -1,6 +1,9 @@
-// The DRAM model's short cuts beside their slow twins: the list of banks by age, and the address walker.
+// The DRAM model's short cuts beside their slow twins: the list of banks by age, the set of banks that wait
+// for a row command, and the address walker.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <map>
 #include <vector>
 
@@ -8,6 +11,7 @@
 #include "base/random.h"
 #include "sim/dram/address_map.h"
 #include "sim/dram/oldest_first.h"
+#include "sim/dram/row_set.h"
 
 namespace rdusim::sim {
 namespace {
@@ -36,6 +40,45 @@ TEST(DramOldestFirst, KeepsBanksInOrderOfAge) {
   EXPECT_EQ(banks_of(list), (std::vector<int>{0, 63}));
   EXPECT_FALSE(list.contains(5));
   EXPECT_EQ(list.order(63), 25U);
+}
+
+TEST(DramRowSet, EqualsALookAtEveryBankUnderRandomUse) {
+  Random random(11);
+  RowSet set;
+  std::map<int, int64_t> ready_of;
+  int64_t now = 0;
+  for (int step = 0; step < 5000; ++step) {
+    now += static_cast<int64_t>(random.below(3));
+    set.pass_to(now);
+    const auto bank = static_cast<int>(random.below(RowSet::kBanks));
+    const int64_t ready = now + static_cast<int64_t>(random.below(60));
+    switch (random.below(3)) {
+      case 0:
+        ready_of.try_emplace(bank, ready);  // one that waits already stays as it is
+        set.place(bank, ready, static_cast<uint64_t>(step));
+        break;
+      case 1:
+        ready_of.erase(bank);
+        set.remove(bank);
+        break;
+      default:
+        if (ready_of.contains(bank)) ready_of[bank] = std::max(ready_of[bank], ready);
+        set.put_off(bank, ready);
+    }
+    set.pass_to(now);
+    uint64_t due = 0;
+    int64_t next = kNever;
+    for (const auto& [b, tick] : ready_of) {
+      ASSERT_TRUE(set.contains(b));
+      ASSERT_EQ(set.ready(b), tick);
+      ASSERT_LE(set.least_order(), set.order(b));
+      if (tick <= now) due |= uint64_t{1} << b;
+      if (tick > now) next = std::min(next, tick);
+    }
+    ASSERT_EQ(static_cast<size_t>(std::popcount(set.banks())), ready_of.size());
+    ASSERT_EQ(set.due(), due) << step;
+    ASSERT_EQ(set.next(), next) << step;
+  }
 }
 
 TEST(DramOldestFirst, EqualsASortedMapUnderRandomUse) {
