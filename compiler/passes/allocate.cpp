@@ -4,8 +4,7 @@
 // do its firings within T and the PCUs they need add up to what the chip has (bisection; a stage's time falls
 // with its PCUs). A stage whose firings grow may end somewhat later than the others.
 //
-// PMUs: a few ways to spread operands are placed and routed, and the soonest is taken (routed_cost.h), so
-// that a small change of the chip does not decide between two that differ much.
+// PMUs: a few ways to spread operands are placed and routed, and the soonest is taken (spreads.h).
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -16,10 +15,10 @@
 #include <fmt/format.h>
 
 #include "base/program/service.h"
-#include "compiler/passes/allocate_pmus.h"
 #include "compiler/passes/pass.h"
-#include "compiler/passes/routed_cost.h"
+#include "compiler/passes/section_router.h"
 #include "compiler/passes/section_work.h"
+#include "compiler/passes/spreads.h"
 
 namespace rdusim::compiler {
 namespace {
@@ -255,87 +254,27 @@ Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const C
   return best_power > 0 ? allocation.assign_uneven(best_power) : allocation.assign(best);
 }
 
-// Spreads that are tried: the pace that operands are first read at, and what PMUs that are left bring them
-// to. More ports read faster, but lie farther away; and a PMU more or less changes which ways meet.
-constexpr std::array<PmuSpread, 5> kSpreads = {{{1000, 0}, {1000, 250}, {900, 0}, {1100, 0}, {900, 250}}};
-
-// No other is tried when the ways over the mesh make a launch no longer than this many thousandths.
-constexpr int64_t kWellSpread = 1020;
-// The best are compared anew when they make it longer than these.
-constexpr int64_t kWaysMatter = 1100;
-constexpr size_t kFinalists = 2;
-
-// One spread of a section over PMUs.
-struct Spread {
-  Section section;
-  SectionTraffic traffic;
-};
-
-Result<Spread> spread_over(const Section& section, const SectionWork& work, const ChipSpec& chip,
-                           int64_t slowest_cycles, const PmuSpread& choice,
-                           std::shared_ptr<const LaunchWork> launch) {
-  Spread spread{section, {}};
-  RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(spread.section, work, chip, slowest_cycles, choice));
-  spread.traffic = section_traffic(spread.section, work, chip);
-  spread.traffic.launch = std::move(launch);
-  spread.traffic.work_cycles = slowest_cycles;
-  spread.traffic.read_cycles = read_cycles;
-  spread.traffic.stage_cycles = std::max(slowest_cycles, read_cycles);
-  return spread;
-}
-
-// When a launch of the spread is done, its ways over the mesh included; notes the layout.
-Result<int64_t> launch_end(Spread& spread, const ChipSpec& chip, const DrawOptions& draws) {
-  spread.traffic.layout.reset();
-  RDU_ASSIGN(const Mapping mapping, best_mapping(spread.section, spread.traffic, chip, draws));
-  spread.traffic.layout = mapping.layout;
-  return mapping.cycles;
-}
-
-// The spread with which a launch is done first. Where ways cost much, a few draws tell only roughly which
-// that is, and the best are drawn anew.
-Result<Spread> best_spread(const Section& section, const SectionWork& work, const ChipSpec& chip,
-                           int64_t slowest_cycles, uint64_t seed) {
-  const auto launch = std::make_shared<const LaunchWork>(launch_work(section, work, chip));
-  std::vector<std::pair<int64_t, Spread>> tried;  // with its end
-  const auto sooner = [](const auto& a, const auto& b) { return a.first < b.first; };
-  const auto best_within = [&](int64_t permille) {
-    const auto& [end, spread] = *std::min_element(tried.begin(), tried.end(), sooner);
-    return end <= launch_cycles(spread.section, *launch, chip) * permille / 1000;
-  };
-  for (const PmuSpread& choice : kSpreads) {
-    RDU_ASSIGN(Spread spread, spread_over(section, work, chip, slowest_cycles, choice, launch));
-    const bool known = std::any_of(tried.begin(), tried.end(),
-                                   [&](const auto& t) { return t.second.section == spread.section; });
-    if (known) continue;
-    RDU_ASSIGN(const int64_t end, launch_end(spread, chip, {kFewDraws, 1, seed}));
-    tried.emplace_back(end, std::move(spread));
-    if (best_within(kWellSpread)) break;
-  }
-  std::stable_sort(tried.begin(), tried.end(), sooner);
-  if (tried.size() > 1 && !best_within(kWaysMatter)) {
-    tried.resize(std::min(tried.size(), kFinalists));
-    for (auto& [end, spread] : tried) {
-      RDU_ASSIGN(end, launch_end(spread, chip, {kManyDraws, 1, seed}));
-    }
-  }
-  return std::move(std::min_element(tried.begin(), tried.end(), sooner)->second);
-}
-
 }  // namespace
 
 Status allocate(Compilation& compilation) {
   const ChipSpec& chip = *compilation.chip;
+  std::vector<SpreadSearch> searches;
+  std::vector<int64_t> cycles;  // of a launch of each section, as it is spread first
   for (Section& section : compilation.program.sections) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
     RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, chip));
-    RDU_ASSIGN(Spread spread,
-               compilation.only_prices
-                   ? spread_over(section, work, chip, slowest_cycles, kSpreads[0],
-                                 std::make_shared<const LaunchWork>(launch_work(section, work, chip)))
-                   : best_spread(section, work, chip, slowest_cycles, compilation.options.placement_seed));
-    section = std::move(spread.section);
+    searches.emplace_back(section, std::move(work), chip, slowest_cycles);
+    RDU_CHECK_OK(searches.back().begin());
+    cycles.push_back(searches.back().cycles_without_ways());
+  }
+  const std::vector<int64_t> spare = spare_cycles(compilation, cycles);
+  const Mesh mesh(chip);
+  for (size_t s = 0; s < searches.size(); ++s) {
+    if (!compilation.only_prices)
+      RDU_CHECK_OK(searches[s].seek(mesh, {compilation.options.placement_seed, spare[s]}));
+    Spread spread = searches[s].take();
+    compilation.program.sections[s] = std::move(spread.section);
     compilation.traffic.push_back(std::move(spread.traffic));
   }
   return {};
