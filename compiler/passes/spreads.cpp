@@ -19,6 +19,9 @@ constexpr int64_t kWellSpread = 1020;
 // The best are compared anew when they make it longer than these.
 constexpr int64_t kWaysMatter = 1100;
 constexpr size_t kFinalists = 2;
+// A later one is taken if a launch is no longer than this beside the one before: below that the judge errs as
+// much.
+constexpr int64_t kWorthPmus = 980;
 
 // Ways that make a program no longer than by this part are not looked into. assumed: half a percent is what
 // the judge of mappings tells apart.
@@ -98,7 +101,7 @@ Status SpreadSearch::seek(const Mesh& mesh, const DrawOptions& options) {
     }
     auto mapping = std::make_unique<MappingSearch>(spread->section, spread->traffic, mesh, options);
     RDU_CHECK_OK(mapping->route(kFewDraws));
-    tried_.push_back({std::move(spread), std::move(mapping)});
+    tried_.push_back({std::move(spread), std::move(mapping), tried_.size()});
     if (best_within(kWellSpread)) break;
   }
   std::stable_sort(tried_.begin(), tried_.end(), sooner);
@@ -106,7 +109,12 @@ Status SpreadSearch::seek(const Mesh& mesh, const DrawOptions& options) {
     tried_.resize(std::min(tried_.size(), kFinalists));
     for (Tried& t : tried_) RDU_CHECK_OK(t.mapping->route(kManyDraws));
   }
-  Tried& best = *std::min_element(tried_.begin(), tried_.end(), sooner);
+  std::sort(tried_.begin(), tried_.end(), [](const Tried& a, const Tried& b) { return a.number < b.number; });
+  auto chosen = tried_.begin();
+  for (auto t = chosen + 1; t < tried_.end(); ++t) {
+    if (t->end() < chosen->end() * kWorthPmus / 1000) chosen = t;
+  }
+  Tried& best = *chosen;
   best.spread->traffic.layout = best.mapping->best().layout;
   best_ = std::move(best.spread);
   tried_.clear();

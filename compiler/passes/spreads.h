@@ -42,6 +42,7 @@ class SpreadSearch {
   struct Tried {
     std::unique_ptr<Spread> spread;
     std::unique_ptr<MappingSearch> mapping;
+    size_t number = 0;
     [[nodiscard]] int64_t end() const { return mapping->best().cycles; }
   };
   Result<std::unique_ptr<Spread>> spread_over(const PmuSpread& choice) const;

@@ -46,8 +46,9 @@ TEST(CliValidateSlow, TheMeshStandsBesideBookSim) {
 
 TEST(CliValidateSlow, PublishedFusionFactsHold) {
   const CommandRun run = Scratch().run("validate --group fusion --json - -q");
-  // 3.07 where the published range ends with 3 (docs/validation.md says why).
-  const std::set<std::string> known_short{"mistral-7b 4K prefill, fused over unfused"};
+  // 3.35 where the published range ends with 3, at a batch that is assumed: fused gains more by its placement
+  // than unfused, whose launches and collectives take as long as before.
+  const std::set<std::string> known_short{"mistral-7b 2K prefill, fused over unfused"};
   int judged = 0;
   bool all_pass = true;
   const auto rows = run.json()["rows"];
