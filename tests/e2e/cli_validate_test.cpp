@@ -205,14 +205,14 @@ TEST(CliCrosscheckSlow, EventIsWithinFivePercentOfCycleOnEveryRow) {
 }
 
 // A short prompt on the whole chip, where stages that share a producer read together, beside weights on their
-// way in. docs/sim.md has the figures: 11 % is what is known to part the two there.
+// way in. docs/sim.md has the figures: 8 % part the two there.
 TEST(CliCrosscheckSlow, ShortPromptsOfTheWholeChipStayNearCycle) {
   const Scratch scratch;
   const std::string what = "simulate llama-3-8b --phase prefill --context 128 --json - -q --fidelity ";
   const double event = scratch.run(what + "event").json()["latency_s"].get<double>();
   const double cycle = scratch.run(what + "cycle").json()["latency_s"].get<double>();
   EXPECT_LT(event, cycle * 1.05);
-  EXPECT_GT(event, cycle * 0.88);
+  EXPECT_GT(event, cycle * 0.9);
 }
 
 TEST(CliServe, AnExpertLargerThanHbmIsBadInput) {
