@@ -4,8 +4,7 @@
 // do its firings within T and the PCUs they need add up to what the chip has (bisection; a stage's time falls
 // with its PCUs). A stage whose firings grow may end somewhat later than the others.
 //
-// PMUs: a few ways to spread operands are placed and routed, and the soonest is taken (routed_cost.h), so
-// that a small change of the chip does not decide between two that differ much.
+// PMUs: a few ways to spread operands are placed and routed, and the soonest is taken (spreads.h).
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -16,10 +15,10 @@
 #include <fmt/format.h>
 
 #include "base/program/service.h"
-#include "compiler/passes/allocate_pmus.h"
 #include "compiler/passes/pass.h"
-#include "compiler/passes/routed_cost.h"
+#include "compiler/passes/section_router.h"
 #include "compiler/passes/section_work.h"
+#include "compiler/passes/spreads.h"
 
 namespace rdusim::compiler {
 namespace {
@@ -255,61 +254,27 @@ Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const C
   return best_power > 0 ? allocation.assign_uneven(best_power) : allocation.assign(best);
 }
 
-// Spreads that are tried: the pace that operands are first read at, and what PMUs that are left bring them
-// to. More ports read faster, but lie farther away; and a PMU more or less changes which ways meet.
-constexpr std::array<PmuSpread, 5> kSpreads = {{{1000, 0}, {1000, 250}, {900, 0}, {1100, 0}, {900, 250}}};
-
-// No other is tried when the ways over the mesh make a launch no longer than this many thousandths.
-constexpr int64_t kWellSpread = 1020;
-
-// One spread of a section over PMUs.
-struct Spread {
-  Section section;
-  SectionTraffic traffic;
-};
-
-Result<Spread> spread_over(const Section& section, const SectionWork& work, const ChipSpec& chip,
-                           int64_t slowest_cycles, const PmuSpread& choice) {
-  Spread spread{section, {}};
-  RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(spread.section, work, chip, slowest_cycles, choice));
-  spread.traffic = section_traffic(spread.section, work, chip);
-  spread.traffic.work_cycles = slowest_cycles;
-  spread.traffic.read_cycles = read_cycles;
-  spread.traffic.stage_cycles = std::max(slowest_cycles, read_cycles);
-  return spread;
-}
-
-// The spread with which a launch is done first, its ways over the mesh included.
-Result<Spread> best_spread(const Section& section, const SectionWork& work, const ChipSpec& chip,
-                           int64_t slowest_cycles) {
-  std::vector<Spread> tried;
-  size_t best = 0;
-  int64_t soonest = 0;
-  for (const PmuSpread& choice : kSpreads) {
-    RDU_ASSIGN(Spread spread, spread_over(section, work, chip, slowest_cycles, choice));
-    const bool known = std::any_of(tried.begin(), tried.end(),
-                                   [&](const Spread& other) { return other.section == spread.section; });
-    if (known) continue;
-    RDU_ASSIGN(const int64_t cycles, routed_cycles(spread.section, spread.traffic, chip));
-    if (tried.empty() || cycles < soonest) soonest = cycles, best = tried.size();
-    tried.push_back(std::move(spread));
-    if (soonest <= tried[best].traffic.cycles() * kWellSpread / 1000) break;
-  }
-  return std::move(tried[best]);
-}
-
 }  // namespace
 
 Status allocate(Compilation& compilation) {
   const ChipSpec& chip = *compilation.chip;
+  std::vector<SpreadSearch> searches;
+  std::vector<int64_t> cycles;  // of a launch of each section, as it is spread first
   for (Section& section : compilation.program.sections) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
     RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, chip));
-    RDU_ASSIGN(Spread spread, compilation.only_prices
-                                  ? spread_over(section, work, chip, slowest_cycles, kSpreads[0])
-                                  : best_spread(section, work, chip, slowest_cycles));
-    section = std::move(spread.section);
+    searches.emplace_back(section, std::move(work), chip, slowest_cycles);
+    RDU_CHECK_OK(searches.back().begin());
+    cycles.push_back(searches.back().cycles_without_ways());
+  }
+  const std::vector<int64_t> spare = spare_cycles(compilation, cycles);
+  const Mesh mesh(chip);
+  for (size_t s = 0; s < searches.size(); ++s) {
+    if (!compilation.only_prices)
+      RDU_CHECK_OK(searches[s].seek(mesh, {compilation.options.placement_seed, spare[s]}));
+    Spread spread = searches[s].take();
+    compilation.program.sections[s] = std::move(spread.section);
     compilation.traffic.push_back(std::move(spread.traffic));
   }
   return {};

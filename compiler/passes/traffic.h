@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/arch/chip.h"
 #include "base/program/program.h"
+#include "compiler/passes/launch_course.h"
 #include "compiler/passes/section_work.h"
 
 namespace rdusim::compiler {
@@ -14,6 +17,13 @@ namespace rdusim::compiler {
 constexpr int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
+
+// How a section is drawn on the mesh (placement.h): the strips that its stages follow, and what was drawn.
+struct Layout {
+  bool upright = false;  // strips of columns; else of rows
+  int64_t width = 1;     // of a strip, tiles
+  uint64_t seed = 0;     // of the swaps
+};
 
 struct ChannelTraffic {
   int64_t tokens = 0;
@@ -38,6 +48,9 @@ struct SectionTraffic {
   int64_t stream_cycles = 0;         // HBM's, for all loads and stores
   // The fullest link's, or of the stage whose operands' way is slowest; route fills it.
   int64_t mesh_cycles = 0;
+  // Firing by firing, of the same PCUs; spreads over PMUs share it.
+  std::shared_ptr<const LaunchWork> launch;
+  std::optional<Layout> layout;  // the best that allocate saw
   [[nodiscard]] int64_t cycles() const { return std::max({stage_cycles, stream_cycles, int64_t{1}}); }
 };
 

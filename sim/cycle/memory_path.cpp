@@ -16,6 +16,8 @@ Result<std::unique_ptr<MemoryPath>> MemoryPath::make(const DramSpec& spec, int64
   const DramTimings& t = spec.timings;
   const int64_t idle = path->cycle_of(t.rcd_read + t.cl + t.burst);
   const int64_t rest = std::max<int64_t>(2, latency_cycles - idle);
+  path->window_bytes_ = std::llround(static_cast<double>(kWindowLatencies * latency_cycles) *
+                                     spec.peak_bytes_per_s() / static_cast<double>(clock_hz));
   path->half_path_ = rest / 2;
   path->other_half_ = rest - rest / 2;
   return path;

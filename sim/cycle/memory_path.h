@@ -9,8 +9,9 @@
 // each other.
 // Requests lie within one block of the address interleave; bursts that the request before has opened are not
 // asked for again (agcu/coalescer.h with a window of one).
-// assumed: 16 KiB under way a DRAM channel, the window of the reference runs (sim/dram/traffic.h); nothing is
-// published.
+// assumed: the AGCUs have asked for twice the bytes that hide the latency at the device's peak (Little's
+// law). Once is too few: channels are never loaded alike, and a tenth of the bandwidth is lost. More wait in
+// queues where no priority reaches them, and hold up the stream whose turn is next. Nothing is published.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@
 
 namespace rdusim::sim::cycle {
 
-inline constexpr int64_t kWindowBytesPerChannel = 16384;
+inline constexpr int64_t kWindowLatencies = 2;
 
 class MemoryPath {
  public:
@@ -43,9 +44,8 @@ class MemoryPath {
   [[nodiscard]] int64_t step_cycles() const { return half_path_; }
   std::vector<Completion> completions;  // the caller clears them
 
-  [[nodiscard]] int64_t window_bytes() const {
-    return kWindowBytesPerChannel * static_cast<int64_t>(channels_.size());
-  }
+  // Bytes that may be under way.
+  [[nodiscard]] int64_t window_bytes() const { return window_bytes_; }
   [[nodiscard]] bool idle() const { return open_ == 0; }
   [[nodiscard]] int64_t bursts() const { return bursts_; }
   // Cycles in which the data buses moved bursts, on average over them.
@@ -81,6 +81,7 @@ class MemoryPath {
   std::vector<Channel> channels_;
   std::vector<Request> requests_;
   std::vector<uint32_t> free_;
+  int64_t window_bytes_ = 0;
   int64_t cycle_fs_ = 0;
   int64_t tick_fs_ = 0;
   int64_t half_path_ = 1;
