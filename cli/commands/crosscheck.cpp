@@ -259,7 +259,7 @@ void add_crosscheck(CLI::App& app, Session& session) {
   command->footer(
       "First analytic against event on ten workloads of the chosen node, then all three fidelities on eleven "
       "of\n"
-      "a sixteenth of the chip and one of a whole one (about half a minute). Exit code 1 if event is more "
+      "a sixteenth of the chip and two of a whole one (under a minute). Exit code 1 if event is more "
       "than 5 % from cycle, or "
       "analytic\n"
       "more than 10 % from event, anywhere.\n"
