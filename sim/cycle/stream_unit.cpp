@@ -162,6 +162,9 @@ StreamUnit::Request StreamUnit::next_request() {
     ++asking_;
     if (store_) engine_.end_read(*inputs_[0]);
     skip_empty();
+    // What is posted makes room for another token, which may have been waiting with nothing else to come.
+    if (store_ && begun_ < unit_.firings)
+      engine_.add_event(now() + 1, EventKind::kAdvance, static_cast<uint32_t>(index_), 0);
   }
   return request;
 }
