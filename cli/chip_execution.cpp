@@ -225,6 +225,18 @@ Result<PassCost> ChipExecution::prefill(const std::string& name, int64_t batch, 
   return cost(name, models::Phase::kPrefill, batch, tokens);
 }
 
+// Of a decoder, the program of the chunk. A prompt that holds an image, or patches that an encoder reads, is
+// no row of tokens alone: its chunks are what the whole takes more.
+Result<PassCost> ChipExecution::prefill_after(const std::string& name, int64_t cached, int64_t tokens) {
+  RDU_ASSIGN(const models::Model* model, library_.get(name));
+  const bool by_tokens =
+      model->supports(Phase::kPrefill) && model->family() != "pix2struct" && model->family() != "llava";
+  if (!by_tokens) return ExecutionModel::prefill_after(name, cached, tokens);
+  RDU_ASSIGN(PassCost cost, simulate(*model, name, pass_of(Phase::kPrefill, 1, tokens, cached)));
+  cost.time += picoseconds_from_seconds(stack_.step_s);
+  return cost;
+}
+
 Result<PassCost> ChipExecution::decode(const std::string& name, int64_t batch, int64_t context,
                                        int64_t steps) {
   PassCost sum;

@@ -57,6 +57,7 @@ class ChipExecution : public runtime::ExecutionModel {
   [[nodiscard]] runtime::NodeMemory memory() const override;
   [[nodiscard]] Picoseconds request_overhead() const override;
   Result<runtime::PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override;
+  Result<runtime::PassCost> prefill_after(const std::string& model, int64_t cached, int64_t tokens) override;
   Result<runtime::PassCost> decode(const std::string& model, int64_t batch, int64_t context,
                                    int64_t steps) override;
   // The sequences that the service compiles decode for. `context_of`: of a model by name, 0 where none is

@@ -38,6 +38,11 @@ Result<PassGradient> GradientSource::prefill(const std::string& model, int64_t b
               [&](runtime::ExecutionModel& chip) { return chip.prefill(model, batch, tokens); });
 }
 
+Result<PassGradient> GradientSource::prefill_after(const std::string& model, int64_t cached, int64_t tokens) {
+  return pass({"chunk " + model, cached, tokens, 0, 0},
+              [&](runtime::ExecutionModel& chip) { return chip.prefill_after(model, cached, tokens); });
+}
+
 Result<PassGradient> GradientSource::decode(const std::string& model, int64_t batch, int64_t context,
                                             int64_t steps) {
   return pass({"decode " + model, batch, context, steps, 0},
@@ -93,6 +98,9 @@ class ComponentExecution : public runtime::ExecutionModel {
   [[nodiscard]] Picoseconds request_overhead() const override { return {}; }
   Result<PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override {
     return of(source_.prefill(model, batch, tokens));
+  }
+  Result<PassCost> prefill_after(const std::string& model, int64_t cached, int64_t tokens) override {
+    return of(source_.prefill_after(model, cached, tokens));
   }
   Result<PassCost> decode(const std::string& model, int64_t batch, int64_t context, int64_t steps) override {
     return of(source_.decode(model, batch, context, steps));

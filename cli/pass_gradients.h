@@ -30,6 +30,7 @@ class GradientSource {
         library_(library) {}
 
   Result<report::PassGradient> prefill(const std::string& model, int64_t batch, int64_t tokens);
+  Result<report::PassGradient> prefill_after(const std::string& model, int64_t cached, int64_t tokens);
   Result<report::PassGradient> decode(const std::string& model, int64_t batch, int64_t context,
                                       int64_t steps);
   Result<report::PassGradient> embed(const std::string& model, int64_t batch, int64_t tokens);

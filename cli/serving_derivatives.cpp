@@ -44,6 +44,9 @@ class ChangedExecution : public runtime::ExecutionModel {
   Result<PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override {
     return changed(inner_.prefill(model, batch, tokens), source_.prefill(model, batch, tokens));
   }
+  Result<PassCost> prefill_after(const std::string& model, int64_t cached, int64_t tokens) override {
+    return changed(inner_.prefill_after(model, cached, tokens), source_.prefill_after(model, cached, tokens));
+  }
   Result<PassCost> decode(const std::string& model, int64_t batch, int64_t context, int64_t steps) override {
     return changed(inner_.decode(model, batch, context, steps), source_.decode(model, batch, context, steps));
   }

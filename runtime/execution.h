@@ -50,6 +50,10 @@ class ExecutionModel {
   [[nodiscard]] virtual Picoseconds request_overhead() const = 0;
   // `batch` sequences of `tokens` prompt tokens each, the first output token included.
   virtual Result<PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) = 0;
+  // A chunk of a prompt: `tokens` tokens of one sequence that stand behind `cached` ones, both at least 1.
+  // APPROX, unless a node knows better: what the whole prompt takes more than its cached part, and a pass's
+  // fixed part (weights, launches) once more, which a prompt of one token stands for.
+  virtual Result<PassCost> prefill_after(const std::string& model, int64_t cached, int64_t tokens);
   // `steps` decode steps of `batch` sequences; the first sees `context` cached tokens, each adds one.
   virtual Result<PassCost> decode(const std::string& model, int64_t batch, int64_t context,
                                   int64_t steps) = 0;

@@ -65,6 +65,22 @@ Result<PassCost> GpuNode::prefill(const std::string& model, int64_t batch, int64
   return cost;
 }
 
+Result<PassCost> GpuNode::prefill_after(const std::string& model, int64_t cached, int64_t tokens) {
+  RDU_ASSIGN(const ModelShape* m, find(model));
+  const double pairs = causal_pairs(*m, cached + tokens) - causal_pairs(*m, cached);
+  const double flops = static_cast<double>(tokens) * static_cast<double>(m->flops_per_token) +
+                       pairs * static_cast<double>(m->attention_flops_per_pair);
+  PassCost cost;
+  const int64_t state_bytes = 2 * m->state_bytes;  // as the tokens before left it, and as these leave it
+  const int64_t kv_bytes = (seen(*m, cached) + tokens) * m->kv_bytes_per_token;
+  cell(cost, Wire::kHbm, Cause::kWeights) = m->streamed_weight_bytes;
+  cell(cost, Wire::kHbm, Cause::kState) = state_bytes;
+  cell(cost, Wire::kHbm, Cause::kKvCache) = kv_bytes;
+  cost.time =
+      roofline(flops, static_cast<double>(m->streamed_weight_bytes + kv_bytes + state_bytes), m->layers);
+  return cost;
+}
+
 Result<PassCost> GpuNode::embed(const std::string& model, int64_t batch, int64_t tokens) {
   RDU_ASSIGN(PassCost cost, prefill(model, batch, tokens));
   cell(cost, Wire::kHbm, Cause::kKvCache) = 0;  // keys and values stay on the chip

@@ -40,6 +40,7 @@ class GpuNode final : public ExecutionModel {
     return picoseconds_from_seconds(spec_.request_s);
   }
   Result<PassCost> prefill(const std::string& model, int64_t batch, int64_t tokens) override;
+  Result<PassCost> prefill_after(const std::string& model, int64_t cached, int64_t tokens) override;
   Result<PassCost> decode(const std::string& model, int64_t batch, int64_t context, int64_t steps) override;
   Result<PassCost> embed(const std::string& model, int64_t batch, int64_t tokens) override;
   Result<PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,

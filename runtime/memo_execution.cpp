@@ -96,6 +96,7 @@ Result<PassCost> MemoisedExecution::price_exactly(Pass pass, uint32_t model, int
   const std::string& name = models_[model];
   Result<PassCost> cost = pass == Pass::kPrefill ? execution_.prefill(name, batch, tokens)
                           : pass == Pass::kEmbed ? execution_.embed(name, batch, tokens)
+                          : pass == Pass::kChunk ? execution_.prefill_after(name, batch, tokens)
                                                  : execution_.decode(name, batch, tokens, 1);
   if (!cost.ok()) return cost;
   RDU_CHECK(cost->time.value >= 0, "{} takes {} ps", name, cost->time.value);
@@ -117,6 +118,14 @@ Result<PassCost> MemoisedExecution::prompt_pass(Pass pass, uint32_t model, int64
 
 Result<PassCost> MemoisedExecution::prefill(uint32_t model, int64_t batch, int64_t tokens) {
   return prompt_pass(Pass::kPrefill, model, batch, tokens);
+}
+
+Result<PassCost> MemoisedExecution::prefill_after(uint32_t model, int64_t cached, int64_t tokens) {
+  const auto [below, above] = decode_anchors(cached);  // powers of two: no grid of batches comes between
+  RDU_ASSIGN(const PassCost low, prompt_pass(Pass::kChunk, model, below, tokens));
+  if (below == cached) return low;
+  RDU_ASSIGN(const PassCost high, prompt_pass(Pass::kChunk, model, above, tokens));
+  return along_line(low, high, 1, cached - below, above - below);
 }
 
 Result<PassCost> MemoisedExecution::embed(uint32_t model, int64_t batch, int64_t tokens) {

@@ -3,6 +3,8 @@
 // * A prefill, embedding or nearest-neighbour pass is remembered by its exact shape, or (prefill, embed)
 // interpolated
 //   between the sizes of a grid when a workload has too many prompt lengths to compile each.
+// * A chunk of a prompt likewise by its own tokens; in the tokens cached before it, it is a straight line
+// between the anchors of a decode step.
 // * A decode step's cost is asked at a few context lengths only (1, 64, 128, 256, ... doubling) and taken as
 // a straight
 //   line between them; n steps are the sum of the line, in integers, rounded once per segment.
@@ -42,6 +44,9 @@ class MemoisedExecution {
   MemoisedExecution(ExecutionModel& execution, std::vector<std::string> models, MemoOptions options);
 
   Result<PassCost> prefill(uint32_t model, int64_t batch, int64_t tokens);
+  // `tokens` of a prompt behind `cached` ones, at least 1. APPROX: attention to the cached tokens and their
+  // bytes are linear in their number, a chunk's other work does not depend on it.
+  Result<PassCost> prefill_after(uint32_t model, int64_t cached, int64_t tokens);
   Result<PassCost> embed(uint32_t model, int64_t batch, int64_t tokens);
   Result<PassCost> decode(uint32_t model, int64_t batch, int64_t context, int64_t steps);
   Result<PassCost> nearest_neighbours(int64_t vectors, int64_t dimensions, int64_t batch, int64_t k,
@@ -52,8 +57,9 @@ class MemoisedExecution {
   void persist(Archive& a);
 
  private:
-  enum class Pass : uint8_t { kPrefill, kEmbed, kDecodeStep };
-  using Shape = std::tuple<Pass, uint32_t, int64_t, int64_t>;  // pass, model, batch, tokens
+  enum class Pass : uint8_t { kPrefill, kEmbed, kDecodeStep, kChunk };
+  // Pass, model, batch (of a chunk, which is one sequence's, the tokens cached before it), tokens.
+  using Shape = std::tuple<Pass, uint32_t, int64_t, int64_t>;
 
   Result<PassCost> price(Pass pass, uint32_t model, int64_t batch, int64_t tokens);
   Result<PassCost> price_exactly(Pass pass, uint32_t model, int64_t batch, int64_t tokens);

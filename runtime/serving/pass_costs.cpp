@@ -63,9 +63,24 @@ Result<size_t> PassCosts::prompt_cell(uint64_t pass, uint32_t model, int64_t bat
   } else {
     RDU_ASSIGN(cost, memo_.embed(model, batch, tokens));
   }
+  return add_cell(key, cost);
+}
+
+size_t PassCosts::add_cell(uint64_t key, const PassCost& cost) {
   prompts_.push_back({0, cost, stream_cost(cost)});
   prompt_index_[key] = static_cast<uint32_t>(prompts_.size() - 1);
   return prompts_.size() - 1;
+}
+
+Result<size_t> PassCosts::chunk_cell(uint32_t model, int64_t from, int64_t tokens) {
+  constexpr int64_t kMost = int64_t{1} << 24;
+  RDU_CHECK(model < (1 << 14) && from < kMost && tokens < kMost, "model {}, {} tokens behind {}", model,
+            tokens, from);
+  const uint64_t key = uint64_t{2} << 62 | static_cast<uint64_t>(model) << 48 |
+                       static_cast<uint64_t>(from) << 24 | static_cast<uint64_t>(tokens);
+  if (const uint32_t* known = prompt_index_.find(key)) return size_t{*known};
+  RDU_ASSIGN(const PassCost cost, memo_.prefill_after(model, from, tokens));
+  return add_cell(key, cost);
 }
 
 Result<StreamCost> PassCosts::prompt(uint64_t pass, uint32_t model, int64_t batch, int64_t tokens) {
@@ -76,21 +91,9 @@ Result<StreamCost> PassCosts::prompt(uint64_t pass, uint32_t model, int64_t batc
 
 Result<StreamCost> PassCosts::chunk(uint32_t model, int64_t from, int64_t to) {
   if (from == 0) return prefill(model, 1, to);
-  RDU_ASSIGN(const size_t whole, prompt_cell(0, model, 1, to));
-  RDU_ASSIGN(const size_t before, prompt_cell(0, model, 1, from));
-  RDU_ASSIGN(const size_t fixed, prompt_cell(0, model, 1, 1));
-  ++prompts_[whole].count;
-  --prompts_[before].count;
-  ++prompts_[fixed].count;
-  StreamCost cost = prompts_[whole].stream;
-  const StreamCost& past = prompts_[before].stream;
-  const StreamCost& once = prompts_[fixed].stream;
-  cost.time_ps = std::max(cost.time_ps - past.time_ps, int64_t{0}) + once.time_ps;
-  cost.energy_nj = std::max(cost.energy_nj - past.energy_nj, int64_t{0}) + once.energy_nj;
-  for (size_t r = 0; r < kSharedResources; ++r) {
-    cost.bytes[r] = std::max(cost.bytes[r] - past.bytes[r], int64_t{0}) + once.bytes[r];
-  }
-  return cost;
+  RDU_ASSIGN(const size_t at, chunk_cell(model, from, to - from));
+  ++prompts_[at].count;
+  return prompts_[at].stream;
 }
 
 Result<PassCosts::DecodeLine*> PassCosts::line(uint32_t model, int64_t batch, int64_t context) {

@@ -38,9 +38,7 @@ class PassCosts {
   Result<StreamCost> embed(uint32_t model, int64_t batch, int64_t tokens) {
     return prompt(1, model, batch, tokens);
   }
-  // Tokens [from, to) of a prompt whose first `from` are cached. APPROX: prefill(to) - prefill(from), and the
-  // fixed part of a pass (weights, launches) once more, which prefill(1) stands for; at least the fixed part.
-  // A chunk's own attention to the cached part is in the difference.
+  // Tokens [from, to) of a prompt whose first `from` are cached.
   Result<StreamCost> chunk(uint32_t model, int64_t from, int64_t to);
   // `steps` decode steps of `batch` sequences whose mean context is `context` at the first. Not charged:
   // charge_decode() is called with what really ran.
@@ -71,6 +69,8 @@ class PassCosts {
   };
   static constexpr size_t kOctaves = 26;  // 64 x 2^25 tokens
 
+  size_t add_cell(uint64_t key, const PassCost& cost);
+  Result<size_t> chunk_cell(uint32_t model, int64_t from, int64_t tokens);
   Result<size_t> prompt_cell(uint64_t pass, uint32_t model, int64_t batch, int64_t tokens);
   Result<StreamCost> prompt(uint64_t pass, uint32_t model, int64_t batch, int64_t tokens);
   Result<DecodeLine*> line(uint32_t model, int64_t batch, int64_t context);

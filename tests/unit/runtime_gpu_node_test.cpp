@@ -57,6 +57,15 @@ TEST(RuntimeGpuNode, PrefillIsTheLargerOfComputeAndMemory) {
             picoseconds_from_seconds(12'000'200'000.0 / 5e11 + 10e-3));
 }
 
+TEST(RuntimeGpuNode, AChunkReadsWhatIsCachedAndTheWeightsOnce) {
+  GpuNode gpu = node();
+  // 4 tokens behind 50: (500 000 + 54 x 100) B over 1e9 B/s; 4e6 + 210 pairs x 40 FLOP are less.
+  EXPECT_EQ(cost(gpu.prefill_after("m", 50, 4)).time, picoseconds_from_seconds(505.4e-6 + 10e-3));
+  // 10 000 behind 10 000: 1e10 FLOP + (200 010 000 - 50 005 000) pairs x 40.
+  EXPECT_EQ(cost(gpu.prefill_after("m", 10'000, 10'000)).time,
+            picoseconds_from_seconds(16'000'200'000.0 / 5e11 + 10e-3));
+}
+
 TEST(RuntimeGpuNode, WindowLimitsWhatDecodeReads) {
   GpuNode gpu = node(20);
   EXPECT_EQ(cost(gpu.decode("m", 1, 50, 1)).time, picoseconds_from_seconds(502e-6 + 10e-3));

@@ -30,6 +30,27 @@ TEST(RuntimeMemoExecution, DecodeOfALinearStepIsExact) {
   }
 }
 
+// A node whose chunks cost 7 ps a token and 1 ps for each token cached before them.
+class ChunkNode : public TableNode {
+ public:
+  Result<PassCost> prefill_after(const std::string&, int64_t cached, int64_t tokens) override {
+    ++chunks;
+    return PassCost{Picoseconds(7 * tokens + cached), {}};
+  }
+  int64_t chunks = 0;
+};
+
+TEST(RuntimeMemoExecution, ChunksLieOnALineBetweenFewAnchorsOfCachedTokens) {
+  ChunkNode node;
+  MemoisedExecution memo(node, {"small"}, {});
+  for (int64_t cached = 1; cached <= 2048; cached += 11)
+    EXPECT_EQ(memo.prefill_after(0, cached, 512)->time.value, 7 * 512 + cached) << cached;
+  EXPECT_EQ(node.chunks, 7);  // 1, 64, 128, 256, 512, 1024, 2048
+  EXPECT_EQ(node.calls, 0);   // no prompt is priced for them
+  EXPECT_EQ(memo.prefill_after(0, 64, 512)->time.value, 7 * 512 + 64);
+  EXPECT_EQ(node.chunks, 7);
+}
+
 TEST(RuntimeMemoExecution, NoStepsCostNothing) {
   TableNode node;
   MemoisedExecution memo(node, {"small"}, {});

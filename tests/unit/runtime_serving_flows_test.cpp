@@ -254,7 +254,7 @@ TEST(RuntimeServingFlows, ALaterTurnFindsTheConversationsPages) {
   options.engine.prefix_block_tokens = 8;
   const NodeResult r = served(node, composition({}), w, options);
   EXPECT_EQ(r.reused_prompt_tokens, 16);                  // two whole blocks of the first turn's 20 tokens
-  EXPECT_EQ(r.records[1].prefill.value, 440 - 160 + 10);  // the chunk rule of pass_costs.h
+  EXPECT_EQ(r.records[1].prefill.value, 440 - 160 + 10);  // the chunk rule of execution.h
   options.engine.prefix_sharing = false;
   EXPECT_EQ(served(node, composition({}), w, options).reused_prompt_tokens, 0);
 }

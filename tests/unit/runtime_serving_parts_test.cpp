@@ -258,7 +258,8 @@ TEST(RuntimePassCosts, ChunksOfAPromptCostAtLeastTheWholeAndCountTheirFixedPartE
   PassCosts costs(memo, 1);
   EXPECT_EQ(costs.chunk(0, 0, 40)->time_ps, 400);
   EXPECT_EQ(costs.chunk(0, 40, 100)->time_ps, 600 + 10);
-  // Charged: three prefills and one the other way round; every pass of the table reads 100 bytes of weights.
+  // The table prices no chunks: the difference of two prefills, and a prompt of one token. Every pass reads
+  // 100 bytes of weights.
   EXPECT_EQ(costs.total_bytes()[static_cast<size_t>(Wire::kHbm)][static_cast<size_t>(Cause::kWeights)], 200);
 }
 
