@@ -9,7 +9,7 @@ namespace {
 
 // assumed: with fewer blocks than these in a run, a pipeline of some twenty stages is filling most of the
 // time.
-constexpr int64_t kFewestBlocks = 4;
+constexpr int64_t kFewestBlocks = 16;
 
 }  // namespace
 

@@ -148,44 +148,6 @@ TEST(CycleFidelity, StoresDoNotWaitUntilTheyAreWritten) {
   EXPECT_LT(gemm->starved_cycles + gemm->blocked_cycles, launch.cycles_per_launch / 10);
 }
 
-// Rows of x are stored anew, in the way of nothing: beside them the memory is busy with weights to the end.
-Program row_storing_program(int64_t rows, int64_t tokens) {
-  ProgramBuilder b;
-  const auto x = b.symbol("x", rows, 512, DType::kBf16);
-  const auto y = b.symbol("y", rows, 512, DType::kBf16);
-  const auto v = b.symbol("v", 4, 512, DType::kBf16);
-  const auto w = b.symbol("w", tokens * 8, 512, DType::kBf16);
-  const auto z = b.symbol("z", 4, tokens * 8, DType::kBf16);
-  const auto cx = b.channel("cx", 1, 512, 2, 6, DType::kBf16, 1);
-  const auto cv = b.channel("cv", 4, 512, 1, 6, DType::kBf16, 2);
-  const auto cw = b.channel("cw", 8, 512, tokens, 6, DType::kBf16, 2);
-  const auto cz = b.channel("cz", 4, tokens * 8, 1, 6, DType::kBf16, 1);
-  for (const auto c : {cx, cv, cw, cz}) b.section().channels[c.value].links = 2;
-  b.load("load_x", x, 1, {cx});
-  b.store("store_y", y, 1, cx);
-  b.load("load_v", v, 4, {cv});
-  b.load("load_w", w, 8, {cw});
-  b.compute("gemm", UnitKind::kGemm, tokens, {testing::in(cv, {tokens, 0, 1}), testing::in(cw)},
-            {testing::matmul(0, 1, true)},
-            {testing::out({cz}, 2, {tokens, tokens - 1, tokens}, Accumulate::kConcatCols, tokens)}, 2);
-  b.store("store_z", z, 4, cz);
-  return b.finish();
-}
-
-// More rows than may be under way at once: each one that is posted lets the next come, though none is written
-// before the weights are there.
-TEST(CycleFidelity, APostedRowMakesRoomForTheNext) {
-  const Chip chip = sixteenth();
-  const Program p = row_storing_program(16, 128);
-  auto cycle = timed(p, chip, Fidelity::kCycle);
-  ASSERT_TRUE(cycle.ok()) << cycle.error().to_string();
-  const SectionResult& launch = cycle->sections[0];
-  const auto load = std::find_if(launch.units.begin(), launch.units.end(),
-                                 [](const UnitResult& u) { return u.name == "load_x"; });
-  ASSERT_NE(load, launch.units.end());
-  EXPECT_LT(load->busy_cycles + load->starved_cycles + load->blocked_cycles, launch.cycles_per_launch / 4);
-}
-
 // load gives each token to both; `first` needs two tokens before `join` may use the other copy of the first,
 // for which there is one place only.
 TEST(CycleFidelity, DeadlockNamesWhoWaits) {
