@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@ constexpr int64_t kWellPlaced = 1020;
 // longer than this beside its fastest.
 constexpr int64_t kWorthMore = 1100;
 constexpr int64_t kAllAlike = 1010;
+static_assert(kNeverEnds < std::numeric_limits<int64_t>::max() / kWorthMore, "limits of it overflow");
 constexpr uint64_t kDrawsALayout = 12;
 
 std::vector<Layout> all_layouts(uint64_t seed) {
