@@ -1,259 +1,40 @@
-// allocate: PCUs to stages, then PMUs to channels and buffers (allocate_pmus.h).
+// allocate: PCUs to stages (pcu_allocation.h), then PMUs to channels and buffers (allocate_pmus.h).
 //
-// PCUs: the slowest stage sets the rate, so the smallest time T is sought for which every compute stage can
-// do its firings within T and the PCUs they need add up to what the chip has (bisection; a stage's time falls
-// with its PCUs). A stage whose firings grow may end somewhat later than the others.
-//
-// PMUs: a few ways to spread operands are placed and routed, and the soonest is taken (routed_cost.h), so
-// that a small change of the chip does not decide between two that differ much.
+// How much room a stage and what it reads should get depends on how a launch goes: where many blocks of rows
+// pass, all stages work at once and the slowest sets the rate; where one passes alone, or a few, stages
+// follow one another and the sum of their times counts. So a section is sized in several ways, between these
+// two, and its launch followed token by token (launch_course.h). The soonest are placed and routed, and the
+// best of them in a few ways to spread operands (routed_cost.h), so that a small change of the chip does not
+// decide between two that differ much.
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
+#include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include "base/program/service.h"
 #include "compiler/passes/allocate_pmus.h"
+#include "compiler/passes/launch_course.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/pcu_allocation.h"
 #include "compiler/passes/routed_cost.h"
 #include "compiler/passes/section_work.h"
 
 namespace rdusim::compiler {
 namespace {
 
-// How much longer than its tokens come a stage may work whose firings grow (attention over a sequence), in
-// thousandths: 1000 asks for PCUs enough that even the longest firing keeps the pace. A quarter more is what
-// a stage whose firings grow evenly takes if it is sized for the sum of its work. The best of them is taken.
-constexpr std::array<int64_t, 5> kFinish = {1000, 1050, 1100, 1150, 1250};
-constexpr int64_t kAnyFinish = 1 << 20;
-// Where few blocks of rows pass, their way through all stages counts more than the slowest stage: the sum of
-// the stages' times is least when they are as the square roots of their work. What lies between is tried,
-// too.
-constexpr std::array<double, 2> kPowers = {0.25, 0.5};
-// Each PCU adds an RDN link to its stage. assumed: other flows take half of it; how much they do is known
-// only after routing.
-constexpr int64_t kLinkSlack = 2;
-
-// What a stage has to do in a launch, by the number of PCUs that it gets.
-class Stage {
- public:
-  Stage(Section& section, const SectionWork& work, const ChipSpec& chip, size_t u)
-      : index_(u),
-        unit_(section.units[u]),
-        kinds_(work.work(u)),
-        chip_(chip),
-        costs_(static_cast<size_t>(chip.pcu.count) + 1) {
-    for (size_t i = 0; i < unit_.inputs.size(); ++i)
-      port_bytes_ = std::max(port_bytes_, work.operand_bytes(u, i));
-    for (const OutputPort& port : unit_.outputs) {
-      if (port.channels.empty()) continue;
-      const size_t channel = port.channels[0].value;
-      const int64_t token = work.largest(channel).elements() * dtype_bytes(section.channels[channel].dtype);
-      port_bytes_ = std::max(port_bytes_, token * active_firings(port.phases, unit_.firings));
-    }
-  }
-
-  // Fewest PCUs with which it does its work in `cycles`, and is done at `finish` if its tokens come evenly
-  // over `cycles`; `limit` + 1 if more than limit.
-  int64_t pcus_within(int64_t cycles, int64_t finish, int64_t limit) {
-    if (!within(limit, cycles, finish)) return limit + 1;
-    int64_t low = 1;
-    int64_t high = limit;
-    while (low < high) {
-      const int64_t middle = (low + high) / 2;
-      if (within(middle, cycles, finish)) {
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
-    }
-    return low;
-  }
-
-  // When it is done with `pcus` PCUs if its tokens come evenly over `cycles`: the last moment at which it has
-  // work waiting starts with some firing, and what remains from there is done without a pause.
-  int64_t finish_cycles(int64_t pcus, int64_t cycles) {
-    const Cost& cost = cost_of(pcus);
-    int64_t remaining = 0;
-    int64_t firing = unit_.firings;
-    int64_t finish = std::max(cycles, cost.ports);
-    for (size_t k = kinds_.size(); k-- > 0;) {
-      remaining += kinds_[k].count * cost.services[k];
-      firing -= kinds_[k].count;
-      finish = std::max(finish, cycles * firing / unit_.firings + remaining);
-    }
-    return finish;
-  }
-
-  void give(int64_t pcus) { unit_.pcus = pcus; }
-  [[nodiscard]] int64_t pcus() const { return unit_.pcus; }
-  [[nodiscard]] size_t unit() const { return index_; }
-  // Of a launch.
-  int64_t work_cycles(int64_t pcus) { return std::max(cost_of(pcus).sum, cost_of(pcus).ports); }
-
- private:
-  struct Cost {
-    std::vector<int64_t> services;  // of each kind of firing
-    int64_t sum = 0;
-    int64_t ports = 0;  // cycles of its busiest port, operands for each firing again
-  };
-
-  const Cost& cost_of(int64_t pcus) {
-    Cost& cost = costs_[static_cast<size_t>(pcus)];
-    if (!cost.services.empty()) return cost;
-    const int64_t before = std::exchange(unit_.pcus, pcus);
-    cost.ports = kLinkSlack * ceil_div(port_bytes_, chip_.rdn.link_bytes_per_cycle * pcus);
-    for (const FiringKind& kind : kinds_) {
-      cost.services.push_back(compute_service(unit_, chip_.pcu, kind.needed, kind.registers));
-      cost.sum += kind.count * cost.services.back();
-    }
-    unit_.pcus = before;
-    return cost;
-  }
-
-  bool within(int64_t pcus, int64_t cycles, int64_t finish) {
-    const Cost& cost = cost_of(pcus);
-    if (std::max(cost.sum, cost.ports) > cycles) return false;
-    return kinds_.size() == 1 || finish_cycles(pcus, cycles) <= finish;
-  }
-
-  size_t index_;
-  Unit& unit_;
-  const std::vector<FiringKind>& kinds_;
-  const ChipSpec& chip_;
-  int64_t port_bytes_ = 0;
-  std::vector<Cost> costs_;  // by PCUs, as far as asked for
-};
-
-class PcuAllocation {
- public:
-  PcuAllocation(Section& section, const SectionWork& work, const ChipSpec& chip) : pcus_(chip.pcu.count) {
-    for (size_t u = 0; u < section.units.size(); ++u) {
-      const UnitKind kind = section.units[u].kind;
-      if (kind == UnitKind::kGemm || kind == UnitKind::kSimd) stages_.emplace_back(section, work, chip, u);
-    }
-  }
-
-  [[nodiscard]] size_t stages() const { return stages_.size(); }
-
-  // Gives every stage its PCUs and returns when the slowest is done, in cycles of a launch.
-  int64_t assign(int64_t finish_permille) {
-    const int64_t cycles = fewest_cycles([&](int64_t within) { return needed(within, finish_permille); });
-    int64_t finish = cycles;
-    for (Stage& stage : stages_) {
-      const int64_t pcus = stage.pcus_within(cycles, cycles * finish_permille / 1000, pcus_);
-      stage.give(pcus);
-      finish = std::max(finish, stage.finish_cycles(pcus, cycles));
-    }
-    return finish;
-  }
-
-  // As assign, but a stage that works longer may take longer: its time is proportional to a power of its
-  // work.
-  int64_t assign_uneven(double power) {
-    std::vector<double> shares;
-    double longest = 1;
-    for (Stage& stage : stages_) {
-      shares.push_back(std::pow(static_cast<double>(stage.work_cycles(1)), power));
-      longest = std::max(longest, shares.back());
-    }
-    for (double& share : shares) share /= longest;
-    const int64_t cycles = fewest_cycles([&](int64_t within) { return needed_uneven(within, shares); });
-    int64_t finish = cycles;
-    for (size_t s = 0; s < stages_.size(); ++s) {
-      const int64_t pcus = stages_[s].pcus_within(part(cycles, shares[s]), kNoFinish, pcus_);
-      stages_[s].give(pcus);
-      finish = std::max(finish, stages_[s].finish_cycles(pcus, cycles));
-    }
-    return finish;
-  }
-
-  // Work of each unit in a launch with the PCUs that it was given.
-  std::vector<int64_t> unit_cycles(size_t units) {
-    std::vector<int64_t> cycles(units, 0);
-    for (Stage& stage : stages_) cycles[stage.unit()] = stage.work_cycles(stage.pcus());
-    return cycles;
-  }
-
- private:
-  static constexpr int64_t kNoFinish = std::numeric_limits<int64_t>::max();
-
-  // The fewest cycles for which `pcus_needed` is no more than the chip has. It falls as they grow.
-  template <typename PcusNeeded>
-  [[nodiscard]] int64_t fewest_cycles(PcusNeeded pcus_needed) const {
-    int64_t low = 1;
-    int64_t high = 1;
-    while (pcus_needed(high) > pcus_) high *= 2;
-    while (low < high) {
-      const int64_t middle = low + (high - low) / 2;
-      if (pcus_needed(middle) <= pcus_) {
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
-    }
-    return low;
-  }
-
-  static int64_t part(int64_t cycles, double share) {
-    return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(cycles) * share));
-  }
-
-  int64_t needed_uneven(int64_t cycles, const std::vector<double>& shares) {
-    int64_t total = 0;
-    for (size_t s = 0; s < stages_.size() && total <= pcus_; ++s)
-      total += stages_[s].pcus_within(part(cycles, shares[s]), kNoFinish, pcus_);
-    return total;
-  }
-
-  // PCUs that all stages together need to be done within `cycles`; stops counting past the chip's.
-  int64_t needed(int64_t cycles, int64_t finish_permille) {
-    int64_t total = 0;
-    for (Stage& stage : stages_) {
-      total += stage.pcus_within(cycles, cycles * finish_permille / 1000, pcus_);
-      if (total > pcus_) break;
-    }
-    return total;
-  }
-
-  int64_t pcus_;
-  std::vector<Stage> stages_;
-};
-
-// Returns when the slowest stage is done, in cycles of a launch.
-Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip) {
-  PcuAllocation allocation(section, work, chip);
-  if (allocation.stages() == 0) return int64_t{0};
-  if (static_cast<int64_t>(allocation.stages()) > chip.pcu.count) {
-    return Error{ErrorCode::kCapacity, "section " + section.name,
-                 fmt::format("{} compute stages on {} PCUs", allocation.stages(), chip.pcu.count),
-                 "use a smaller fusion"};
-  }
-  int64_t best = kAnyFinish;
-  int64_t soonest = allocation.assign(kAnyFinish);
-  for (const int64_t finish : kFinish) {
-    const int64_t done = allocation.assign(finish);
-    if (done < soonest) soonest = done, best = finish;
-  }
-  const int64_t even = allocation.assign(best);
-  const BlockCourse course = block_course(section);
-  if (!course.few()) return even;
-  // Until the last block is through: the slowest stage's turns but one, and a block's way through all.
-  const auto last = [&](int64_t done) {
-    return done - done / course.blocks +
-           fill_cycles(section, allocation.unit_cycles(section.units.size()), chip);
-  };
-  double best_power = 0;
-  int64_t soonest_last = last(even);
-  for (const double power : kPowers) {
-    const int64_t through = last(allocation.assign_uneven(power));
-    if (through < soonest_last) soonest_last = through, best_power = power;
-  }
-  return best_power > 0 ? allocation.assign_uneven(best_power) : allocation.assign(best);
-}
+// Sizings that are tried: powers of the stages' work that their times are proportional to, and thousandths of
+// a launch in which a stage has tokens to work on, down to those of one among some thirty.
+constexpr std::array<double, 4> kPowers = {0, 0.25, 0.5, 0.75};
+constexpr std::array<int64_t, 6> kTurns = {1000, 500, 250, 125, 60, 30};
+// The same where hundreds of prices are asked for.
+constexpr std::array<double, 2> kRoughPowers = {0, 0.5};
+constexpr std::array<int64_t, 2> kRoughTurns = {1000, 60};
+// No other is tried when a launch takes no longer than this many thousandths of what memory and work ask for.
+constexpr int64_t kAtBound = 1020;
+// So many are routed, as far as they are not later than the soonest by more than these thousandths.
+constexpr size_t kSizingsRouted = 3;
+constexpr int64_t kNearSoonest = 1100;
 
 // Spreads that are tried: the pace that operands are first read at, and what PMUs that are left bring them
 // to. More ports read faster, but lie farther away; and a PMU more or less changes which ways meet.
@@ -265,76 +46,175 @@ constexpr int64_t kWellSpread = 1020;
 constexpr int64_t kWaysMatter = 1100;
 constexpr size_t kFinalists = 2;
 
-// One spread of a section over PMUs.
-struct Spread {
+// A section whose stages have their PCUs.
+struct Sized {
   Section section;
-  SectionTraffic traffic;
+  int64_t slowest_cycles = 0;
+  std::shared_ptr<const LaunchWork> launch;
 };
 
-Result<Spread> spread_over(const Section& section, const SectionWork& work, const ChipSpec& chip,
-                           int64_t slowest_cycles, const PmuSpread& choice,
-                           std::shared_ptr<const LaunchWork> launch) {
-  Spread spread{section, {}};
-  RDU_ASSIGN(const int64_t read_cycles, allocate_pmus(spread.section, work, chip, slowest_cycles, choice));
-  spread.traffic = section_traffic(spread.section, work, chip);
-  spread.traffic.launch = std::move(launch);
-  spread.traffic.work_cycles = slowest_cycles;
-  spread.traffic.read_cycles = read_cycles;
-  spread.traffic.stage_cycles = std::max(slowest_cycles, read_cycles);
-  return spread;
+// And its channels and buffers their PMUs.
+struct Spread {
+  std::shared_ptr<const Sized> sized;
+  PmuSpread choice;
+  Section section;
+  SectionTraffic traffic;
+  int64_t without_ways = 0;  // cycles of a launch
+  int64_t end = 0;           // the same, with its ways over the mesh; 0: not routed
+};
+
+int64_t permille_of(int64_t cycles, int64_t permille) {
+  return cycles * permille / 1000;
 }
 
-// When a launch of the spread is done, its ways over the mesh included; notes the layout.
-Result<int64_t> launch_end(Spread& spread, const ChipSpec& chip, const DrawOptions& draws) {
-  spread.traffic.layout.reset();
-  RDU_ASSIGN(const Mapping mapping, best_mapping(spread.section, spread.traffic, chip, draws));
-  spread.traffic.layout = mapping.layout;
-  return mapping.cycles;
-}
+class SpreadSearch {
+ public:
+  SpreadSearch(const Section& section, const SectionWork& work, const ChipSpec& chip, uint64_t seed)
+      : section_(section), work_(work), chip_(chip), seed_(seed) {}
 
-// The spread with which a launch is done first. Where ways cost much, a few draws tell only roughly which
-// that is, and the best are drawn anew.
-Result<Spread> best_spread(const Section& section, const SectionWork& work, const ChipSpec& chip,
-                           int64_t slowest_cycles, uint64_t seed) {
-  const auto launch = std::make_shared<const LaunchWork>(launch_work(section, work, chip));
-  std::vector<std::pair<int64_t, Spread>> tried;  // with its end
-  const auto sooner = [](const auto& a, const auto& b) { return a.first < b.first; };
-  const auto best_within = [&](int64_t permille) {
-    const auto& [end, spread] = *std::min_element(tried.begin(), tried.end(), sooner);
-    return end <= launch_cycles(spread.section, *launch, chip) * permille / 1000;
-  };
-  for (const PmuSpread& choice : kSpreads) {
-    RDU_ASSIGN(Spread spread, spread_over(section, work, chip, slowest_cycles, choice, launch));
-    const bool known = std::any_of(tried.begin(), tried.end(),
-                                   [&](const auto& t) { return t.second.section == spread.section; });
-    if (known) continue;
-    RDU_ASSIGN(const int64_t end, launch_end(spread, chip, {kFewDraws, 1, seed}));
-    tried.emplace_back(end, std::move(spread));
-    if (best_within(kWellSpread)) break;
+  // The sizing with which a launch is done first as far as its ways do not hold it up: what prices are made
+  // of.
+  Result<Spread> without_ways() {
+    RDU_CHECK_OK(try_sizings(kRoughPowers, kRoughTurns));
+    return std::move(spreads_[0]);
   }
-  std::stable_sort(tried.begin(), tried.end(), sooner);
-  if (tried.size() > 1 && !best_within(kWaysMatter)) {
-    tried.resize(std::min(tried.size(), kFinalists));
-    for (auto& [end, spread] : tried) {
-      RDU_ASSIGN(end, launch_end(spread, chip, {kManyDraws, 1, seed}));
+
+  // The spread with which a launch is done first.
+  Result<Spread> best() {
+    RDU_CHECK_OK(try_sizings(kPowers, kTurns));
+    RDU_CHECK_OK(route_sizings());
+    RDU_CHECK_OK(route_spreads());
+    RDU_CHECK_OK(compare_anew());
+    return std::move(soonest());
+  }
+
+ private:
+  Result<std::shared_ptr<const Sized>> size(double power) const {
+    Sized sized{section_, 0, nullptr};
+    RDU_ASSIGN(sized.slowest_cycles, allocate_pcus(sized.section, work_, chip_, power));
+    sized.launch = std::make_shared<const LaunchWork>(launch_work(sized.section, work_, chip_));
+    return std::make_shared<const Sized>(std::move(sized));
+  }
+
+  Result<Spread> spread_over(const std::shared_ptr<const Sized>& sized, const PmuSpread& choice) const {
+    Spread spread{sized, choice, sized->section, {}, 0, 0};
+    RDU_ASSIGN(const int64_t read_cycles,
+               allocate_pmus(spread.section, work_, chip_, sized->slowest_cycles, choice));
+    spread.traffic = section_traffic(spread.section, work_, chip_);
+    spread.traffic.launch = sized->launch;
+    spread.traffic.work_cycles = sized->slowest_cycles;
+    spread.traffic.read_cycles = read_cycles;
+    spread.traffic.stage_cycles = std::max(sized->slowest_cycles, read_cycles);
+    return spread;
+  }
+
+  [[nodiscard]] bool is_known(const Spread& spread) const {
+    return std::any_of(spreads_.begin(), spreads_.end(),
+                       [&](const Spread& s) { return s.section == spread.section; });
+  }
+
+  void keep_first(size_t count) {
+    while (spreads_.size() > count) spreads_.pop_back();
+  }
+
+  // The sizings with which a launch is done soonest as far as its ways do not hold it up, the best first.
+  Status try_sizings(std::span<const double> powers, std::span<const int64_t> turns) {
+    for (const double power : powers) {
+      RDU_ASSIGN(const std::shared_ptr<const Sized> sized, size(power));
+      for (const int64_t turn : turns) {
+        PmuSpread choice = kSpreads[0];
+        choice.turn_permille = turn;
+        RDU_ASSIGN(Spread spread, spread_over(sized, choice));
+        if (is_known(spread)) continue;
+        spread.without_ways = launch_cycles(spread.section, *sized->launch, chip_);
+        spreads_.push_back(std::move(spread));
+        if (is_at_bound()) return {};
+      }
     }
+    std::stable_sort(spreads_.begin(), spreads_.end(),
+                     [](const Spread& a, const Spread& b) { return a.without_ways < b.without_ways; });
+    const int64_t latest = permille_of(spreads_[0].without_ways, kNearSoonest);
+    while (spreads_.back().without_ways > latest) spreads_.pop_back();
+    keep_first(kSizingsRouted);
+    return {};
   }
-  return std::move(std::min_element(tried.begin(), tried.end(), sooner)->second);
-}
+
+  // Of the first sizing: it needs no other. Later ones are no better bounds.
+  [[nodiscard]] bool is_at_bound() const {
+    if (spreads_.size() > 1) return false;
+    const SectionTraffic& traffic = spreads_[0].traffic;
+    const int64_t bound = std::max(traffic.work_cycles, traffic.stream_cycles);
+    return spreads_[0].without_ways <= permille_of(bound, kAtBound);
+  }
+
+  // When a launch ends, its ways over the mesh included; notes the layout.
+  Status route_one(Spread& spread, const DrawOptions& draws) const {
+    spread.traffic.layout.reset();
+    RDU_ASSIGN(const Mapping mapping, best_mapping(spread.section, spread.traffic, chip_, draws));
+    spread.traffic.layout = mapping.layout;
+    spread.end = mapping.cycles;
+    return {};
+  }
+
+  Spread& soonest() {
+    return *std::min_element(spreads_.begin(), spreads_.end(),
+                             [](const Spread& a, const Spread& b) { return a.end < b.end; });
+  }
+  [[nodiscard]] bool soonest_within(int64_t permille) {
+    return soonest().end <= permille_of(soonest().without_ways, permille);
+  }
+
+  // Leaves those that were routed.
+  Status route_sizings() {
+    const int64_t good = permille_of(spreads_[0].without_ways, kWellSpread);
+    for (size_t s = 0; s < spreads_.size(); ++s) {
+      RDU_CHECK_OK(route_one(spreads_[s], {kFewDraws, 1, seed_}));
+      if (spreads_[s].end <= good) keep_first(s + 1);
+    }
+    return {};
+  }
+
+  // The other spreads of the sizing that is done first.
+  Status route_spreads() {
+    const std::shared_ptr<const Sized> sized = soonest().sized;
+    const int64_t turn = soonest().choice.turn_permille;
+    for (size_t c = 1; c < kSpreads.size() && !soonest_within(kWellSpread); ++c) {
+      PmuSpread choice = kSpreads[c];
+      choice.turn_permille = turn;
+      RDU_ASSIGN(Spread spread, spread_over(sized, choice));
+      if (is_known(spread)) continue;
+      spread.without_ways = launch_cycles(spread.section, *sized->launch, chip_);
+      RDU_CHECK_OK(route_one(spread, {kFewDraws, 1, seed_}));
+      spreads_.push_back(std::move(spread));
+    }
+    return {};
+  }
+
+  // Where ways cost much, a few draws tell only roughly which is best, and the best are drawn anew.
+  Status compare_anew() {
+    if (spreads_.size() == 1 || soonest_within(kWaysMatter)) return {};
+    std::stable_sort(spreads_.begin(), spreads_.end(),
+                     [](const Spread& a, const Spread& b) { return a.end < b.end; });
+    keep_first(kFinalists);
+    for (Spread& spread : spreads_) RDU_CHECK_OK(route_one(spread, {kManyDraws, 1, seed_}));
+    return {};
+  }
+
+  const Section& section_;
+  const SectionWork& work_;
+  const ChipSpec& chip_;
+  uint64_t seed_;
+  std::vector<Spread> spreads_;
+};
 
 }  // namespace
 
 Status allocate(Compilation& compilation) {
-  const ChipSpec& chip = *compilation.chip;
   for (Section& section : compilation.program.sections) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
-    RDU_ASSIGN(const int64_t slowest_cycles, allocate_pcus(section, work, chip));
-    RDU_ASSIGN(Spread spread,
-               compilation.only_prices
-                   ? spread_over(section, work, chip, slowest_cycles, kSpreads[0],
-                                 std::make_shared<const LaunchWork>(launch_work(section, work, chip)))
-                   : best_spread(section, work, chip, slowest_cycles, compilation.options.placement_seed));
+    SpreadSearch search(section, work, *compilation.chip, compilation.options.placement_seed);
+    RDU_ASSIGN(Spread spread, compilation.only_prices ? search.without_ways() : search.best());
     section = std::move(spread.section);
     compilation.traffic.push_back(std::move(spread.traffic));
   }
