@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -20,17 +21,50 @@ constexpr int64_t kSwapsPerTile = 6;
 struct Wire {
   size_t block = 0;  // at the other end
   float weight = 0;  // bytes a launch
-  // For each tile of the block, the one of the other that it talks to.
+  // For each tile of the block, the seat of the one of the other that it talks to.
   std::vector<uint32_t> partners{};
 };
 
-// Tiles of one kind that work on the same thing.
+// Tiles of one kind that work on the same thing. Its i-th tile is seat `first` + i.
 struct Block {
   TileKind kind = TileKind::kPcu;
-  int64_t count = 0;
+  size_t count = 0;
+  size_t first = 0;
   std::vector<TileId>* tiles = nullptr;
   std::vector<Wire> wires{};
+  size_t heaviest = 0;       // of its wires
   size_t anchor = SIZE_MAX;  // of PMUs: the block that they stand between
+};
+
+// Places of a row that fill up, and the free ones beside a place.
+class FreePlaces {
+ public:
+  explicit FreePlaces(size_t size) : next_(size + 2), previous_(size + 2) {
+    std::iota(next_.begin(), next_.end(), size_t{0});
+    std::iota(previous_.begin(), previous_.end(), size_t{0});
+  }
+  void take(size_t place) {
+    next_[place + 1] = place + 2;
+    previous_[place + 1] = place;
+  }
+  // The nearest, a later one before an earlier one; absent if none is free.
+  [[nodiscard]] std::optional<size_t> nearest(size_t place) {
+    const size_t later = find(next_, place + 1);
+    const size_t earlier = find(previous_, place + 1);
+    const bool has_later = later + 1 < next_.size();
+    if (earlier == 0 && !has_later) return std::nullopt;
+    if (earlier == 0 || (has_later && later - (place + 1) <= place + 1 - earlier)) return later - 1;
+    return earlier - 1;
+  }
+
+ private:
+  // Of a chain of taken ones, the end; what it passes is led there.
+  static size_t find(std::vector<size_t>& towards, size_t at) {
+    while (towards[at] != at) at = towards[at] = towards[towards[at]];
+    return at;
+  }
+  std::vector<size_t> next_;  // one place before the first and one behind the last
+  std::vector<size_t> previous_;
 };
 
 class Placement {
@@ -44,8 +78,11 @@ class Placement {
     add_blocks();
     add_wires(traffic);
     for (Block& block : blocks_) {
+      const auto lighter = [](const Wire& x, const Wire& y) { return x.weight < y.weight; };
+      block.heaviest = static_cast<size_t>(std::max_element(block.wires.begin(), block.wires.end(), lighter) -
+                                           block.wires.begin());
       for (Wire& w : block.wires) {
-        for (int64_t i = 0; i < block.count; ++i)
+        for (size_t i = 0; i < block.count; ++i)
           w.partners.push_back(static_cast<uint32_t>(part(block, i, blocks_[w.block])));
       }
     }
@@ -56,17 +93,19 @@ class Placement {
     swap_tiles(layout.seed);
     return wire_length();
   }
+  // Hands the tiles of the last draw to units and channels.
+  void assign() {
+    for (const Block& block : blocks_) {
+      block.tiles->clear();
+      for (size_t i = 0; i < block.count; ++i) block.tiles->push_back(tiles_[block.first + i]);
+    }
+  }
 
  private:
   static constexpr size_t kNobody = SIZE_MAX;
   struct Spot {
     int32_t row = 0;
     int32_t column = 0;
-  };
-  // The index-th tile of a block.
-  struct Seat {
-    size_t block = kNobody;
-    int64_t index = 0;
   };
 
   // In pipeline order; a channel's PMUs stand before their consumer.
@@ -85,8 +124,10 @@ class Placement {
   }
 
   size_t add_block(TileKind kind, int64_t count, std::vector<TileId>& tiles) {
-    tiles.assign(static_cast<size_t>(count), TileId());
-    blocks_.push_back({kind, count, &tiles, {}, kNobody});
+    const auto seats = static_cast<size_t>(count);
+    blocks_.push_back({kind, seats, tiles_.size(), &tiles, {}, 0, kNobody});
+    tiles_.resize(tiles_.size() + seats);
+    block_of_.resize(tiles_.size(), blocks_.size() - 1);
     return blocks_.size() - 1;
   }
 
@@ -140,62 +181,52 @@ class Placement {
 
   void lay(const Layout& layout) {
     std::vector<TileId> snake;
-    std::vector<int64_t> place(static_cast<size_t>(fabric_.tiles()));  // of a tile on the snake
+    std::vector<size_t> place(static_cast<size_t>(fabric_.tiles()));  // of a tile on the snake
     for (int64_t i = 0; i < fabric_.tiles(); ++i) {
       snake.push_back(on_strips(i, layout));
-      place[snake.back().value] = i;
+      place[snake.back().value] = static_cast<size_t>(i);
     }
-    owner_.assign(static_cast<size_t>(fabric_.tiles()), Seat{});
+    owner_.assign(static_cast<size_t>(fabric_.tiles()), kNobody);
     size_t next = 0;
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      if (blocks_[b].kind != TileKind::kPcu) continue;
-      for (int64_t i = 0; i < blocks_[b].count; ++i) {
+    for (const Block& block : blocks_) {
+      if (block.kind != TileKind::kPcu) continue;
+      for (size_t i = 0; i < block.count; ++i) {
         while (fabric_.kind(snake[next]) != TileKind::kPcu) ++next;
-        sit(b, i, snake[next++]);
+        sit(block.first + i, snake[next++]);
       }
     }
-    // Consumers before producers, so that a block's anchor is there; what has none stands beside the AGCUs.
+    lay_pmus(snake, place);
+  }
+
+  // Consumers before producers, so that a block's anchor is there; what has none stands beside the AGCUs.
+  void lay_pmus(const std::vector<TileId>& snake, const std::vector<size_t>& place) {
+    FreePlaces free(snake.size());
+    for (size_t i = 0; i < snake.size(); ++i) {
+      if (fabric_.kind(snake[i]) != TileKind::kPmu) free.take(i);
+    }
     for (size_t b = blocks_.size(); b-- > 0;) {
       const Block& block = blocks_[b];
       if (block.kind != TileKind::kPmu) continue;
-      for (int64_t i = 0; i < block.count; ++i) {
-        const TileId beside = block.anchor == kNobody
-                                  ? fabric_.agcu_tile(i * fabric_.agcu_ports() / block.count)
-                                  : anchor_tile(block, i);
-        sit(b, i, nearest_free_pmu(snake, place[beside.value]));
+      for (size_t i = 0; i < block.count; ++i) {
+        const auto port = static_cast<int64_t>(i) * fabric_.agcu_ports() / static_cast<int64_t>(block.count);
+        const TileId beside =
+            block.anchor == kNobody ? fabric_.agcu_tile(port) : tiles_[part(block, i, blocks_[block.anchor])];
+        const std::optional<size_t> found = free.nearest(place[beside.value]);
+        RDU_CHECK(found.has_value(), "section {} has no PMU left", section_.name);
+        free.take(*found);
+        sit(block.first + i, snake[*found]);
       }
     }
   }
 
-  // Which tile of `to` the i-th of the block talks to.
-  [[nodiscard]] static int64_t part(const Block& block, int64_t i, const Block& to) {
-    return (2 * i + 1) * to.count / (2 * block.count);
-  }
-  [[nodiscard]] TileId partner(const Wire& w, int64_t i) const {
-    return (*blocks_[w.block].tiles)[w.partners[static_cast<size_t>(i)]];
+  // The seat of the tile of `to` that the i-th of the block talks to.
+  [[nodiscard]] static size_t part(const Block& block, size_t i, const Block& to) {
+    return to.first + (2 * i + 1) * to.count / (2 * block.count);
   }
 
-  [[nodiscard]] TileId anchor_tile(const Block& block, int64_t i) const {
-    const Block& to = blocks_[block.anchor];
-    return (*to.tiles)[static_cast<size_t>(part(block, i, to))];
-  }
-
-  void sit(size_t b, int64_t i, TileId t) {
-    owner_[t.value] = {b, i};
-    (*blocks_[b].tiles)[static_cast<size_t>(i)] = t;
-  }
-
-  [[nodiscard]] TileId nearest_free_pmu(const std::vector<TileId>& snake, int64_t from) const {
-    const auto size = static_cast<int64_t>(snake.size());
-    const auto free = [&](int64_t i) {
-      return i >= 0 && i < size && fabric_.kind(snake[static_cast<size_t>(i)]) == TileKind::kPmu &&
-             owner_[snake[static_cast<size_t>(i)].value].block == kNobody;
-    };
-    for (int64_t away = 0; away < size; ++away) {
-      if (free(from + away)) return snake[static_cast<size_t>(from + away)];
-      if (free(from - away)) return snake[static_cast<size_t>(from - away)];
-    }
-    RDU_CHECK(false, "section {} has no PMU left", section_.name);
+  void sit(size_t seat, TileId t) {
+    owner_[t.value] = seat;
+    tiles_[seat] = t;
   }
 
   // As Fabric::distance, without its divisions.
@@ -205,21 +236,19 @@ class Placement {
     return std::abs(x.row - y.row) + std::abs(x.column - y.column);
   }
 
-  // Of the wires of the i-th of a block, if it stood on tile t.
-  [[nodiscard]] float tile_cost(const Block& block, int64_t i, TileId t) const {
+  // Of the wires of a seat, if it stood on tile t.
+  [[nodiscard]] float tile_cost(size_t seat, TileId t) const {
+    const Block& block = blocks_[block_of_[seat]];
     float cost = 0;
-    for (const Wire& w : block.wires) {
-      cost += w.weight * static_cast<float>(distance(t, partner(w, i)));
-    }
+    for (const Wire& w : block.wires)
+      cost += w.weight * static_cast<float>(distance(t, tiles_[w.partners[seat - block.first]]));
     return cost / static_cast<float>(block.count);
   }
 
   [[nodiscard]] double wire_length() const {
     double sum = 0;
-    for (const Block& block : blocks_) {
-      for (int64_t i = 0; i < block.count; ++i)
-        sum += static_cast<double>(tile_cost(block, i, (*block.tiles)[static_cast<size_t>(i)]));
-    }
+    for (size_t seat = 0; seat < tiles_.size(); ++seat)
+      sum += static_cast<double>(tile_cost(seat, tiles_[seat]));
     return sum;
   }
 
@@ -232,7 +261,7 @@ class Placement {
     }
     for (int64_t round = 0; round < kSwapsPerTile; ++round) {
       for (size_t t = 0; t < owner_.size(); ++t) {
-        if (owner_[t].block == kNobody) continue;
+        if (owner_[t] == kNobody) continue;
         const auto& candidates = pool[static_cast<size_t>(fabric_.kind(TileId(t)))];
         const TileId anywhere = candidates[random.below(candidates.size())];
         try_swap(TileId(t), round % 2 == 0 ? anywhere : near_partner(TileId(t), random).value_or(anywhere));
@@ -245,14 +274,12 @@ class Placement {
   [[nodiscard]] std::optional<TileId> near_partner(TileId t, Random& random) const {
     // assumed: rows and columns around; of 2, 3 and 5 none was best on three prefills of Llama models.
     constexpr int64_t kNear = 3;
-    const Seat seat = owner_[t.value];
-    const Block& block = blocks_[seat.block];
-    const auto heaviest = std::max_element(block.wires.begin(), block.wires.end(),
-                                           [](const Wire& a, const Wire& b) { return a.weight < b.weight; });
-    if (heaviest == block.wires.end()) return std::nullopt;
-    const TileId there = partner(*heaviest, seat.index);
-    const int64_t row = fabric_.row(there) + static_cast<int64_t>(random.below(2 * kNear + 1)) - kNear;
-    const int64_t column = fabric_.column(there) + static_cast<int64_t>(random.below(2 * kNear + 1)) - kNear;
+    const size_t seat = owner_[t.value];
+    const Block& block = blocks_[block_of_[seat]];
+    if (block.wires.empty()) return std::nullopt;
+    const Spot& there = spots_[tiles_[block.wires[block.heaviest].partners[seat - block.first]].value];
+    const int64_t row = there.row + static_cast<int64_t>(random.below(2 * kNear + 1)) - kNear;
+    const int64_t column = there.column + static_cast<int64_t>(random.below(2 * kNear + 1)) - kNear;
     const MeshShape& mesh = fabric_.shape();
     if (row < 0 || column < 0 || row >= mesh.rows || column >= mesh.columns || mesh.columns < 2)
       return std::nullopt;
@@ -264,20 +291,15 @@ class Placement {
   }
 
   void try_swap(TileId a, TileId b) {
-    const Seat x = owner_[a.value];
-    const Seat y = owner_[b.value];
-    if (x.block == y.block) return;
-    float gain = tile_cost(blocks_[x.block], x.index, a) - tile_cost(blocks_[x.block], x.index, b);
-    if (y.block != kNobody) {
-      gain += tile_cost(blocks_[y.block], y.index, b) - tile_cost(blocks_[y.block], y.index, a);
-    }
+    const size_t x = owner_[a.value];
+    const size_t y = owner_[b.value];
+    if (y != kNobody && block_of_[x] == block_of_[y]) return;
+    float gain = tile_cost(x, a) - tile_cost(x, b);
+    if (y != kNobody) gain += tile_cost(y, b) - tile_cost(y, a);
     if (gain <= 0) return;
-    sit(x.block, x.index, b);
-    if (y.block == kNobody) {
-      owner_[a.value] = Seat{};
-    } else {
-      sit(y.block, y.index, a);
-    }
+    sit(x, b);
+    owner_[a.value] = kNobody;
+    if (y != kNobody) sit(y, a);
   }
 
   Section& section_;
@@ -286,7 +308,9 @@ class Placement {
   std::vector<Block> blocks_;
   std::vector<size_t> unit_block_;
   std::vector<size_t> channel_block_;
-  std::vector<Seat> owner_;  // of each tile
+  std::vector<TileId> tiles_;     // of each seat
+  std::vector<size_t> block_of_;  // of each seat
+  std::vector<size_t> owner_;     // the seat of each tile
 };
 
 // As many ports as the largest token that passes has port widths, the ones nearest to `near`.
@@ -339,6 +363,7 @@ std::vector<Draw> draw_placements(const Section& section, const SectionTraffic& 
   std::vector<Draw> draws;
   for (const Layout& layout : layouts) {
     const double wires = placement.draw(layout);
+    placement.assign();
     draws.push_back({layout, placed, wires});
   }
   return draws;

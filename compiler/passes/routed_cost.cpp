@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "compiler/passes/pass.h"
 #include "compiler/passes/placement.h"
+#include "compiler/passes/section_router.h"
 
 namespace rdusim::compiler {
 
@@ -38,31 +38,27 @@ std::vector<Layout> layouts_like(const Layout& best, uint64_t first_seed) {
 }
 
 // When a launch of a placed section ends, its ways included.
-Result<int64_t> routed_cycles(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip) {
-  Compilation trial;
-  trial.chip = &chip;
-  trial.program.sections.push_back(section);
-  trial.traffic.push_back(traffic);
-  RDU_CHECK_OK(route(trial));
-  return launch_cycles(trial.program.sections[0], *traffic.launch, chip);
+Result<int64_t> routed_cycles(Section section, SectionTraffic traffic, const Mesh& mesh) {
+  RDU_CHECK_OK(route_section(section, traffic, mesh));
+  return launch_cycles(section, *traffic.launch, mesh.chip);
 }
 
 }  // namespace
 
 Result<Mapping> best_mapping(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip,
                              const DrawOptions& options) {
-  const Fabric fabric(chip);
+  const Mesh mesh(chip);
   const int64_t without_ways = launch_cycles(section, *traffic.launch, chip);
   const uint64_t seed = options.seed << 16;
   std::vector<Layout> layouts = traffic.layout ? std::vector<Layout>{*traffic.layout} : all_layouts(seed);
   Mapping best;
   for (int round = 1; round <= options.rounds; ++round) {
-    std::vector<Draw> draws = draw_placements(section, traffic, fabric, layouts);
+    std::vector<Draw> draws = draw_placements(section, traffic, mesh.fabric, layouts);
     std::stable_sort(draws.begin(), draws.end(),
                      [](const Draw& a, const Draw& b) { return a.wires < b.wires; });
     for (size_t d = 0; d < draws.size() && d < static_cast<size_t>(options.routed); ++d) {
-      RDU_CHECK_OK(place_agcus(draws[d].section, chip, fabric));
-      RDU_ASSIGN(const int64_t cycles, routed_cycles(draws[d].section, traffic, chip));
+      RDU_CHECK_OK(place_agcus(draws[d].section, chip, mesh.fabric));
+      RDU_ASSIGN(const int64_t cycles, routed_cycles(draws[d].section, traffic, mesh));
       if (best.cycles > 0 && cycles >= best.cycles) continue;
       best = {std::move(draws[d].section), draws[d].layout, cycles};
       if (cycles <= without_ways * kWellPlaced / 1000) return best;
