@@ -15,7 +15,8 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max() / 4;
 
 class Splitter {
  public:
-  explicit Splitter(const Compilation& compilation) : last_(last_readers(compilation.graph)) {
+  explicit Splitter(const Compilation& compilation)
+      : last_(last_readers(compilation.graph)), mesh_(*compilation.chip) {
     trial_.chip = compilation.chip;
     trial_.only_prices = true;
     trial_.options = compilation.options;
@@ -92,10 +93,10 @@ class Splitter {
     trial_.only_prices = true;
     RDU_ASSIGN(const Price estimate, built);
     if (estimate.cycles >= kNever) return kNever;
-    RDU_ASSIGN(const Mapping mapping,
-               best_mapping(trial_.program.sections[0], trial_.traffic[0], *trial_.chip,
-                            {kFewDraws, 1, trial_.options.placement_seed}));
-    return mapping.cycles + launch_cycles_;
+    MappingSearch search(trial_.program.sections[0], trial_.traffic[0], mesh_,
+                         {trial_.options.placement_seed, 0});
+    RDU_CHECK_OK(search.route(kFewDraws));
+    return search.best().cycles + launch_cycles_;
   }
 
   // Whether the pieces together are done before the whole group would be.
@@ -147,6 +148,7 @@ class Splitter {
   }
 
   std::vector<std::optional<size_t>> last_;
+  const Mesh mesh_;
   Compilation trial_;
   int64_t launch_cycles_ = 0;
   std::map<std::string, Borders> borders_;

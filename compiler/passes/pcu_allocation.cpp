@@ -75,6 +75,7 @@ class Stage {
   }
 
   void give(int64_t pcus) { unit_.pcus = pcus; }
+  [[nodiscard]] int64_t pcus() const { return unit_.pcus; }
   // Of a launch.
   int64_t work_cycles(int64_t pcus) { return std::max(cost_of(pcus).sum, cost_of(pcus).ports); }
 
@@ -145,16 +146,40 @@ class PcuAllocation {
     }
     for (double& share : shares) share /= longest;
     const int64_t cycles = fewest_cycles([&](int64_t within) { return needed_uneven(within, shares); });
+    for (size_t s = 0; s < stages_.size(); ++s)
+      stages_[s].give(stages_[s].pcus_within(part(cycles, shares[s]), kNoFinish, pcus_));
+    give_rest();
     int64_t finish = cycles;
-    for (size_t s = 0; s < stages_.size(); ++s) {
-      const int64_t pcus = stages_[s].pcus_within(part(cycles, shares[s]), kNoFinish, pcus_);
-      stages_[s].give(pcus);
-      finish = std::max(finish, stages_[s].finish_cycles(pcus, cycles));
-    }
+    for (Stage& stage : stages_) finish = std::max(finish, stage.finish_cycles(stage.pcus(), cycles));
     return finish;
   }
 
  private:
+  // A stage's time falls in steps, so PCUs may be left: to those that a few more bring a step further, the
+  // longest first.
+  void give_rest() {
+    int64_t left = pcus_;
+    std::vector<Stage*> longest;
+    for (Stage& stage : stages_) {
+      left -= stage.pcus();
+      longest.push_back(&stage);
+    }
+    std::stable_sort(longest.begin(), longest.end(), [](Stage* a, Stage* b) {
+      return a->work_cycles(a->pcus()) > b->work_cycles(b->pcus());
+    });
+    for (bool given = true; given;) {
+      given = false;
+      for (Stage* stage : longest) {
+        const int64_t most = stage->pcus() + left;
+        const int64_t pcus = stage->pcus_within(stage->work_cycles(stage->pcus()) - 1, kNoFinish, most);
+        if (pcus > most) continue;
+        left = most - pcus;
+        stage->give(pcus);
+        given = true;
+      }
+    }
+  }
+
   static constexpr int64_t kNoFinish = std::numeric_limits<int64_t>::max();
 
   // The fewest cycles for which `pcus_needed` is no more than the chip has. It falls as they grow.

@@ -13,7 +13,8 @@ constexpr int64_t kFewestBlocks = 4;
 
 }  // namespace
 
-RowBlockSearch::RowBlockSearch(const Compilation& compilation) : compilation_(compilation) {
+RowBlockSearch::RowBlockSearch(const Compilation& compilation)
+    : compilation_(compilation), mesh_(*compilation.chip) {
   trial_.chip = compilation.chip;
   trial_.only_prices = true;
   trial_.options = compilation.options;
@@ -47,11 +48,13 @@ bool RowBlockSearch::has_products() const {
   return std::any_of(units.begin(), units.end(), [](const Unit& u) { return u.kind == UnitKind::kGemm; });
 }
 
-Result<int64_t> RowBlockSearch::price() {
+Result<int64_t> RowBlockSearch::price(int64_t soonest) {
   RDU_CHECK_OK(allocate(trial_));
-  RDU_ASSIGN(const Mapping mapping, best_mapping(trial_.program.sections[0], trial_.traffic[0], *trial_.chip,
-                                                 {2 * kFewDraws, 1, trial_.options.placement_seed}));
-  return mapping.cycles;
+  MappingSearch search(trial_.program.sections[0], trial_.traffic[0], mesh_,
+                       {trial_.options.placement_seed, 0});
+  if (search.cycles_without_ways() >= soonest) return search.cycles_without_ways();
+  RDU_CHECK_OK(search.route(2 * kFewDraws));
+  return search.best().cycles;
 }
 
 Result<int64_t> RowBlockSearch::cheapest(const Group& group) {
@@ -61,10 +64,10 @@ Result<int64_t> RowBlockSearch::cheapest(const Group& group) {
   if (2 * best > most || !applies(group)) return best;
   RDU_CHECK_OK(build(group, best));
   if (!has_products()) return best;
-  RDU_ASSIGN(int64_t soonest, price());
+  RDU_ASSIGN(int64_t soonest, price(kNeverEnds));
   for (int64_t rows = 2 * best; rows <= most; rows *= 2) {
     RDU_CHECK_OK(build(group, rows));
-    const Result<int64_t> cycles = price();
+    const Result<int64_t> cycles = price(soonest);
     if (!cycles.ok() && cycles.error().code != ErrorCode::kCapacity) return cycles.error();
     if (!cycles.ok()) break;  // nor do larger ones fit
     if (*cycles < soonest) soonest = *cycles, best = rows;
