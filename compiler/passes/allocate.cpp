@@ -12,20 +12,19 @@ namespace rdusim::compiler {
 
 Status allocate(Compilation& compilation) {
   const ChipSpec& chip = *compilation.chip;
-  const auto effort = compilation.only_prices ? SpreadSearch::Effort::kRough : SpreadSearch::Effort::kFull;
   std::vector<SpreadSearch> searches;
   std::vector<int64_t> cycles;  // of a launch of each section, without ways
   for (const Section& section : compilation.program.sections) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
     searches.emplace_back(section, std::move(work), chip);
-    RDU_CHECK_OK(searches.back().size(effort));
+    RDU_CHECK_OK(searches.back().size(compilation.effort));
     cycles.push_back(searches.back().cycles_without_ways());
   }
   const std::vector<int64_t> spare = spare_cycles(compilation, cycles);
   const Mesh mesh(chip);
   for (size_t s = 0; s < searches.size(); ++s) {
-    if (!compilation.only_prices)
+    if (compilation.effort == Effort::kProgram)
       RDU_CHECK_OK(searches[s].seek(mesh, {compilation.options.placement_seed, spare[s]}));
     Spread spread = searches[s].take();
     compilation.program.sections[s] = std::move(spread.section);

@@ -16,7 +16,7 @@ constexpr int64_t kFewestBlocks = 4;
 RowBlockSearch::RowBlockSearch(const Compilation& compilation)
     : compilation_(compilation), mesh_(*compilation.chip) {
   trial_.chip = compilation.chip;
-  trial_.only_prices = true;
+  trial_.effort = Effort::kPrice;
   trial_.options = compilation.options;
   trial_.graph = compilation.graph;
   trial_.section_count = 1;

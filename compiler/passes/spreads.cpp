@@ -109,7 +109,7 @@ void SpreadSearch::keep_first(size_t count) {
 }
 
 Status SpreadSearch::size(Effort effort) {
-  const bool rough = effort == Effort::kRough;
+  const bool rough = effort == Effort::kRoughPrice;
   for (const double power : rough ? std::span<const double>(kRoughPowers) : kPowers) {
     RDU_ASSIGN(const std::shared_ptr<const Sized> sized, give_pcus(power));
     for (const int64_t turn : rough ? std::span<const int64_t>(kRoughTurns) : kTurns) {

@@ -31,8 +31,6 @@ struct Spread {
 
 class SpreadSearch {
  public:
-  enum class Effort { kRough, kFull };  // rough: where hundreds of prices are asked for
-
   // `work` has been run on `section`; both references are kept.
   SpreadSearch(const Section& section, SectionWork work, const ChipSpec& chip);
 
