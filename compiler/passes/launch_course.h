@@ -39,8 +39,9 @@ struct LaunchWork {
 // `work` has been run on the section, which has its PCUs.
 LaunchWork launch_work(const Section& section, const SectionWork& work, const ChipSpec& chip);
 
-// Of a section that stops before its end, whose tokens wait for each other: the simulator says why.
-inline constexpr int64_t kNeverEnds = int64_t{1} << 60;
+// Of a section that stops before its end, whose tokens wait for each other: the simulator says why. Thousandths
+// of it are still counted in 64 bits.
+inline constexpr int64_t kNeverEnds = int64_t{1} << 50;
 
 // Cycles of a launch. `section` differs from that of `work` by PMUs, places and ways only.
 int64_t launch_cycles(const Section& section, const LaunchWork& work, const ChipSpec& chip);
