@@ -1,6 +1,7 @@
 // The compiler's one entry: Graph in, Program out, through the list of passes in compiler/passes/passes.def.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,7 @@ struct CompileOptions {
   bool prefetch = false;               // loop: the next iteration's weights come while one drains
   int64_t key_block = 0;               // keys a block of long attention; 0: as the tile pass has it
   double launch_s = 0;                 // what the cost model takes a launch to cost
+  uint64_t placement_seed = 0;         // of what place draws; for tests of how little hangs on it
   std::vector<std::string> skip;       // passes to leave out
   Explanation* explanation = nullptr;  // filled if not null
   // Called after each pass with its name, its wall time and a way to print the IR as text; may be empty.

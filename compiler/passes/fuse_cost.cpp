@@ -15,9 +15,10 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max() / 4;
 
 class Splitter {
  public:
-  explicit Splitter(const Compilation& compilation) : last_(last_readers(compilation.graph)) {
+  explicit Splitter(const Compilation& compilation)
+      : last_(last_readers(compilation.graph)), mesh_(*compilation.chip) {
     trial_.chip = compilation.chip;
-    trial_.only_prices = true;
+    trial_.effort = Effort::kRoughPrice;
     trial_.options = compilation.options;
     trial_.graph = compilation.graph;
     launch_cycles_ = static_cast<int64_t>(compilation.options.launch_s * compilation.chip->clock_hz);
@@ -70,27 +71,32 @@ class Splitter {
     trial_.section_count = 1;
     trial_.program = Program();
     trial_.traffic.clear();
-    RDU_CHECK_OK(tile(trial_));
-    RDU_CHECK_OK(lower(trial_));
-    Status allocated = allocate(trial_);
-    if (!allocated.ok()) {
-      Error error = allocated.take_error();
+    Status built = tile(trial_);  // which builds sections itself where it seeks row blocks
+    if (built.ok()) built = lower(trial_);
+    if (built.ok()) built = allocate(trial_);
+    if (!built.ok()) {
+      Error error = built.take_error();
       if (error.code != ErrorCode::kCapacity) return error;
       if (end - begin == 1) return error;
       return Price{kNever, error.what};
     }
-    const SectionTraffic& traffic = trial_.traffic[0];
-    const int64_t fill = fill_cycles(trial_.program.sections[0], traffic, *trial_.chip);
-    return Price{traffic.cycles() + fill + launch_cycles_, {}};
+    const int64_t cycles = launch_cycles(trial_.program.sections[0], *trial_.traffic[0].launch, *trial_.chip);
+    if (cycles >= kNeverEnds) return Price{kNever, "stops before its end"};
+    return Price{cycles + launch_cycles_, {}};
   }
 
-  // What the piece costs with its ways over the mesh, which the search for borders leaves out.
+  // What the piece costs as the later passes will build it: with the row blocks and the spread that are
+  // soonest, and its ways over the mesh, which the search for borders leaves out.
   Result<int64_t> price_with_ways(const Group& group, size_t begin, size_t end) {
-    RDU_ASSIGN(const Price estimate, price(group, begin, end));
+    trial_.effort = Effort::kProgram;
+    const Result<Price> built = price(group, begin, end);
+    trial_.effort = Effort::kRoughPrice;
+    RDU_ASSIGN(const Price estimate, built);
     if (estimate.cycles >= kNever) return kNever;
-    const SectionTraffic& traffic = trial_.traffic[0];
-    RDU_ASSIGN(const int64_t routed, routed_cycles(trial_.program.sections[0], traffic, *trial_.chip));
-    return estimate.cycles + routed - traffic.cycles();
+    MappingSearch search(trial_.program.sections[0], trial_.traffic[0], mesh_,
+                         {trial_.options.placement_seed, 0});
+    RDU_CHECK_OK(search.route(kFewDraws));
+    return search.best().cycles + launch_cycles_;
   }
 
   // Whether the pieces together are done before the whole group would be.
@@ -142,6 +148,7 @@ class Splitter {
   }
 
   std::vector<std::optional<size_t>> last_;
+  const Mesh mesh_;
   Compilation trial_;
   int64_t launch_cycles_ = 0;
   std::map<std::string, Borders> borders_;

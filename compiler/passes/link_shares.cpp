@@ -1,25 +1,36 @@
 #include "compiler/passes/link_shares.h"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "base/check.h"
 
 namespace rdusim::compiler {
 
+namespace {
+
+// Output ports of a unit are numbered below this (component.h and stamp_unit.h hold them in 32 bits).
+constexpr size_t kMostPorts = 32;
+
+// In place of a part: reads that begin together with those of the leg at hand.
+constexpr double kBeside = -1;
+
+}  // namespace
+
 LinkShares::LinkShares(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip,
-                       const Fabric& fabric, const LegTraffic& legs, const std::vector<double>& rates)
+                       const LegTraffic& legs, const SectionWays& ways, const std::vector<double>& rates)
     : section_(section),
       traffic_(traffic),
       rdn_(chip.rdn),
-      fabric_(fabric),
       legs_(legs),
+      ways_(ways),
       rates_(rates),
       hbm_bytes_per_cycle_(chip.hbm.achieved_bytes_per_s() / chip.clock_hz),
-      passing_(rates.size()),
-      read_rates_(section.channels.size(), 0),
-      own_links_(rates.size(), 0) {
+      read_rates_(section.channels.size(), 0) {
   find_depths();
   find_turns();
+  find_fellows();
 }
 
 void LinkShares::find_depths() {
@@ -56,15 +67,25 @@ void LinkShares::find_turns() {
 
 // ---------------------------------------------------------------------------------------------- fellows
 
+void LinkShares::find_fellows() {
+  fellows_.resize(section_.channels.size());
+  for (size_t c = 0; c < fellows_.size(); ++c) {
+    if (!legs_.reads_operands(c, legs_.read_leg(c))) continue;
+    for (const size_t unit : in_step(legs_.consumer_index(c))) {
+      for (const InputPort& port : section_.units[unit].inputs) {
+        const size_t other = port.channel.value;
+        const size_t leg = legs_.read_leg(other);
+        if (other != c && legs_.reads_operands(other, leg)) fellows_[c].push_back({other, leg});
+      }
+    }
+  }
+}
+
 std::vector<Leg> LinkShares::fellows(Leg leg) const {
   std::vector<Leg> found;
   if (!legs_.reads_operands(leg.channel, leg.leg)) return found;
-  for (const size_t unit : in_step(legs_.consumer_index(leg.channel))) {
-    for (const InputPort& port : section_.units[unit].inputs) {
-      const Leg other{port.channel.value, legs_.read_leg(port.channel.value)};
-      if (other == leg || !legs_.reads_operands(other.channel, other.leg)) continue;
-      if (!section_.channels[other.channel].legs[other.leg].empty()) found.push_back(other);
-    }
+  for (const Leg& other : fellows_[leg.channel]) {
+    if (!section_.channels[other.channel].legs[other.leg].empty()) found.push_back(other);
   }
   return found;
 }
@@ -91,40 +112,59 @@ void LinkShares::find_flows(double launch_cycles) {
   launch_cycles_ = launch_cycles;
   flows_.clear();
   stream_cycles_.clear();
-  for (auto& passing : passing_) passing.clear();
+  flow_of_.assign(section_.channels.size(), {});
   for (size_t c = 0; c < section_.channels.size(); ++c) {
     for (size_t leg = 0; leg < section_.channels[c].legs.size(); ++leg) {
       if (!section_.channels[c].legs[leg].empty()) add_flow({c, leg});
     }
   }
+  find_passing();
   find_times();
 }
 
 void LinkShares::add_flow(Leg leg) {
-  const std::vector<Route>& routes = section_.channels[leg.channel].legs[leg.leg];
-  const size_t number = flows_.size();
-  flows_.push_back({leg, legs_.is_stream(leg.channel, leg.leg), 0, 1});
-  const double part =
-      static_cast<double>(legs_.bytes(leg.channel, leg.leg)) / static_cast<double>(routes.size());
-  count_own(routes);
-  for (const size_t l : touched_) {
-    double bytes = own_links_[l] * part;
-    for (const Passing& p : passing_[l]) {
-      if (together(flows_[p.flow], flows_[number])) bytes -= p.bytes;
-    }
-    if (bytes > 0) passing_[l].push_back({number, bytes});
-  }
-  disown();
+  flow_of_[leg.channel].resize(section_.channels[leg.channel].legs.size(), SIZE_MAX);
+  flow_of_[leg.channel][leg.leg] = flows_.size();
+  Flow& flow = flows_.emplace_back();
+  flow.leg = leg;
+  flow.stream = legs_.is_stream(leg.channel, leg.leg);
+  const size_t port = legs_.ends(leg.channel).output_port;
+  const bool several = legs_.producer(leg.channel).outputs[port].channels.size() > 1;
+  if (leg.leg == 0 && !legs_.is_view(leg.channel) && several)
+    flow.port = legs_.producer_index(leg.channel) * kMostPorts + port;
 }
 
-// Channels of one port carry the same tokens.
-bool LinkShares::together(const Flow& a, const Flow& b) const {
-  if (a.leg.leg != 0 || b.leg.leg != 0) return false;
-  const size_t first = a.leg.channel;
-  const size_t second = b.leg.channel;
-  if (legs_.is_view(first) || legs_.is_view(second)) return false;
-  return legs_.producer_index(first) == legs_.producer_index(second) &&
-         legs_.ends(first).output_port == legs_.ends(second).output_port;
+// What passes each link, flow after flow.
+void LinkShares::find_passing() {
+  passing_begin_.assign(rates_.size() + 1, 0);
+  for (const Flow& flow : flows_) {
+    for (const LegWays::OwnLink& own : ways(flow).links) ++passing_begin_[own.link + 1];
+  }
+  std::partial_sum(passing_begin_.begin(), passing_begin_.end(), passing_begin_.begin());
+  passing_.resize(passing_begin_.back());
+  passing_end_.assign(passing_begin_.begin(), passing_begin_.end() - 1);
+  for (size_t f = 0; f < flows_.size(); ++f) {
+    const Flow& flow = flows_[f];
+    const auto routes = static_cast<double>(section_.channels[flow.leg.channel].legs[flow.leg.leg].size());
+    const double part = static_cast<double>(legs_.bytes(flow.leg.channel, flow.leg.leg)) / routes;
+    for (const LegWays::OwnLink& own : ways(flow).links) {
+      double bytes = own.routes * part;
+      if (flow.port) {
+        for (const Passing& p : passing(own.link)) bytes -= together(flows_[p.flow], flow) ? p.bytes : 0;
+      }
+      if (bytes > 0) passing_[passing_end_[own.link]++] = {f, bytes};
+    }
+  }
+  // Looked at first, so that few others need a look.
+  for (Flow& flow : flows_) {
+    const std::vector<LegWays::OwnLink>& links = ways(flow).links;
+    const auto emptier = [&](const LegWays::OwnLink& a, const LegWays::OwnLink& b) {
+      return passing(a.link).size() * static_cast<size_t>(a.routes) <
+             passing(b.link).size() * static_cast<size_t>(b.routes);
+    };
+    flow.slow_link =
+        static_cast<size_t>(std::max_element(links.begin(), links.end(), emptier) - links.begin());
+  }
 }
 
 void LinkShares::find_course() {
@@ -201,75 +241,80 @@ double LinkShares::pass_cycles(size_t channel) const {
 
 // ---------------------------------------------------------------------------------------------- rates
 
-// What a link leaves to the leg's own routes of `part` bytes each, bytes a cycle and route, while the leg is
-// under way. Fellows read beside it, as much as it does if they have that much.
-double LinkShares::left(size_t link, double part, size_t number, const std::vector<Leg>& fellows) {
+// The part of each flow that falls within the time of flow `number`, so that it counts on their links.
+void LinkShares::meet(size_t number) {
   const Flow& flow = flows_[number];
-  const int own = own_links_[link];
-  double parties = 1;
-  wanted_.clear();
-  for (const Passing& p : passing_[link]) {
-    const Flow& other = flows_[p.flow];
-    if (p.flow == number || together(flow, other)) continue;
-    if (std::find(fellows.begin(), fellows.end(), other.leg) != fellows.end()) {
-      parties += std::min(1.0, p.bytes / (part * own));
-      continue;
-    }
-    if (flow.stream && other.stream && (flow.gathers || other.gathers)) continue;
+  met_.assign(flows_.size(), 0);
+  for (size_t f = 0; f < flows_.size(); ++f) {
+    const Flow& other = flows_[f];
     const double both = std::min(flow.end, other.end) - std::max(flow.begin, other.begin);
-    if (both > 0) wanted_.push_back(p.bytes * both / other.cycles());
+    if (both <= 0 || together(flow, other)) continue;
+    if (flow.stream && other.stream && (flow.gathers || other.gathers)) continue;
+    met_[f] = both / other.cycles();
+  }
+  for (const Leg& fellow : fellows(flow.leg)) {
+    const std::vector<size_t>& theirs = flow_of_[fellow.channel];
+    if (!together(flow, flows_[theirs[fellow.leg]])) met_[theirs[fellow.leg]] = kBeside;
+  }
+  met_[number] = 0;
+}
+
+// What a link leaves to the leg's own routes of `part` bytes each, bytes a cycle and route, while the leg is
+// under way, for so many cycles; where it is `enough` or more, no less than that. Fellows read beside it, as
+// much as it does if they have that much.
+double LinkShares::left(const LegWays::OwnLink& own, double part, double cycles, double enough) {
+  double parties = 1;
+  double all_wanted = 0;
+  double others = 0;
+  for (const Passing& p : passing(own.link)) {
+    const double met = met_[p.flow];
+    if (met > 0) {
+      all_wanted += p.bytes * met;
+      ++others;
+    } else if (met < 0) {
+      parties += std::min(1.0, p.bytes / (part * own.routes));
+    }
+  }
+  double rest = rates_[own.link] * cycles;  // bytes that pass in that time
+  const double bytes_enough = enough * cycles * own.routes;
+  // If the others get all they want, or as much as it, it gets no less than either.
+  if ((rest - all_wanted) / parties >= bytes_enough || rest / (others + parties) >= bytes_enough)
+    return enough;
+  wanted_.clear();
+  for (const Passing& p : passing(own.link)) {
+    if (met_[p.flow] > 0) wanted_.push_back(p.bytes * met_[p.flow]);
   }
   std::sort(wanted_.begin(), wanted_.end());
-  double rest = rates_[link] * flow.cycles();  // bytes that pass in that time
-  auto others = static_cast<double>(wanted_.size());
   for (const double bytes : wanted_) {
     if (bytes * (others + parties) >= rest) break;
     rest -= bytes;
     --others;
   }
-  return rest / (others + parties) / flow.cycles() / own;
+  return rest / (others + parties) / cycles / own.routes;
 }
 
 // The slowest route sets the rate, since a token is whole when its last part is there.
 double LinkShares::leg_rate(Leg leg) {
-  const std::vector<Route>& routes = section_.channels[leg.channel].legs[leg.leg];
-  const std::vector<Leg> beside = fellows(leg);
-  const auto flow = std::find_if(flows_.begin(), flows_.end(), [&](const Flow& f) { return f.leg == leg; });
-  RDU_CHECK(flow != flows_.end(), "channel {} has no flow over leg {}", leg.channel, leg.leg);
-  const auto number = static_cast<size_t>(flow - flows_.begin());
+  const std::vector<size_t>& known = flow_of_[leg.channel];
+  RDU_CHECK(leg.leg < known.size() && known[leg.leg] < flows_.size(), "channel {} has no flow over leg {}",
+            leg.channel, leg.leg);
+  const Flow& flow = flows_[known[leg.leg]];
+  const size_t routes = section_.channels[leg.channel].legs[leg.leg].size();
   const double bytes = std::max(1.0, static_cast<double>(legs_.bytes(leg.channel, leg.leg)));
-  const double part = bytes / static_cast<double>(routes.size());
-  const auto local = static_cast<double>(rdn_.link_bytes_per_cycle);
-  own_in_.assign(static_cast<size_t>(fabric_.tiles()), 0);
-  own_out_.assign(static_cast<size_t>(fabric_.tiles()), 0);
-  for (const Route& route : routes) {
-    ++own_out_[route.points[0].tile.value];
-    for (const Waypoint& w : route.points) own_in_[w.tile.value] += w.delivers ? 1 : 0;
-  }
-  count_own(routes);
-  double slowest = local;
-  for (const size_t l : touched_) slowest = std::min(slowest, left(l, part, number, beside));
-  disown();
-  for (const Route& route : routes) {
-    slowest = std::min(slowest, local / own_out_[route.points[0].tile.value]);
-    for (const Waypoint& w : route.points) {
-      if (w.delivers) slowest = std::min(slowest, local / own_in_[w.tile.value]);
-    }
-  }
-  return slowest * static_cast<double>(routes.size());
-}
-
-void LinkShares::count_own(const std::vector<Route>& routes) {
-  for (const Route& route : routes) {
-    visit_links(fabric_, route, [&](LinkId l) {
-      if (own_links_[l.value]++ == 0) touched_.push_back(l.value);
-    });
-  }
-}
-
-void LinkShares::disown() {
-  for (const size_t l : touched_) own_links_[l] = 0;
-  touched_.clear();
+  const double part = bytes / static_cast<double>(routes);
+  double slowest = ways(flow).local_rate;
+  bool has_met = false;
+  const auto look_at = [&](const LegWays::OwnLink& own) {
+    // As much as the others at least.
+    const auto parties = static_cast<double>(passing(own.link).size() + 1);
+    if (rates_[own.link] >= slowest * parties * own.routes) return;
+    if (!std::exchange(has_met, true)) meet(known[leg.leg]);
+    slowest = std::min(slowest, left(own, part, flow.cycles(), slowest));
+  };
+  const std::vector<LegWays::OwnLink>& links = ways(flow).links;
+  if (!links.empty()) look_at(links[flow.slow_link]);
+  for (const LegWays::OwnLink& own : links) look_at(own);
+  return slowest * static_cast<double>(routes);
 }
 
 }  // namespace rdusim::compiler

@@ -17,13 +17,15 @@
 // send.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "base/arch/chip.h"
-#include "base/arch/fabric.h"
 #include "base/program/program.h"
-#include "base/program/route.h"
 #include "compiler/passes/leg_traffic.h"
 
 namespace rdusim::compiler {
@@ -34,11 +36,22 @@ struct Leg {
   friend bool operator==(const Leg&, const Leg&) = default;
 };
 
+// Where the routes of a leg lead.
+struct LegWays {
+  struct OwnLink {
+    uint32_t link = 0;
+    int routes = 0;  // of the leg
+  };
+  std::vector<OwnLink> links{};
+  double local_rate = 0;  // of a route, as the ports of its ends have it, bytes a cycle
+};
+using SectionWays = std::vector<std::array<LegWays, 2>>;  // by channel and leg
+
 class LinkShares {
  public:
-  // Keeps references; routes are read from `section` when asked. `rates` of links, bytes a cycle.
+  // Keeps references; legs and their ways are read when asked. `rates` of links, bytes a cycle.
   LinkShares(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip,
-             const Fabric& fabric, const LegTraffic& legs, const std::vector<double>& rates);
+             const LegTraffic& legs, const SectionWays& ways, const std::vector<double>& rates);
 
   // The firing's other operands, and those of consumers that take the same tokens at the same stage of the
   // pipeline. What a stage streams in, it waits for in turn; so stages that stream do not keep step. Legs
@@ -60,6 +73,8 @@ class LinkShares {
     bool gathers = false;  // what it reads, and when, its data decide
     double begin = 0;      // cycles
     double end = 1;
+    std::optional<size_t> port{};  // of those whose tokens leave by several channels
+    size_t slow_link = 0;          // of its links, the one that is likely the slowest
     [[nodiscard]] double cycles() const { return end - begin; }
   };
   struct Passing {  // a flow over a link
@@ -74,33 +89,40 @@ class LinkShares {
   void find_depths();
   void find_turns();
   void find_times();
+  void find_fellows();
   [[nodiscard]] std::vector<size_t> in_step(size_t unit) const;
   void add_flow(Leg leg);
-  [[nodiscard]] bool together(const Flow& a, const Flow& b) const;
-  [[nodiscard]] double left(size_t link, double part, size_t flow, const std::vector<Leg>& fellows);
+  void find_passing();
+  [[nodiscard]] const LegWays& ways(const Flow& flow) const { return ways_[flow.leg.channel][flow.leg.leg]; }
+  [[nodiscard]] std::span<const Passing> passing(size_t link) const {
+    return {&passing_[passing_begin_[link]], passing_end_[link] - passing_begin_[link]};
+  }
+  // Channels of one port carry the same tokens.
+  [[nodiscard]] static bool together(const Flow& a, const Flow& b) { return a.port && a.port == b.port; }
+  void meet(size_t flow);
+  [[nodiscard]] double left(const LegWays::OwnLink& own, double part, double cycles, double enough);
   [[nodiscard]] double pass_cycles(size_t channel) const;
-  void count_own(const std::vector<Route>& routes);
-  void disown();
 
   const Section& section_;
   const SectionTraffic& traffic_;
   const RdnSpec& rdn_;
-  const Fabric& fabric_;
   const LegTraffic& legs_;
+  const SectionWays& ways_;
   const std::vector<double>& rates_;
   double hbm_bytes_per_cycle_;
   double launch_cycles_ = 1;
-  std::vector<int> depth_;   // of each unit: compute stages on the longest way to it
-  std::vector<Turn> turns_;  // of loads at the memory, by unit, cycles
+  std::vector<int> depth_;                 // of each unit: compute stages on the longest way to it
+  std::vector<Turn> turns_;                // of loads at the memory, by unit, cycles
+  std::vector<std::vector<Leg>> fellows_;  // of the operands of each channel, routed or not
   std::vector<Flow> flows_;
-  std::vector<std::vector<Passing>> passing_;  // by link
-  std::vector<double> read_rates_;             // by channel, bytes a cycle; 0: not known yet
-  std::vector<double> stream_cycles_;          // by flow, of those in turn; empty: not known yet
-  std::vector<double> wanted_;                 // of a link, by the others, bytes
-  std::vector<int> own_links_;                 // routes of the leg at hand
-  std::vector<size_t> touched_;                // links that it has
-  std::vector<int> own_in_;                    // routes by tile where they end and begin
-  std::vector<int> own_out_;
+  std::vector<Passing> passing_;       // of all links
+  std::vector<size_t> passing_begin_;  // of each link
+  std::vector<size_t> passing_end_;
+  std::vector<double> read_rates_;            // by channel, bytes a cycle; 0: not known yet
+  std::vector<double> stream_cycles_;         // by flow, of those in turn; empty: not known yet
+  std::vector<std::vector<size_t>> flow_of_;  // by channel and leg
+  std::vector<double> met_;                   // of each flow, the part that falls within the leg's at hand
+  std::vector<double> wanted_;                // of a link, by the others, bytes
 };
 
 }  // namespace rdusim::compiler

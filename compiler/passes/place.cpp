@@ -1,344 +1,36 @@
-// place: which tile each PCU and PMU of a section is.
-//
-// Stages are laid in pipeline order along a snake through strips of the mesh, so that what follows in the
-// pipeline lies next to it. The PMUs of a channel or buffer go in between the PCUs that read them, the i-th
-// beside the part of the stage that it feeds: the free PMU that is nearest on the snake. Of a few strip
-// heights the one with the shortest wires is kept; then tiles of one kind are swapped while that shortens
-// them. Wires join the i-th part of a block to the part of the next that it talks to, as routes will, and
-// weigh what they carry. Random choices are seeded by nothing but the section's size, so the same section is
-// placed alike everywhere.
-//
-// Streams and exchanges use as many AGCU ports as a token has port widths; the largest use all.
-#include <algorithm>
-#include <array>
-#include <cstdlib>
-#include <optional>
+// place: which tile each PCU and PMU of a section is, and which AGCU ports its streams use. A section is
+// drawn in several layouts (placement.h), and the draw stays with which a launch ends first, its ways over
+// the mesh included (routed_cost.h). Sections are distinct, so equal layers are placed once.
+#include <vector>
 
-#include "base/check.h"
-#include "base/program/topology.h"
-#include "base/random.h"
+#include "compiler/passes/launch_course.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/routed_cost.h"
+#include "compiler/passes/spreads.h"
 
 namespace rdusim::compiler {
 namespace {
 
-// Strip heights that are tried, rows.
-constexpr std::array<int64_t, 5> kHeights = {4, 6, 8, 10, 14};
-// assumed: swaps tried for each used tile; more make a longer compile and hardly shorter wires.
-constexpr int64_t kSwapsPerTile = 6;
-
-struct Wire {
-  size_t block = 0;  // at the other end
-  float weight = 0;  // bytes a launch
-};
-
-// Tiles of one kind that work on the same thing.
-struct Block {
-  TileKind kind = TileKind::kPcu;
-  int64_t count = 0;
-  std::vector<TileId>* tiles = nullptr;
-  std::vector<Wire> wires{};
-  size_t anchor = SIZE_MAX;  // of PMUs: the block that they stand between
-};
-
-class Placement {
- public:
-  Placement(Section& section, const SectionTraffic& traffic, const Fabric& fabric)
-      : section_(section), fabric_(fabric) {
-    for (int64_t t = 0; t < fabric.tiles(); ++t) {
-      const TileId tile(static_cast<size_t>(t));
-      spots_.push_back({static_cast<int32_t>(fabric.row(tile)), static_cast<int32_t>(fabric.column(tile))});
-    }
-    add_blocks();
-    add_wires(traffic);
-  }
-
-  void run() {
-    double best = -1;
-    int64_t best_height = kHeights[0];
-    for (const int64_t height : kHeights) {
-      lay(height);
-      const double length = wire_length();
-      if (best < 0 || length < best) best = length, best_height = height;
-    }
-    lay(best_height);
-    swap_tiles();
-  }
-
- private:
-  static constexpr size_t kNobody = SIZE_MAX;
-  struct Spot {
-    int32_t row = 0;
-    int32_t column = 0;
-  };
-  // The index-th tile of a block.
-  struct Seat {
-    size_t block = kNobody;
-    int64_t index = 0;
-  };
-
-  // In pipeline order; a channel's PMUs stand before their consumer.
-  void add_blocks() {
-    unit_block_.assign(section_.units.size(), kNobody);
-    channel_block_.assign(section_.channels.size(), kNobody);
-    for (size_t u = 0; u < section_.units.size(); ++u) {
-      Unit& unit = section_.units[u];
-      for (const InputPort& port : unit.inputs) {
-        Channel& c = section_.channels[port.channel.value];
-        if (c.pmus > 0) channel_block_[port.channel.value] = add_block(TileKind::kPmu, c.pmus, c.tiles);
-      }
-      if (unit.pcus > 0) unit_block_[u] = add_block(TileKind::kPcu, unit.pcus, unit.tiles);
-      if (unit.pmus > 0) unit_block_[u] = add_block(TileKind::kPmu, unit.pmus, unit.tiles);
-    }
-  }
-
-  size_t add_block(TileKind kind, int64_t count, std::vector<TileId>& tiles) {
-    tiles.assign(static_cast<size_t>(count), TileId());
-    blocks_.push_back({kind, count, &tiles, {}, kNobody});
-    return blocks_.size() - 1;
-  }
-
-  // AGCU ports are spread over both borders, so wires to them pull nowhere.
-  void add_wires(const SectionTraffic& traffic) {
-    std::vector<size_t> producer(section_.channels.size(), kNobody);
-    for (size_t u = 0; u < section_.units.size(); ++u) {
-      for (const OutputPort& port : section_.units[u].outputs) {
-        for (const ChannelId id : port.channels) producer[id.value] = unit_block_[u];
-      }
-    }
-    for (size_t u = 0; u < section_.units.size(); ++u) {
-      for (const InputPort& port : section_.units[u].inputs) {
-        const size_t c = port.channel.value;
-        const auto bytes = static_cast<float>(traffic.channels[c].bytes);
-        const auto read = static_cast<float>(traffic.channels[c].read_bytes * traffic.channels[c].copies);
-        const size_t between = channel_block_[c];
-        if (between == kNobody) {
-          wire(producer[c], unit_block_[u], std::max(bytes, read));
-        } else {
-          wire(producer[c], between, bytes);
-          wire(between, unit_block_[u], read);
-        }
-      }
-    }
-  }
-
-  // From block `a` to `b`, which comes later in the pipeline.
-  void wire(size_t a, size_t b, float weight) {
-    if (a == kNobody || b == kNobody || a == b) return;
-    blocks_[a].wires.push_back({b, weight});
-    blocks_[b].wires.push_back({a, weight});
-    if (blocks_[a].kind == TileKind::kPmu) blocks_[a].anchor = b;
-    if (blocks_[b].kind == TileKind::kPmu && blocks_[b].anchor == kNobody) blocks_[b].anchor = a;
-  }
-
-  // Position `i` of the snake through strips of `height` rows: down and up the columns of a strip, strips
-  // left to right and back.
-  [[nodiscard]] TileId on_strips(int64_t i, int64_t height) const {
-    const MeshShape& mesh = fabric_.shape();
-    const int64_t strip = i / (height * mesh.columns);
-    const int64_t first = strip * height;
-    const int64_t rows = std::min(height, mesh.rows - first);
-    const int64_t within = i - first * mesh.columns;
-    const int64_t column = within / rows;
-    const int64_t row = within % rows;
-    return fabric_.tile(first + (column % 2 == 0 ? row : rows - 1 - row),
-                        strip % 2 == 0 ? column : mesh.columns - 1 - column);
-  }
-
-  void lay(int64_t height) {
-    std::vector<TileId> snake;
-    std::vector<int64_t> place(static_cast<size_t>(fabric_.tiles()));  // of a tile on the snake
-    for (int64_t i = 0; i < fabric_.tiles(); ++i) {
-      snake.push_back(on_strips(i, height));
-      place[snake.back().value] = i;
-    }
-    owner_.assign(static_cast<size_t>(fabric_.tiles()), Seat{});
-    size_t next = 0;
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      if (blocks_[b].kind != TileKind::kPcu) continue;
-      for (int64_t i = 0; i < blocks_[b].count; ++i) {
-        while (fabric_.kind(snake[next]) != TileKind::kPcu) ++next;
-        sit(b, i, snake[next++]);
-      }
-    }
-    // Consumers before producers, so that a block's anchor is there; what has none stands beside the AGCUs.
-    for (size_t b = blocks_.size(); b-- > 0;) {
-      const Block& block = blocks_[b];
-      if (block.kind != TileKind::kPmu) continue;
-      for (int64_t i = 0; i < block.count; ++i) {
-        const TileId beside = block.anchor == kNobody
-                                  ? fabric_.agcu_tile(i * fabric_.agcu_ports() / block.count)
-                                  : partner(block, i, blocks_[block.anchor]);
-        sit(b, i, nearest_free_pmu(snake, place[beside.value]));
-      }
-    }
-  }
-
-  // Where the part of `to` is that the i-th of the block talks to.
-  [[nodiscard]] static TileId partner(const Block& block, int64_t i, const Block& to) {
-    return (*to.tiles)[static_cast<size_t>((2 * i + 1) * to.count / (2 * block.count))];
-  }
-
-  void sit(size_t b, int64_t i, TileId t) {
-    owner_[t.value] = {b, i};
-    (*blocks_[b].tiles)[static_cast<size_t>(i)] = t;
-  }
-
-  [[nodiscard]] TileId nearest_free_pmu(const std::vector<TileId>& snake, int64_t from) const {
-    const auto size = static_cast<int64_t>(snake.size());
-    const auto free = [&](int64_t i) {
-      return i >= 0 && i < size && fabric_.kind(snake[static_cast<size_t>(i)]) == TileKind::kPmu &&
-             owner_[snake[static_cast<size_t>(i)].value].block == kNobody;
-    };
-    for (int64_t away = 0; away < size; ++away) {
-      if (free(from + away)) return snake[static_cast<size_t>(from + away)];
-      if (free(from - away)) return snake[static_cast<size_t>(from - away)];
-    }
-    RDU_CHECK(false, "section {} has no PMU left", section_.name);
-  }
-
-  // As Fabric::distance, without its divisions.
-  [[nodiscard]] int32_t distance(TileId a, TileId b) const {
-    const Spot& x = spots_[a.value];
-    const Spot& y = spots_[b.value];
-    return std::abs(x.row - y.row) + std::abs(x.column - y.column);
-  }
-
-  // Of the wires of the i-th of a block, if it stood on tile t.
-  [[nodiscard]] float tile_cost(const Block& block, int64_t i, TileId t) const {
-    float cost = 0;
-    for (const Wire& w : block.wires) {
-      cost += w.weight * static_cast<float>(distance(t, partner(block, i, blocks_[w.block])));
-    }
-    return cost / static_cast<float>(block.count);
-  }
-
-  [[nodiscard]] double wire_length() const {
-    double sum = 0;
-    for (const Block& block : blocks_) {
-      for (int64_t i = 0; i < block.count; ++i)
-        sum += static_cast<double>(tile_cost(block, i, (*block.tiles)[static_cast<size_t>(i)]));
-    }
-    return sum;
-  }
-
-  void swap_tiles() {
-    Random random(static_cast<uint64_t>(blocks_.size()));
-    std::array<std::vector<TileId>, 2> pool;
-    for (size_t t = 0; t < owner_.size(); ++t) {
-      const auto kind = static_cast<size_t>(fabric_.kind(TileId(t)));
-      if (kind < pool.size()) pool[kind].emplace_back(t);
-    }
-    for (int64_t round = 0; round < kSwapsPerTile; ++round) {
-      for (size_t t = 0; t < owner_.size(); ++t) {
-        if (owner_[t].block == kNobody) continue;
-        const auto& candidates = pool[static_cast<size_t>(fabric_.kind(TileId(t)))];
-        const TileId anywhere = candidates[random.below(candidates.size())];
-        try_swap(TileId(t), round % 2 == 0 ? anywhere : near_partner(TileId(t), random).value_or(anywhere));
-      }
-    }
-  }
-
-  // A tile of the same kind beside the one that the block of `t` exchanges most bytes with; nothing: there is
-  // none where chance looked.
-  [[nodiscard]] std::optional<TileId> near_partner(TileId t, Random& random) const {
-    // assumed: rows and columns around; of 2, 3 and 5 none was best on three prefills of Llama models.
-    constexpr int64_t kNear = 3;
-    const Seat seat = owner_[t.value];
-    const Block& block = blocks_[seat.block];
-    const auto heaviest = std::max_element(block.wires.begin(), block.wires.end(),
-                                           [](const Wire& a, const Wire& b) { return a.weight < b.weight; });
-    if (heaviest == block.wires.end()) return std::nullopt;
-    const TileId there = partner(block, seat.index, blocks_[heaviest->block]);
-    const int64_t row = fabric_.row(there) + static_cast<int64_t>(random.below(2 * kNear + 1)) - kNear;
-    const int64_t column = fabric_.column(there) + static_cast<int64_t>(random.below(2 * kNear + 1)) - kNear;
-    const MeshShape& mesh = fabric_.shape();
-    if (row < 0 || column < 0 || row >= mesh.rows || column >= mesh.columns || mesh.columns < 2)
-      return std::nullopt;
-    const TileId found = fabric_.tile(row, column);
-    if (fabric_.kind(found) == fabric_.kind(t)) return found;
-    const TileId beside_it = fabric_.tile(row, column > 0 ? column - 1 : 1);
-    if (fabric_.kind(beside_it) == fabric_.kind(t)) return beside_it;
-    return std::nullopt;
-  }
-
-  void try_swap(TileId a, TileId b) {
-    const Seat x = owner_[a.value];
-    const Seat y = owner_[b.value];
-    if (x.block == y.block) return;
-    float gain = tile_cost(blocks_[x.block], x.index, a) - tile_cost(blocks_[x.block], x.index, b);
-    if (y.block != kNobody) {
-      gain += tile_cost(blocks_[y.block], y.index, b) - tile_cost(blocks_[y.block], y.index, a);
-    }
-    if (gain <= 0) return;
-    sit(x.block, x.index, b);
-    if (y.block == kNobody) {
-      owner_[a.value] = Seat{};
-    } else {
-      sit(y.block, y.index, a);
-    }
-  }
-
-  Section& section_;
-  const Fabric& fabric_;
-  std::vector<Spot> spots_;  // of each tile
-  std::vector<Block> blocks_;
-  std::vector<size_t> unit_block_;
-  std::vector<size_t> channel_block_;
-  std::vector<Seat> owner_;  // of each tile
-};
-
-// As many ports as the largest token that passes has port widths, the ones nearest to `near`.
-void choose_ports(Unit& unit, int64_t token_bytes, const ChipSpec& chip, const Fabric& fabric,
-                  const std::vector<TileId>& near) {
-  const int64_t wanted =
-      std::clamp<int64_t>(token_bytes / chip.agcu_port_bytes_per_cycle, 1, fabric.agcu_ports());
-  std::vector<std::pair<int64_t, int64_t>> ports;  // distance, port
-  for (int64_t p = 0; p < fabric.agcu_ports(); ++p) {
-    int64_t distance = 0;
-    for (const TileId t : near) distance += fabric.distance(fabric.agcu_tile(p), t);
-    ports.emplace_back(distance, p);
-  }
-  std::sort(ports.begin(), ports.end());
-  unit.agcus.clear();
-  for (int64_t i = 0; i < wanted; ++i) unit.agcus.push_back(ports[static_cast<size_t>(i)].second);
-  std::sort(unit.agcus.begin(), unit.agcus.end());
-}
-
-Status place_agcus(Section& section, const ChipSpec& chip, const Fabric& fabric) {
-  RDU_ASSIGN(const std::vector<ChannelEnds> ends, channel_ends(section));
-  for (Unit& unit : section.units) {
-    if (!unit.stream && !unit.exchange) continue;
-    std::vector<ChannelId> channels;
-    for (const InputPort& port : unit.inputs) channels.push_back(port.channel);
-    for (const OutputPort& port : unit.outputs)
-      channels.insert(channels.end(), port.channels.begin(), port.channels.end());
-    int64_t bytes = 0;
-    std::vector<TileId> near;
-    for (const ChannelId id : channels) {
-      const Channel& c = section.channels[id.value];
-      bytes = std::max(bytes, c.token_bytes());
-      for (const auto end : {ends[id.value].producer, ends[id.value].consumer}) {
-        const std::vector<TileId>& tiles = section.units[end->value].tiles;
-        near.insert(near.end(), tiles.begin(), tiles.end());
-      }
-      near.insert(near.end(), c.tiles.begin(), c.tiles.end());
-    }
-    choose_ports(unit, bytes, chip, fabric, near);
-  }
-  return {};
-}
+// assumed: more further rounds than these gain less than a percent on prompts, and none is drawn where the
+// mesh hardly matters.
+constexpr int kFurtherRounds = 2;
 
 }  // namespace
 
 Status place(Compilation& compilation) {
-  const ChipSpec& chip = *compilation.chip;
-  const Fabric fabric(chip);
-  compilation.program.mesh = fabric.shape();
-  for (size_t s = 0; s < compilation.program.sections.size(); ++s) {
-    Section& section = compilation.program.sections[s];
-    Placement(section, compilation.traffic[s], fabric).run();
-    RDU_CHECK_OK(place_agcus(section, chip, fabric));
+  const Mesh mesh(*compilation.chip);
+  Program& program = compilation.program;
+  program.mesh = mesh.fabric.shape();
+  std::vector<int64_t> cycles;  // of a launch of each section, without its ways
+  for (size_t s = 0; s < program.sections.size(); ++s)
+    cycles.push_back(launch_cycles(program.sections[s], *compilation.traffic[s].launch, mesh.chip));
+  const std::vector<int64_t> spare = spare_cycles(compilation, cycles);
+  for (size_t s = 0; s < program.sections.size(); ++s) {
+    MappingSearch search(program.sections[s], compilation.traffic[s], mesh,
+                         {compilation.options.placement_seed, spare[s]});
+    RDU_CHECK_OK(search.route(kManyDraws));
+    RDU_CHECK_OK(search.draw_again(kFurtherRounds));
+    program.sections[s] = search.take().section;
   }
   return {};
 }

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/section_router.h"
 
 namespace rdusim::compiler {
 
@@ -26,10 +27,11 @@ class RowBlockSearch {
   [[nodiscard]] bool applies(const Group& group) const;
   Status build(const Group& group, int64_t rows);
   [[nodiscard]] bool has_products() const;
-  // Cycles of a launch of what was built last.
-  Result<int64_t> price();
+  // Cycles of a launch of what was built last; without its ways, if that is no sooner than `soonest` already.
+  Result<int64_t> price(int64_t soonest);
 
   const Compilation& compilation_;
+  const Mesh mesh_;
   Compilation trial_;
 };
 

@@ -25,7 +25,10 @@ struct FiringKind {
 class SectionWork {
  public:
   explicit SectionWork(const Section& section)
-      : section_(section), tokens_(section.channels.size()), work_(section.units.size()) {
+      : section_(section),
+        tokens_(section.channels.size()),
+        work_(section.units.size()),
+        order_(section.units.size()) {
     for (const Unit& unit : section.units) sliced_.push_back(sliced_inputs(unit));
   }
 
@@ -37,6 +40,14 @@ class SectionWork {
     return {};
   }
   [[nodiscard]] const std::vector<FiringKind>& work(size_t unit) const { return work_[unit]; }
+  // Of each firing, the number of its kind.
+  [[nodiscard]] const std::vector<uint32_t>& order(size_t unit) const { return order_[unit]; }
+  // Tokens of equal size in a row; coordinates do not matter to the work.
+  struct Run {
+    Extent extent;
+    int64_t count = 0;
+  };
+  [[nodiscard]] const std::vector<Run>& runs(size_t channel) const { return tokens_[channel]; }
   // Bytes that a compute stage's firings read through input port `input` in a launch (operand_reads.h).
   [[nodiscard]] int64_t operand_bytes(size_t unit, size_t input) const {
     int64_t elements = 0;
@@ -86,11 +97,6 @@ class SectionWork {
   }
 
  private:
-  // Tokens of equal size in a row; coordinates do not matter to the work.
-  struct Run {
-    Extent extent;
-    int64_t count = 0;
-  };
   struct Cursor {
     size_t run = 0;
     int64_t used = 0;
@@ -212,19 +218,21 @@ class SectionWork {
   static bool same_size(const Extent& a, const Extent& b) { return a.rows == b.rows && a.cols == b.cols; }
 
   void count(size_t u, const std::vector<Extent>& registers, std::vector<bool> needed) {
-    for (FiringKind& known : work_[u]) {
-      if (known.needed == needed && same_work(u, known.registers, registers)) {
-        ++known.count;
-        return;
-      }
+    for (size_t k = 0; k < work_[u].size(); ++k) {
+      FiringKind& known = work_[u][k];
+      if (known.needed != needed || !same_work(u, known.registers, registers)) continue;
+      ++known.count;
+      return order_[u].push_back(static_cast<uint32_t>(k));
     }
+    order_[u].push_back(static_cast<uint32_t>(work_[u].size()));
     work_[u].push_back({registers, std::move(needed), 1});
   }
 
   const Section& section_;
   std::vector<std::vector<Run>> tokens_;
   std::vector<std::vector<FiringKind>> work_;
-  std::vector<std::vector<bool>> sliced_;  // by unit, input
+  std::vector<std::vector<uint32_t>> order_;  // by unit
+  std::vector<std::vector<bool>> sliced_;     // by unit, input
 };
 
 }  // namespace rdusim::compiler

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/arch/chip.h"
 #include "base/program/program.h"
+#include "compiler/passes/launch_course.h"
 #include "compiler/passes/section_work.h"
 
 namespace rdusim::compiler {
@@ -14,6 +17,13 @@ namespace rdusim::compiler {
 constexpr int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
+
+// How a section is drawn on the mesh (placement.h): the strips that its stages follow, and what was drawn.
+struct Layout {
+  bool upright = false;  // strips of columns; else of rows
+  int64_t width = 1;     // of a strip, tiles
+  uint64_t seed = 0;     // of the swaps
+};
 
 struct ChannelTraffic {
   int64_t tokens = 0;
@@ -38,6 +48,9 @@ struct SectionTraffic {
   int64_t stream_cycles = 0;         // HBM's, for all loads and stores
   // The fullest link's, or of the stage whose operands' way is slowest; route fills it.
   int64_t mesh_cycles = 0;
+  // Firing by firing, of the same PCUs; spreads over PMUs share it.
+  std::shared_ptr<const LaunchWork> launch;
+  std::optional<Layout> layout;  // the best that allocate saw
   [[nodiscard]] int64_t cycles() const { return std::max({stage_cycles, stream_cycles, int64_t{1}}); }
 };
 
@@ -50,15 +63,5 @@ int64_t fill_cycles(const Section& section, const std::vector<int64_t>& unit_cyc
 inline int64_t fill_cycles(const Section& section, const SectionTraffic& traffic, const ChipSpec& chip) {
   return fill_cycles(section, traffic.unit_cycles, chip);
 }
-
-// How blocks of rows go through a section: so many, through so many compute stages and exchanges on its
-// longest path.
-struct BlockCourse {
-  int64_t blocks = 1;
-  int64_t depth = 1;
-  // More than one, and so few that filling and draining the section takes two thirds of a run and more.
-  [[nodiscard]] bool few() const { return blocks > 1 && 2 * blocks < depth; }
-};
-BlockCourse block_course(const Section& section);
 
 }  // namespace rdusim::compiler

@@ -1,6 +1,8 @@
 #include "compiler/passes/ways.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 namespace rdusim::compiler {
@@ -14,27 +16,16 @@ class Tree {
     route_.points.push_back({from, 0, false});
   }
 
-  Route grow(std::span<const TileId> to, int64_t trunk_row) {
-    for (const TileId t : to) places_.emplace_back(fabric_.column(t), fabric_.row(t));
-    std::sort(places_.begin(), places_.end());
-    const auto middle = std::lower_bound(places_.begin(), places_.end(), std::pair{column_, int64_t{0}});
-    const auto east = std::lower_bound(middle, places_.end(), std::pair{column_ + 1, int64_t{0}});
-    // The source's own column, with the way to the trunk.
-    std::vector<int64_t> rows;
-    for (auto at = middle; at != east; ++at) rows.push_back(at->second);
-    uint32_t trunk = own_column(rows, east == places_.end() ? row_ : trunk_row);
-    const int64_t row = fabric_.row(route_.points[trunk].tile);
-    for (auto at = east; at != places_.end();) trunk = branch(trunk, row, at, places_.end());
-    // West, from the nearest column on: the same on the reversed order.
-    std::reverse(places_.begin(), middle);
-    trunk = 0;
-    for (auto at = places_.begin(); at != middle;) trunk = branch(trunk, row_, at, middle);
-    return std::move(route_);
+  // Delivers to sorted rows of the source's column, with the way to the trunk.
+  void stem(const std::vector<int64_t>& rows, int64_t trunk_row) { trunk_ = own_column(rows, trunk_row); }
+  // From where the stem leaves off to the east, column after column; back to the source for the west.
+  void branch_on(int64_t column, const std::vector<int64_t>& rows) {
+    trunk_ = branch(trunk_, fabric_.row(route_.points[trunk_].tile), column, rows);
   }
+  void back_to_source() { trunk_ = 0; }
+  Route take() { return std::move(route_); }
 
  private:
-  using Places = std::vector<std::pair<int64_t, int64_t>>;  // column, row
-
   // Delivers to sorted rows of the source's column; returns the point where the trunk leaves it.
   uint32_t own_column(const std::vector<int64_t>& rows, int64_t trunk_row) {
     uint32_t trunk = 0;
@@ -65,12 +56,8 @@ class Tree {
     return trunk;
   }
 
-  // The branches of the column at `at`; moves `at` behind it. Returns the point where they leave the trunk.
-  uint32_t branch(uint32_t trunk, int64_t row, Places::iterator& at, Places::iterator end) {
-    const int64_t column = at->first;
-    std::vector<int64_t> rows;
-    for (; at != end && at->first == column; ++at) rows.push_back(at->second);
-    std::sort(rows.begin(), rows.end());
+  // The branches of a column from the trunk along `row`. Returns the point where they leave it.
+  uint32_t branch(uint32_t trunk, int64_t row, int64_t column, const std::vector<int64_t>& rows) {
     trunk = add(trunk, fabric_.tile(row, column), false);
     const auto below = std::upper_bound(rows.begin(), rows.end(), row);
     uint32_t last = trunk;
@@ -94,7 +81,7 @@ class Tree {
   const Fabric& fabric_;
   int64_t row_;
   int64_t column_;
-  Places places_;
+  uint32_t trunk_ = 0;
   Route route_;
 };
 
@@ -115,8 +102,38 @@ Route way_by_column(const Fabric& fabric, TileId from, TileId to, int64_t turn) 
   return route;
 }
 
-Route multicast_way(const Fabric& fabric, TileId from, std::span<const TileId> to, int64_t trunk_row) {
-  return Tree(fabric, from).grow(to, trunk_row);
+MulticastTo::MulticastTo(const Fabric& fabric, std::span<const TileId> to) : fabric_(fabric) {
+  std::vector<std::pair<int64_t, int64_t>> places;  // column, row
+  std::vector<int64_t> rows;
+  for (const TileId t : to) {
+    places.emplace_back(fabric.column(t), fabric.row(t));
+    rows.push_back(places.back().second);
+  }
+  std::sort(places.begin(), places.end());
+  for (const auto& [column, row] : places) {
+    if (columns_.empty() || columns_.back().column != column) columns_.push_back({column});
+    columns_.back().rows.push_back(row);
+  }
+  std::sort(rows.begin(), rows.end());
+  first_row_ = rows.front();
+  middle_row_ = rows[rows.size() / 2];
+  last_row_ = rows.back();
+}
+
+Route MulticastTo::way(TileId from, int64_t trunk_row) const {
+  Tree tree(fabric_, from);
+  const int64_t column = fabric_.column(from);
+  const auto own = std::lower_bound(columns_.begin(), columns_.end(), column,
+                                    [](const Column& c, int64_t at) { return c.column < at; });
+  const bool has_own = own != columns_.end() && own->column == column;
+  const auto east = has_own ? own + 1 : own;
+  tree.stem(has_own ? own->rows : std::vector<int64_t>(),
+            east == columns_.end() ? fabric_.row(from) : trunk_row);
+  for (auto c = east; c != columns_.end(); ++c) tree.branch_on(c->column, c->rows);
+  tree.back_to_source();
+  for (auto c = std::make_reverse_iterator(own); c != columns_.rend(); ++c)
+    tree.branch_on(c->column, c->rows);
+  return tree.take();
 }
 
 size_t routes_between(size_t a, size_t b) {

@@ -9,6 +9,7 @@
 
 #include "base/arch/load.h"
 #include "compiler/compile.h"
+#include "compiler/passes/launch_course.h"
 #include "models/model.h"
 #include "sim/simulator.h"
 
@@ -28,7 +29,8 @@ struct Mapped {
   }
 };
 
-Result<Mapped> map_and_run(const std::string& model, const models::GraphRequest& request, double hbm = 1) {
+Result<Mapped> map_and_run(const std::string& model, const models::GraphRequest& request, double hbm = 1,
+                           uint64_t placement_seed = 0) {
   const std::string configs = std::string(RDUSIM_SOURCE_DIR) + "/configs";
   ConfigContext context{configs, {}, {}, {}, {}};
   Mapped m;
@@ -39,6 +41,7 @@ Result<Mapped> map_and_run(const std::string& model, const models::GraphRequest&
   compiler::CompileOptions options;
   options.sockets = m.node.sockets;
   options.explanation = &m.explanation;
+  options.placement_seed = placement_seed;
   RDU_ASSIGN(m.program, compiler::compile(graph, m.node.chip, options));
   RDU_ASSIGN(m.result, sim::run(m.program, m.node, *m.node.find_stack(m.node.default_stack), {}));
   return m;
@@ -92,16 +95,59 @@ TEST(Mapping, APromptsProductsReachMostOfTheirPeak) {
   }
 }
 
+// What mappings are compared by must tell them apart as the simulator does. What sockets exchange is not in
+// it (launch_course.h): it comes out shorter, by up to 6 % where a short prompt passes.
+TEST(Mapping, TheJudgeOfMappingsFollowsTheSimulator) {
+  struct Case {
+    const char* model;
+    models::GraphRequest request;
+  };
+  const Case cases[] = {{"llama-2-7b", decode(8, 2048)},
+                        {"llama-2-7b", prefill(1, 128)},
+                        {"llama-3-8b", prefill(1, 1024)},
+                        {"samba-1.7b", prefill(1, 2048)}};
+  for (const Case& c : cases) {
+    const auto m = map_and_run(c.model, c.request);
+    ASSERT_TRUE(m.ok()) << m.error().to_string();
+    const size_t s = m->layer();
+    const Section& layer = m->program.sections[s];
+    compiler::SectionWork work(layer);
+    ASSERT_TRUE(work.run().ok());
+    const compiler::LaunchWork launch = compiler::launch_work(layer, work, m->node.chip);
+    const auto judged = static_cast<double>(compiler::launch_cycles(layer, launch, m->node.chip));
+    const double ratio = judged / static_cast<double>(m->result.sections[s].cycles_per_launch);
+    EXPECT_GT(ratio, 0.93) << c.model;
+    EXPECT_LT(ratio, 1.01) << c.model;
+  }
+}
+
+// Which draw of the placement it was hardly shows.
+TEST(Mapping, APromptTakesNearlyTheSameTimeWhateverWasDrawn) {
+  double soonest = 1;
+  double latest = 0;
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    const auto m = map_and_run("llama-3-8b", prefill(1, 1024), 1, seed);
+    ASSERT_TRUE(m.ok()) << m.error().to_string();
+    soonest = std::min(soonest, m->result.latency_s());
+    latest = std::max(latest, m->result.latency_s());
+  }
+  EXPECT_LT(latest, 1.04 * soonest);
+  EXPECT_LT(latest, 6.6e-3);
+}
+
 // Steps of a hundredth in what the memory gives.
 TEST(Mapping, TimeIsNearlyContinuousInTheMemorysRate) {
   struct Case {
     const char* model;
     models::GraphRequest request;
+    double bound;
   };
-  const Case cases[] = {{"llama-3-8b", decode(16, 8192)},
-                        {"llama-3-8b", decode(1, 4096)},
-                        {"llama-2-7b", decode(8, 512)},
-                        {"llama-2-7b", prefill(1, 1024)}};
+  // Measured: up to 5.9 % for 16 sequences of Llama-3-8B, where another rate of the memory gets another
+  // spread of PMUs, and with it other links that streams share; 0.9 % for the others.
+  const Case cases[] = {{"llama-3-8b", decode(16, 8192), 0.07},
+                        {"llama-3-8b", decode(1, 4096), 0.02},
+                        {"llama-2-7b", decode(8, 512), 0.02},
+                        {"llama-2-7b", prefill(1, 1024), 0.02}};
   for (const Case& c : cases) {
     double before = 0;
     for (int step = -4; step <= 4; ++step) {
@@ -110,9 +156,7 @@ TEST(Mapping, TimeIsNearlyContinuousInTheMemorysRate) {
       ASSERT_TRUE(m.ok()) << m.error().to_string();
       const double now = m->result.latency_s();
       if (before > 0) {
-        // Measured: up to 9 % (Llama-3-8B, 16 sequences), where another rate of the memory gets another
-        // spread of PMUs, and with it other links that streams share.
-        EXPECT_LT(std::abs(now / before - 1), 0.1)
+        EXPECT_LT(std::abs(now / before - 1), c.bound)
             << c.model << " batch " << c.request.batch << " at " << hbm;
       }
       before = now;

@@ -3,9 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "base/arch/fabric.h"
 #include "base/program/program_text.h"
 #include "base/program/route.h"
+#include "base/random.h"
 #include "compiler/compile.h"
+#include "compiler/passes/ways.h"
 #include "tests/support/decoder_graph.h"
 #include "tests/support/small_chip.h"
 
@@ -105,6 +112,39 @@ TEST(Route, WhatLeadsWestGoesWestFirst) {
     }
   }
   EXPECT_GT(turns, 0);
+}
+
+// Multicasts are weighed by stretches and made as routes: both must be the same links, each once.
+TEST(Route, AMulticastsStretchesAreItsLinks) {
+  const Fabric fabric(MeshShape{12, 17, 1, 4}, 100, 100);
+  Random random(7);
+  const auto any_tile = [&] { return TileId(static_cast<size_t>(random.below(12 * 17))); };
+  for (int round = 0; round < 300; ++round) {
+    std::set<TileId> to;
+    for (uint64_t n = 1 + random.below(20); n > 0; --n) to.insert(any_tile());
+    const std::vector<TileId> tiles(to.begin(), to.end());
+    const TileId from = any_tile();
+    const MulticastTo multicast(fabric, tiles);
+    const auto trunk = static_cast<int64_t>(random.below(12));
+    std::vector<size_t> made;
+    std::set<TileId> reached;
+    const Route route = multicast.way(from, trunk);
+    visit_links(fabric, route, [&](LinkId l) { made.push_back(l.value); });
+    for (const Waypoint& w : route.points) {
+      if (w.delivers) reached.insert(w.tile);
+    }
+    std::vector<size_t> weighed;
+    multicast.visit_stretches(from, trunk, [&](TileId at, Heading heading, int64_t hops) {
+      for (; hops > 0; --hops, at = fabric.step(at, heading))
+        weighed.push_back(fabric.link(at, heading).value);
+      return true;
+    });
+    std::sort(made.begin(), made.end());
+    std::sort(weighed.begin(), weighed.end());
+    EXPECT_EQ(made, weighed) << round;
+    EXPECT_EQ(std::adjacent_find(made.begin(), made.end()), made.end()) << round;
+    EXPECT_EQ(reached, to) << round;
+  }
 }
 
 // A mesh whose links are ten times narrower leaves each channel less, and never more.
