@@ -35,6 +35,10 @@ constexpr int64_t kWellSpread = 1020;
 constexpr int64_t kWaysMatter = 1100;
 constexpr size_t kFinalists = 2;
 
+// A later one is taken if a launch is no longer than this beside the one before: below that the judge errs as
+// much.
+constexpr int64_t kWorthPmus = 980;
+
 // Ways that make a program no longer than by this part are not looked into. assumed: half a percent is what
 // the judge of mappings tells apart.
 constexpr int64_t kSparePart = 200;
@@ -80,7 +84,7 @@ Result<std::shared_ptr<const SpreadSearch::Sized>> SpreadSearch::give_pcus(doubl
 
 Result<SpreadSearch::Tried> SpreadSearch::spread_over(const std::shared_ptr<const Sized>& sized,
                                                       const PmuSpread& choice) const {
-  Tried tried{sized, choice, std::make_unique<Spread>(Spread{sized->section, {}}), 0, nullptr};
+  Tried tried{sized, choice, std::make_unique<Spread>(Spread{sized->section, {}}), 0, 0, nullptr};
   Spread& spread = *tried.spread;
   RDU_ASSIGN(const int64_t read_cycles,
              allocate_pmus(spread.section, work_, chip_, sized->slowest_cycles, choice));
@@ -165,21 +169,33 @@ Status SpreadSearch::route_spreads(const Mesh& mesh, const DrawOptions& options)
     tried.mapping =
         std::make_unique<MappingSearch>(tried.spread->section, tried.spread->traffic, mesh, options);
     RDU_CHECK_OK(tried.mapping->route(kFewDraws));
+    tried.number = tried_.size();
     tried_.push_back(std::move(tried));
   }
   return {};
 }
 
+// In the order in which they were tried, a later one if it is sooner by enough; to the front.
+void SpreadSearch::choose() {
+  std::sort(tried_.begin(), tried_.end(), [](const Tried& a, const Tried& b) { return a.number < b.number; });
+  auto chosen = tried_.begin();
+  for (auto t = chosen + 1; t < tried_.end(); ++t) {
+    if (t->end() < permille_of(chosen->end(), kWorthPmus)) chosen = t;
+  }
+  std::iter_swap(tried_.begin(), chosen);
+}
+
 // Where ways cost much, a few draws tell only roughly which is best, and the best are drawn anew.
 Status SpreadSearch::seek(const Mesh& mesh, const DrawOptions& options) {
+  for (size_t t = 0; t < tried_.size(); ++t) tried_[t].number = t;
   RDU_CHECK_OK(route_sizings(mesh, options));
   RDU_CHECK_OK(route_spreads(mesh, options));
   std::stable_sort(tried_.begin(), tried_.end(), sooner);
   if (tried_.size() > 1 && !soonest_within(kWaysMatter, options.spare_cycles)) {
     keep_first(kFinalists);
     for (Tried& t : tried_) RDU_CHECK_OK(t.mapping->route(kManyDraws));
-    std::stable_sort(tried_.begin(), tried_.end(), sooner);
   }
+  choose();
   tried_[0].spread->traffic.layout = tried_[0].mapping->best().layout;
   return {};
 }

@@ -55,6 +55,7 @@ class SpreadSearch {
     PmuSpread choice;
     std::unique_ptr<Spread> spread;
     int64_t without_ways = 0;                // cycles of a launch
+    size_t number = 0;                       // in the order of trying
     std::unique_ptr<MappingSearch> mapping;  // once routed; keeps a reference to the spread
     [[nodiscard]] int64_t end() const { return mapping->best().cycles; }
   };
@@ -66,6 +67,7 @@ class SpreadSearch {
   [[nodiscard]] const Tried& soonest() const;
   [[nodiscard]] bool soonest_within(int64_t permille, int64_t spare_cycles) const;
   Status route_sizings(const Mesh& mesh, const DrawOptions& options);
+  void choose();
   Status route_spreads(const Mesh& mesh, const DrawOptions& options);
 
   const Section& section_;

@@ -46,8 +46,9 @@ TEST(CliValidateSlow, TheMeshStandsBesideBookSim) {
 
 TEST(CliValidateSlow, PublishedFusionFactsHold) {
   const CommandRun run = Scratch().run("validate --group fusion --json - -q");
-  // 3.07 where the published range ends with 3 (docs/validation.md says why).
-  const std::set<std::string> known_short{"mistral-7b 4K prefill, fused over unfused"};
+  // 3.35 where the published range ends with 3, at a batch that is assumed: fused gains more by its placement
+  // than unfused, whose launches and collectives take as long as before.
+  const std::set<std::string> known_short{"mistral-7b 2K prefill, fused over unfused"};
   int judged = 0;
   bool all_pass = true;
   const auto rows = run.json()["rows"];
@@ -204,14 +205,14 @@ TEST(CliCrosscheckSlow, EventIsWithinFivePercentOfCycleOnEveryRow) {
 }
 
 // A short prompt on the whole chip, where stages that share a producer read together, beside weights on their
-// way in. docs/sim.md has the figures: 11 % is what is known to part the two there.
+// way in. docs/sim.md has the figures: 8 % part the two there.
 TEST(CliCrosscheckSlow, ShortPromptsOfTheWholeChipStayNearCycle) {
   const Scratch scratch;
   const std::string what = "simulate llama-3-8b --phase prefill --context 128 --json - -q --fidelity ";
   const double event = scratch.run(what + "event").json()["latency_s"].get<double>();
   const double cycle = scratch.run(what + "cycle").json()["latency_s"].get<double>();
   EXPECT_LT(event, cycle * 1.05);
-  EXPECT_GT(event, cycle * 0.88);
+  EXPECT_GT(event, cycle * 0.9);
 }
 
 TEST(CliServe, AnExpertLargerThanHbmIsBadInput) {
