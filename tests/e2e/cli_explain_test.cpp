@@ -55,7 +55,7 @@ std::vector<Starved> starved_cases() {
       {"rdn", "prefill", 1024, [](NodeSpec& n) { n.chip.rdn.link_bytes_per_cycle = 2; }, "rdn",
        "chip.rdn.link_bytes_per_cycle"},
       // At any clock this prefill reads its operands longer than it multiplies them.
-      {"clock", "prefill", 2048, [](NodeSpec& n) { n.chip.clock_hz /= 4; }, "pmu", "chip.clock_hz"},
+      {"clock", "prefill", 2048, [](NodeSpec& n) { n.chip.clock_hz /= 4; }, "pcu", "chip.clock_hz"},
       {"pcus", "prefill", 2048,
        [](NodeSpec& n) {
          n.chip.pcu.count /= 4;
