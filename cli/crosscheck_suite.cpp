@@ -186,24 +186,29 @@ struct Model {
   const char* name;
   const char* phase;
   int64_t context;
+  int64_t batch = 1;
 };
 
 Result<SuiteProgram> model_program(Session& session, const ChosenNode& chosen, const Model& m) {
   RDU_ASSIGN(const auto model, load_chosen_model(session, m.name));
-  RDU_ASSIGN(const auto request, graph_request({m.phase, 1, m.context}));
+  RDU_ASSIGN(const auto request, graph_request({m.phase, m.batch, m.context}));
   RDU_ASSIGN(const auto graph, model->build(request));
   const auto options = compile_options({"layer", "hardware"}, chosen.node.sockets, chosen.stack);
   RDU_ASSIGN(Program program, compiler::compile(graph, chosen.node.chip, options));
-  return SuiteProgram{fmt::format("{} {} context {}", m.name, m.phase, m.context), std::move(program)};
+  const std::string batch = m.batch == 1 ? "" : fmt::format("batch {} ", m.batch);
+  return SuiteProgram{fmt::format("{} {} {}context {}", m.name, m.phase, batch, m.context),
+                      std::move(program)};
 }
 
 }  // namespace
 
 Result<std::vector<SuiteProgram>> whole_chip_suite(Session& session, const ChosenNode& chosen) {
   std::vector<SuiteProgram> suite;
-  RDU_ASSIGN(SuiteProgram program, model_program(session, chosen, {"llama-3.2-1b", "prefill", 128}));
-  program.name += ", " + chosen.node.name;
-  suite.push_back(std::move(program));
+  for (const Model& m : {Model{"llama-3.2-1b", "prefill", 128}, Model{"llama-2-7b", "decode", 512, 8}}) {
+    RDU_ASSIGN(SuiteProgram program, model_program(session, chosen, m));
+    program.name += ", " + chosen.node.name;
+    suite.push_back(std::move(program));
+  }
   return suite;
 }
 

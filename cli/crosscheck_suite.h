@@ -1,6 +1,7 @@
 // The programs on which `rdusim crosscheck` compares all three fidelities: on the sixteenth chip, small
-// enough for the cycle fidelity, one thing at a time and then a whole decoder layer; and a short prompt on
-// the whole chip, whose stages read together over the same links.
+// enough for the cycle fidelity, one thing at a time and then a whole decoder layer; and on the whole
+// chip a short prompt, whose stages read together over the same links, and a batched decode, whose weights
+// meet those reads on their way.
 #pragma once
 
 #include <string>
