@@ -85,16 +85,6 @@ int64_t section_cycles(const Section& section, const ChipSpec& chip, int64_t slo
   return std::max({slowest_cycles, stream_cycles(section, chip), int64_t{2}});
 }
 
-// Cycles of a launch in which a stage has tokens to work on. With few blocks of rows, stages follow one
-// another: of a launch in which `blocks` pass `depth` stages, each works for `blocks` of blocks + depth - 1
-// turns.
-int64_t turn_cycles(const Section& section, const ChipSpec& chip, int64_t slowest_cycles) {
-  const BlockCourse course = block_course(section);
-  const int64_t cycles = section_cycles(section, chip, slowest_cycles);
-  if (!course.few()) return cycles;
-  return std::max<int64_t>(2, cycles * course.blocks / (course.blocks + course.depth - 1));
-}
-
 // Buffers: storage of their largest emitted token, and enough PMUs side by side that filling one takes at
 // most half of the section's time. What reading asks for: operand_widths.h.
 int64_t allocate_buffers(Section& section, const SectionWork& work, const ChipSpec& chip,
@@ -150,7 +140,7 @@ std::vector<int64_t> tokens_carried(const Section& section) {
 
 // PMUs that a channel needs side by side, each taking a port's width a cycle. A stream that matters takes
 // what all AGCU ports give while it has its turn; other channels pass their tokens in half the section's
-// time.
+// `time`.
 int64_t width_of(size_t c, bool stream, int64_t time, int64_t streams_bytes, const Section& section,
                  const SectionWork& work, const ChipSpec& chip) {
   constexpr int64_t kMatters =
@@ -194,8 +184,7 @@ int64_t streams_wish(const Section& section, const ChipSpec& chip) {
 }
 
 // Spreads channels over as many PMUs as their rate asks for, as far as PMUs are left.
-void widen(Section& section, const SectionWork& work, const ChipSpec& chip, int64_t slowest_cycles,
-           int64_t& used) {
+void widen(Section& section, const SectionWork& work, const ChipSpec& chip, int64_t time, int64_t& used) {
   std::vector<bool> stream(section.channels.size(), false);
   int64_t streams_bytes = 0;
   for (const Unit& unit : section.units) {
@@ -205,7 +194,6 @@ void widen(Section& section, const SectionWork& work, const ChipSpec& chip, int6
       streams_bytes += work.elements(id.value) * dtype_bytes(section.channels[id.value].dtype);
     }
   }
-  const int64_t time = turn_cycles(section, chip, slowest_cycles) / 2;
   for (size_t c = 0; c < section.channels.size(); ++c) {
     Channel& channel = section.channels[c];
     if (channel.pmus == 0) continue;
@@ -348,13 +336,16 @@ Result<int64_t> allocate_pmus(Section& section, const SectionWork& work, const C
         fmt::format("needs {} PMUs of {} B; the chip has {}", used, chip.pmu.capacity_bytes, chip.pmu.count),
         "use more sockets, or --fusion none"};
   }
-  OperandWidths operands(section, work, chip, turn_cycles(section, chip, slowest_cycles));
+  const int64_t turn = spread_operands.turn_permille;
+  const int64_t turn_cycles =
+      std::max<int64_t>(2, section_cycles(section, chip, slowest_cycles) * turn / 1000);
+  OperandWidths operands(section, work, chip, {turn_cycles, turn});
   const int64_t left = chip.pmu.count - used;
   used +=
       operands.widen(spread_operands.first_permille, left - std::min(streams_wish(section, chip), left / 2));
   widen_buffers(section, chip, used);
   assign_links(section, chip);
-  widen(section, work, chip, slowest_cycles, used);
+  widen(section, work, chip, turn_cycles / 2, used);
   used += operands.widen(kAtTwicePace, chip.pmu.count - used);
   balance(section, chip, views, used);
   if (stream_cycles(section, chip) > slowest_cycles) deepen_stores(section, chip, used);

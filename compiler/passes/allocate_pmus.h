@@ -14,10 +14,12 @@
 namespace rdusim::compiler {
 
 // How operands are spread, in thousandths of what their stages' pace leaves for reading them: at first, and
-// with the PMUs that nothing else wants; 0: those stay unused.
+// with the PMUs that nothing else wants; 0: those stay unused. And in how many thousandths of a launch a
+// stage has tokens to work on: all where stages work at once, few where they follow one another.
 struct PmuSpread {
   int64_t first_permille = 1000;
   int64_t last_permille = 0;
+  int64_t turn_permille = 1000;
 };
 
 // `slowest_cycles`: until the slowest stage is done, as far as its work goes. Returns the same with reading

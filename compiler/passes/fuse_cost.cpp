@@ -18,7 +18,7 @@ class Splitter {
   explicit Splitter(const Compilation& compilation)
       : last_(last_readers(compilation.graph)), mesh_(*compilation.chip) {
     trial_.chip = compilation.chip;
-    trial_.only_prices = true;
+    trial_.effort = Effort::kRoughPrice;
     trial_.options = compilation.options;
     trial_.graph = compilation.graph;
     launch_cycles_ = static_cast<int64_t>(compilation.options.launch_s * compilation.chip->clock_hz);
@@ -88,9 +88,9 @@ class Splitter {
   // What the piece costs as the later passes will build it: with the row blocks and the spread that are
   // soonest, and its ways over the mesh, which the search for borders leaves out.
   Result<int64_t> price_with_ways(const Group& group, size_t begin, size_t end) {
-    trial_.only_prices = false;
+    trial_.effort = Effort::kProgram;
     const Result<Price> built = price(group, begin, end);
-    trial_.only_prices = true;
+    trial_.effort = Effort::kRoughPrice;
     RDU_ASSIGN(const Price estimate, built);
     if (estimate.cycles >= kNever) return kNever;
     MappingSearch search(trial_.program.sections[0], trial_.traffic[0], mesh_,

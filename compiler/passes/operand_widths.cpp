@@ -15,7 +15,7 @@ bool computes(const Unit& unit) {
 }  // namespace
 
 OperandWidths::OperandWidths(Section& section, const SectionWork& work, const ChipSpec& chip,
-                             int64_t time_cycles)
+                             const Turn& turn)
     : section_(section),
       port_bytes_(chip.pmu.port_bytes_per_cycle),
       stream_bytes_(section.channels.size(), 0) {
@@ -32,7 +32,7 @@ OperandWidths::OperandWidths(Section& section, const SectionWork& work, const Ch
   for (size_t u = 0; u < section.units.size(); ++u) {
     const Unit& unit = section.units[u];
     if (!computes(unit)) continue;
-    const int64_t pace = pace_cycles(u, work, chip, time_cycles);
+    const int64_t pace = pace_cycles(u, work, chip, turn);
     for (size_t i = 0; i < unit.inputs.size(); ++i) {
       const size_t c = unit.inputs[i].channel.value;
       int64_t* pmus = buffers[c] != nullptr ? &buffers[c]->pmus : &section.channels[c].pmus;
@@ -53,16 +53,17 @@ void OperandWidths::add(size_t unit, size_t input, int64_t* pmus, int64_t cycles
 }
 
 int64_t OperandWidths::pace_cycles(size_t unit, const SectionWork& work, const ChipSpec& chip,
-                                   int64_t time_cycles) const {
+                                   const Turn& turn) const {
   const Unit& x = section_.units[unit];
   int64_t service = 0;
   for (const FiringKind& kind : work.work(unit))
     service += kind.count * compute_service(x, chip.pcu, kind.needed, kind.registers);
   int64_t streamed = 0;
   for (const InputPort& port : x.inputs) streamed += stream_bytes_[port.channel.value];
-  if (streamed == 0) return std::max({service, time_cycles, int64_t{1}});
+  if (streamed == 0) return std::max({service, turn.cycles, int64_t{1}});
   const double rate = chip.hbm.achieved_bytes_per_s() / chip.clock_hz;
-  return std::max({service, static_cast<int64_t>(static_cast<double>(streamed) / rate), int64_t{1}});
+  const auto stream_cycles = static_cast<int64_t>(static_cast<double>(streamed) / rate);
+  return std::max({service, stream_cycles * turn.permille / 1000, int64_t{1}});
 }
 
 int64_t OperandWidths::wanted(const Holder& h, int64_t permille) const {

@@ -5,7 +5,8 @@
 //
 //   pace of a stage   the longer of its work and of what it waits for: the memory, at its full rate, where an
 //                     operand streams in (streams take turns, so each comes at the full rate in its turn);
-//                     else the section's slowest stage or stream
+//                     else the section's slowest stage or stream. Where stages follow one another a stage has
+//                     but its turn for both, and what streamed in has waited for it
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,13 @@ namespace rdusim::compiler {
 
 class OperandWidths {
  public:
-  // `section` has its PCUs and PMUs enough to hold its tokens; `time_cycles`: of a launch, if reading does
-  // not limit.
-  OperandWidths(Section& section, const SectionWork& work, const ChipSpec& chip, int64_t time_cycles);
+  // What a launch leaves a stage for its work, if reading does not limit: cycles, and thousandths of it.
+  struct Turn {
+    int64_t cycles = 0;
+    int64_t permille = 1000;
+  };
+  // `section` has its PCUs and PMUs enough to hold its tokens.
+  OperandWidths(Section& section, const SectionWork& work, const ChipSpec& chip, const Turn& turn);
 
   // Spreads tokens and buffers over so many PMUs that reading takes at most `permille` thousandths of the
   // stages' pace, and where `left` more PMUs do not suffice, the smallest multiple that they allow, alike for
@@ -39,7 +44,7 @@ class OperandWidths {
   };
   void add(size_t unit, size_t input, int64_t* pmus, int64_t cycles, const SectionWork& work);
   [[nodiscard]] int64_t pace_cycles(size_t unit, const SectionWork& work, const ChipSpec& chip,
-                                    int64_t time_cycles) const;
+                                    const Turn& turn) const;
   [[nodiscard]] int64_t wanted(const Holder& holder, int64_t permille) const;
   [[nodiscard]] int64_t more(int64_t permille) const;
 

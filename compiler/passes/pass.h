@@ -41,10 +41,14 @@ struct Tiling {
   std::vector<int64_t> plain_blocks;
 };
 
+// What sections are built for. To be priced: tile keeps its rule and allocate leaves ways over the mesh out;
+// roughly, where hundreds are: allocate tries few sizings.
+enum class Effort { kProgram, kPrice, kRoughPrice };
+
 struct Compilation {
   const ChipSpec* chip = nullptr;
   CompileOptions options;
-  bool only_prices = false;  // sections are built to be priced: allocate does not search for the best spread
+  Effort effort = Effort::kProgram;
   Graph graph;
   int64_t flops = 0;  // of the graph before sharding
   std::vector<Group> groups;

@@ -1,5 +1,11 @@
-// How operands are spread over PMUs: a few ways are placed and routed, and the one whose launch ends first is
-// taken (routed_cost.h), so that a small change of the chip does not decide between two that differ much.
+// How PCUs are shared among a section's stages and what they read is spread over PMUs.
+//
+// How much room a stage and what it reads should get depends on how a launch goes: where many blocks of rows
+// pass, all stages work at once and the slowest sets the rate; where one passes alone, or a few, stages
+// follow one another and the sum of their times counts. So a section is sized in several ways between these
+// two, and its launch followed token by token (launch_course.h). The soonest are placed and routed, and the
+// best of them with a few more spreads of operands (routed_cost.h), so that a small change of the chip does
+// not decide between two that differ much.
 #pragma once
 
 #include <cstdint>
@@ -25,35 +31,48 @@ struct Spread {
 
 class SpreadSearch {
  public:
-  // `work` has been run on `section`, which has its PCUs; both references are kept. `slowest_cycles`: until
-  // the slowest stage has done its work.
-  SpreadSearch(const Section& section, SectionWork work, const ChipSpec& chip, int64_t slowest_cycles);
+  // `work` has been run on `section`; both references are kept.
+  SpreadSearch(const Section& section, SectionWork work, const ChipSpec& chip);
 
-  // The spread that all others are measured against. Fails with kCapacity.
-  Status begin();
-  [[nodiscard]] int64_t cycles_without_ways() const;
-  // Tries others.
+  // Tries sizings. Fails with kCapacity.
+  Status size(Effort effort);
+  // Of the sizing that is done first as far as its ways over the mesh do not hold it up.
+  [[nodiscard]] int64_t cycles_without_ways() const { return tried_.front().without_ways; }
+  // Places and routes the best, and tries more spreads.
   Status seek(const Mesh& mesh, const DrawOptions& options);
   // The best so far.
-  Spread take() { return std::move(*best_); }
+  Spread take() { return std::move(*tried_.front().spread); }
 
  private:
-  // With its places; the search keeps a reference to the spread.
+  // A section whose stages have their PCUs.
+  struct Sized {
+    Section section;
+    int64_t slowest_cycles = 0;  // until the slowest stage has done its work
+    std::shared_ptr<const LaunchWork> launch;
+  };
   struct Tried {
+    std::shared_ptr<const Sized> sized;
+    PmuSpread choice;
     std::unique_ptr<Spread> spread;
-    std::unique_ptr<MappingSearch> mapping;
-    size_t number = 0;
+    int64_t without_ways = 0;                // cycles of a launch
+    size_t number = 0;                       // in the order of trying
+    std::unique_ptr<MappingSearch> mapping;  // once routed; keeps a reference to the spread
     [[nodiscard]] int64_t end() const { return mapping->best().cycles; }
   };
-  Result<std::unique_ptr<Spread>> spread_over(const PmuSpread& choice) const;
-  [[nodiscard]] bool known(const Spread& spread) const;
+  Result<std::shared_ptr<const Sized>> give_pcus(double power) const;
+  Result<Tried> spread_over(const std::shared_ptr<const Sized>& sized, const PmuSpread& choice) const;
+  [[nodiscard]] bool is_known(const Tried& other) const;
+  [[nodiscard]] bool first_is_at_bound() const;
+  void keep_first(size_t count);
+  [[nodiscard]] const Tried& soonest() const;
+  [[nodiscard]] bool soonest_within(int64_t permille, int64_t spare_cycles) const;
+  Status route_sizings(const Mesh& mesh, const DrawOptions& options);
+  void choose();
+  Status route_spreads(const Mesh& mesh, const DrawOptions& options);
 
   const Section& section_;
   SectionWork work_;
   const ChipSpec& chip_;
-  int64_t slowest_cycles_;
-  std::shared_ptr<const LaunchWork> launch_;
-  std::unique_ptr<Spread> best_;
   std::vector<Tried> tried_;
 };
 

@@ -129,7 +129,7 @@ Status tile(Compilation& compilation) {
     if (is_row_wise(graph, group)) tiling.plain_blocks[group.section] = chip.pcu.lanes;
   }
   // Prices are asked for by the hundred, and a larger block moves them little.
-  return compilation.only_prices ? Status() : choose_row_blocks(compilation);
+  return compilation.effort == Effort::kProgram ? choose_row_blocks(compilation) : Status();
 }
 
 }  // namespace rdusim::compiler
