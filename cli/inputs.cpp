@@ -137,6 +137,11 @@ void add_compile_options(CLI::App& command, CompileChoice& choice) {
           "none: an operator a section; layer: a decoder layer a section (default); auto: borders by a "
           "cost model")
       ->check(CLI::IsMember({"none", "layer", "auto"}));
+  command
+      .add_option("--sizing", choice.sizing,
+                  "what stages get units for: steady: the slowest is as fast as it can be (default); launch: a "
+                  "launch ends soonest, also where stages follow one another")
+      ->check(CLI::IsMember({"steady", "launch"}));
   CLI::Option* loop =
       command.add_flag("--loop", choice.loop, "one launch loops over equal layers (kernel looping)");
   command
@@ -181,6 +186,7 @@ compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t so
   options.fusion = choice.fusion == "none"   ? compiler::Fusion::kNone
                    : choice.fusion == "auto" ? compiler::Fusion::kAuto
                                              : compiler::Fusion::kLayer;
+  options.sizing = choice.sizing == "launch" ? compiler::Sizing::kLaunch : compiler::Sizing::kSteady;
   const bool software = choice.orchestration == "software";
   options.orchestration = software ? Orchestration::kSoftware : Orchestration::kHardware;
   options.launch_s = software ? stack.software_launch_s : stack.hardware_launch_s;

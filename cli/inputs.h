@@ -56,6 +56,7 @@ Result<models::GraphRequest> graph_request(const PassChoice& choice, const model
 
 struct CompileChoice {
   std::string fusion = "layer";
+  std::string sizing = "steady";
   std::string orchestration = "hardware";
   bool loop = false;
   bool prefetch = false;  // of a looping launch: the next layer's weights while one drains

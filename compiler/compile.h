@@ -33,12 +33,20 @@ enum class MoeLoad : uint8_t {
   kUniform,  // the mean over uniform choices, on the socket with most blocks; a program without values
 };
 
+// What a section's stages get PCUs and PMUs for.
+enum class Sizing : uint8_t {
+  kSteady,  // for all of them at work at once: the slowest is as fast as it can be
+  kLaunch,  // for the end of a launch, which is followed token by token: where few blocks of rows pass, stages
+            // follow one another, and the sum of their times counts
+};
+
 struct CompileOptions {
   int64_t sockets = 1;  // one program over all of them; all but mixtures of experts: tensor parallelism
   MoeParallel moe_parallel = MoeParallel::kTensor;
   int64_t expert_groups = 0;  // kExpert: groups of sockets with experts of their own; 0: as many as can be
   MoeLoad moe_load = MoeLoad::kWorst;
   Fusion fusion = Fusion::kLayer;
+  Sizing sizing = Sizing::kSteady;
   Orchestration orchestration = Orchestration::kHardware;
   bool loop = false;                   // one launch for equal sections in a row (kernel looping)
   bool prefetch = false;               // loop: the next iteration's weights come while one drains

@@ -50,9 +50,9 @@ Result<Comparison> compare(Session& session, const ChosenNode& chosen, const Wor
   RDU_ASSIGN(const auto model, load_chosen_model(session, w.model));
   RDU_ASSIGN(const auto request, graph_request({w.phase, w.batch, w.context}));
   RDU_ASSIGN(const auto graph, model->build(request));
-  RDU_ASSIGN(const Program program, compiler::compile(graph, chosen.node.chip,
-                                                      compile_options({w.fusion, "hardware", false},
-                                                                      chosen.node.sockets, chosen.stack)));
+  RDU_ASSIGN(const Program program,
+             compiler::compile(graph, chosen.node.chip,
+                               compile_options({.fusion = w.fusion}, chosen.node.sockets, chosen.stack)));
   sim::RunOptions options;
   options.fidelity = Fidelity::kEvent;
   RDU_ASSIGN(auto event, sim::run(program, chosen.node, chosen.stack, options));

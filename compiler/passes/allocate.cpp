@@ -18,7 +18,7 @@ Status allocate(Compilation& compilation) {
     SectionWork work(section);
     RDU_CHECK_OK(work.run());
     searches.emplace_back(section, std::move(work), chip);
-    RDU_CHECK_OK(searches.back().size(compilation.effort));
+    RDU_CHECK_OK(searches.back().size(compilation.options.sizing, compilation.effort));
     cycles.push_back(searches.back().cycles_without_ways());
   }
   const std::vector<int64_t> spare = spare_cycles(compilation, cycles);

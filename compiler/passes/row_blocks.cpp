@@ -7,9 +7,12 @@
 namespace rdusim::compiler {
 namespace {
 
-// With fewer blocks than these in a run nearly nothing overlaps. Measured on ten prompts of 128 to 4096
-// tokens: 4 instead of 16 gains a tenth and more on those of 256 and 512, 1 loses a tenth on those of 128.
-constexpr int64_t kFewestBlocks = 4;
+// Blocks of a run, at least. assumed: with fewer than 16 a pipeline of some twenty stages is filling most of
+// the time, for which Sizing::kSteady does not size it.
+constexpr int64_t kFewestSteady = 16;
+// With fewer than these nearly nothing overlaps. Measured on ten prompts of 128 to 4096 tokens: 4 instead of
+// 16 gains a tenth and more on those of 256 and 512, 1 loses a tenth on those of 128.
+constexpr int64_t kFewestOfLaunch = 4;
 
 }  // namespace
 
@@ -60,7 +63,9 @@ Result<int64_t> RowBlockSearch::price(int64_t soonest) {
 Result<int64_t> RowBlockSearch::cheapest(const Group& group) {
   const Graph& graph = compilation_.graph;
   int64_t best = compilation_.tiling.row_blocks[group.section];
-  const int64_t most = std::min(graph.query_tokens, graph.batch * graph.query_tokens / kFewestBlocks);
+  const bool steady = compilation_.options.sizing == Sizing::kSteady;
+  const int64_t fewest = steady ? kFewestSteady : kFewestOfLaunch;
+  const int64_t most = std::min(graph.query_tokens, graph.batch * graph.query_tokens / fewest);
   if (2 * best > most || !applies(group)) return best;
   RDU_CHECK_OK(build(group, best));
   if (!has_products()) return best;

@@ -8,6 +8,7 @@
 #include "base/program/operand_reads.h"
 #include "compiler/passes/launch_course.h"
 #include "compiler/passes/pcu_allocation.h"
+#include "compiler/passes/traffic.h"
 
 namespace rdusim::compiler {
 
@@ -19,6 +20,19 @@ constexpr std::array<double, 4> kPowers = {0, 0.25, 0.5, 0.75};
 constexpr std::array<int64_t, 6> kTurns = {1000, 500, 250, 125, 60, 30};
 constexpr std::array<double, 2> kRoughPowers = {0, 0.5};
 constexpr std::array<int64_t, 2> kRoughTurns = {1000, 60};
+
+struct Sizings {
+  std::span<const double> powers;
+  std::span<const int64_t> turns;
+};
+
+Sizings sizings(Sizing sizing, Effort effort, const Section& section) {
+  if (sizing == Sizing::kSteady && !block_course(section).few())
+    return {std::span(kPowers).first(1), std::span(kTurns).first(1)};
+  if (effort == Effort::kRoughPrice) return {kRoughPowers, kRoughTurns};
+  return {kPowers, kTurns};
+}
+
 // No other is tried when a launch takes no longer than this many thousandths of what memory and work ask for.
 constexpr int64_t kAtBound = 1020;
 // So many are routed, as far as they are not later than the soonest by more than these thousandths.
@@ -113,11 +127,11 @@ void SpreadSearch::keep_first(size_t count) {
   while (tried_.size() > count) tried_.pop_back();
 }
 
-Status SpreadSearch::size(Effort effort) {
-  const bool rough = effort == Effort::kRoughPrice;
-  for (const double power : rough ? std::span<const double>(kRoughPowers) : kPowers) {
+Status SpreadSearch::size(Sizing sizing, Effort effort) {
+  const Sizings ways = sizings(sizing, effort, section_);
+  for (const double power : ways.powers) {
     RDU_ASSIGN(const std::shared_ptr<const Sized> sized, give_pcus(power));
-    for (const int64_t turn : rough ? std::span<const int64_t>(kRoughTurns) : kTurns) {
+    for (const int64_t turn : ways.turns) {
       PmuSpread choice = kSpreads[0];
       choice.turn_permille = turn;
       RDU_ASSIGN(Tried tried, spread_over(sized, choice));
@@ -131,7 +145,7 @@ Status SpreadSearch::size(Effort effort) {
                    [](const Tried& a, const Tried& b) { return a.without_ways < b.without_ways; });
   const int64_t latest = permille_of(tried_[0].without_ways, kNearSoonest);
   while (tried_.back().without_ways > latest) tried_.pop_back();
-  keep_first(rough ? 1 : kSizingsRouted);
+  keep_first(effort == Effort::kRoughPrice ? 1 : kSizingsRouted);
   return {};
 }
 

@@ -2,10 +2,11 @@
 //
 // How much room a stage and what it reads should get depends on how a launch goes: where many blocks of rows
 // pass, all stages work at once and the slowest sets the rate; where one passes alone, or a few, stages
-// follow one another and the sum of their times counts. So a section is sized in several ways between these
-// two, and its launch followed token by token (launch_course.h). The soonest are placed and routed, and the
-// best of them with a few more spreads of operands (routed_cost.h), so that a small change of the chip does
-// not decide between two that differ much.
+// follow one another and the sum of their times counts. With Sizing::kSteady a section is sized for the
+// first, unless its launches never come to it; with kLaunch in several ways between these two, and its launch
+// followed token by token (launch_course.h). The soonest are placed and routed, and the best of them with a
+// few more spreads of operands (routed_cost.h), so that a small change of the chip does not decide between
+// two that differ much.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,7 @@ class SpreadSearch {
   SpreadSearch(const Section& section, SectionWork work, const ChipSpec& chip);
 
   // Tries sizings. Fails with kCapacity.
-  Status size(Effort effort);
+  Status size(Sizing sizing, Effort effort);
   // Of the sizing that is done first as far as its ways over the mesh do not hold it up.
   [[nodiscard]] int64_t cycles_without_ways() const { return tried_.front().without_ways; }
   // Places and routes the best, and tries more spreads.

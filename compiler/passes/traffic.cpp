@@ -154,4 +154,22 @@ int64_t fill_cycles(const Section& section, const std::vector<int64_t>& unit_cyc
   return longest;
 }
 
+BlockCourse block_course(const Section& section) {
+  BlockCourse course;
+  std::vector<int64_t> stages(section.channels.size(), 0);  // up to each channel, on the longest path
+  for (const Unit& unit : section.units) {                  // in order of creation: producers first
+    const bool works =
+        unit.kind == UnitKind::kGemm || unit.kind == UnitKind::kSimd || unit.kind == UnitKind::kReceive;
+    int64_t depth = works ? 1 : 0;
+    for (const InputPort& port : unit.inputs)
+      depth = std::max(depth, stages[port.channel.value] + (works ? 1 : 0));
+    course.depth = std::max(course.depth, depth);
+    for (const OutputPort& port : unit.outputs) {
+      if (works) course.blocks = std::max(course.blocks, active_firings(port.phases, unit.firings));
+      for (const ChannelId id : port.channels) stages[id.value] = depth;
+    }
+  }
+  return course;
+}
+
 }  // namespace rdusim::compiler

@@ -64,4 +64,14 @@ inline int64_t fill_cycles(const Section& section, const SectionTraffic& traffic
   return fill_cycles(section, traffic.unit_cycles, chip);
 }
 
+// How blocks of rows go through a section: so many, through so many compute stages and exchanges on its
+// longest path.
+struct BlockCourse {
+  int64_t blocks = 1;
+  int64_t depth = 1;
+  // More than one, and so few that filling and draining the section takes two thirds of a run and more.
+  [[nodiscard]] bool few() const { return blocks > 1 && 2 * blocks < depth; }
+};
+BlockCourse block_course(const Section& section);
+
 }  // namespace rdusim::compiler

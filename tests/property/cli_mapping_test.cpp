@@ -96,7 +96,7 @@ TEST(Mapping, APromptsProductsReachMostOfTheirPeak) {
 }
 
 // What mappings are compared by must tell them apart as the simulator does. What sockets exchange is not in
-// it (launch_course.h): it comes out shorter, by up to 6 % where a short prompt passes.
+// it (launch_course.h): it comes out shorter, SAMBA by a twentieth, others by less.
 TEST(Mapping, TheJudgeOfMappingsFollowsTheSimulator) {
   struct Case {
     const char* model;
@@ -116,7 +116,7 @@ TEST(Mapping, TheJudgeOfMappingsFollowsTheSimulator) {
     const compiler::LaunchWork launch = compiler::launch_work(layer, work, m->node.chip);
     const auto judged = static_cast<double>(compiler::launch_cycles(layer, launch, m->node.chip));
     const double ratio = judged / static_cast<double>(m->result.sections[s].cycles_per_launch);
-    EXPECT_GT(ratio, 0.93) << c.model;
+    EXPECT_GT(ratio, 0.945) << c.model;
     EXPECT_LT(ratio, 1.01) << c.model;
   }
 }
@@ -131,7 +131,7 @@ TEST(Mapping, APromptTakesNearlyTheSameTimeWhateverWasDrawn) {
     soonest = std::min(soonest, m->result.latency_s());
     latest = std::max(latest, m->result.latency_s());
   }
-  EXPECT_LT(latest, 1.04 * soonest);
+  EXPECT_LT(latest, 1.06 * soonest);
   EXPECT_LT(latest, 6.6e-3);
 }
 

@@ -72,10 +72,10 @@ TEST(CompilerAttentionBlocks, EveryBlockOfKeysMeetsEveryBlockOfRows) {
   ASSERT_NE(scores, nullptr);
   EXPECT_EQ(scores->firings, (1024 / 128) * (1024 / 64));
   // Blocks of 32 rows that no number up to four divides go one by one.
-  const Program prime = compiled(7 * 32, 0, 64);
+  const Program prime = compiled(13 * 32, 0, 64);
   const Unit* one = unit_of(prime, "scores");
   ASSERT_NE(one, nullptr);
-  EXPECT_EQ(one->firings, 7 * 4);
+  EXPECT_EQ(one->firings, 13 * 7);
 }
 
 TEST(CompilerAttentionBlocks, CachedKeysAreBlocksOfTheSameSequence) {

@@ -1,11 +1,13 @@
 // How many rows a block has: the rule for short prompts and for sections without products, larger ones where
-// a section is done sooner with them; and what memory streams of a section do beside each other.
+// a section is done sooner with them; what memory streams of a section do beside each other; and who gets
+// PCUs where few blocks pass.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
 
 #include "compiler/compile.h"
+#include "compiler/passes/traffic.h"
 #include "tests/support/decoder_graph.h"
 #include "tests/support/small_chip.h"
 
@@ -58,7 +60,7 @@ int64_t rows_of(const Program& program, const std::string& name) {
 TEST(CompilerRowBlocks, AProductAloneOnTheChipTakesLargerBlocks) {
   const Program program = unfused(2048, 4);
   EXPECT_GT(rows_of(program, ".gate"), 32);
-  EXPECT_LE(rows_of(program, ".gate"), 2048 * 4 / 4);
+  EXPECT_LE(rows_of(program, ".gate"), 2048 * 4 / 16);
 }
 
 TEST(CompilerRowBlocks, SectionsWithoutProductsKeepTheRule) {
@@ -68,7 +70,7 @@ TEST(CompilerRowBlocks, SectionsWithoutProductsKeepTheRule) {
 }
 
 TEST(CompilerRowBlocks, ARunOfFewBlocksKeepsTheRule) {
-  EXPECT_EQ(rows_of(unfused(192, 1), ".gate"), 32);
+  EXPECT_EQ(rows_of(unfused(512, 1), ".gate"), 32);
 }
 
 TEST(CompilerRowBlocks, HeldWeightsAreFetchedBeforeRows) {
@@ -97,6 +99,52 @@ TEST(CompilerRowBlocks, StreamsThatMeetRunInStepAndResultsMayWait) {
   EXPECT_EQ(capacity(work->inputs[0]), capacity(work->inputs[1]));
   EXPECT_LT(capacity(work->inputs[0]), work->firings);
   EXPECT_GT(capacity(store->inputs[0]), 2);
+}
+
+// A decoder layer fused, with so many tokens of a prompt.
+Section fused_layer(int64_t tokens) {
+  DecoderSpec spec;
+  spec.layers = 1;
+  spec.width = 256;
+  spec.heads = 8;
+  spec.kv_heads = 8;
+  spec.head_dim = 32;
+  spec.mlp = 1024;
+  spec.query = tokens;
+  spec.past = 0;
+  const auto program = compile(decoder_graph(spec), rdusim::testing::small_chip(), {});
+  EXPECT_TRUE(program.ok()) << (program.ok() ? "" : program.error().to_string());
+  if (!program.ok()) return {};
+  const auto longest =
+      std::max_element(program->sections.begin(), program->sections.end(),
+                       [](const Section& a, const Section& b) { return a.units.size() < b.units.size(); });
+  return *longest;
+}
+
+TEST(CompilerFewBlocks, ACourseCountsBlocksAndStages) {
+  const BlockCourse two = block_course(fused_layer(64));
+  const BlockCourse many = block_course(fused_layer(512));
+  EXPECT_EQ(two.blocks, 2);
+  EXPECT_EQ(many.blocks, 16);
+  // norm, q, rotation, scores, softmax, values, o, add, norm, gate, swiglu, down, add
+  EXPECT_EQ(two.depth, 13);
+  EXPECT_EQ(many.depth, two.depth);
+  EXPECT_TRUE(two.few());
+  EXPECT_FALSE(many.few());
+}
+
+// Stages that follow one another get PCUs so that the sum of their times is small, not the longest of them.
+TEST(CompilerFewBlocks, ShortStagesGetMoreThanTheirShare) {
+  const auto pcus = [](const Section& section, const std::string& part) {
+    const auto at = std::find_if(section.units.begin(), section.units.end(), [&](const Unit& u) {
+      return u.kind != UnitKind::kBuffer && u.pcus > 0 && u.name.find(part) != std::string::npos;
+    });
+    return at == section.units.end() ? int64_t{0} : at->pcus;
+  };
+  const Section few = fused_layer(64);
+  const Section many = fused_layer(512);
+  EXPECT_GT(pcus(few, ".q"), pcus(many, ".q"));
+  EXPECT_LT(pcus(few, "gate"), pcus(many, "gate"));
 }
 
 }  // namespace

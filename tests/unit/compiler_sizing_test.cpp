@@ -91,7 +91,7 @@ TEST(CompilerSizing, NoMorePcusThanTheChipHas) {
 }
 
 // Of a launch whose ways do not hold it up, over the same with even times and operands read all along.
-double sized_over_even(const Section& section) {
+double sized_over_even(const Section& section, Sizing sizing) {
   const ChipSpec chip = rdusim::testing::small_chip();
   SectionWork work(section);
   EXPECT_TRUE(work.run().ok());
@@ -100,13 +100,21 @@ double sized_over_even(const Section& section) {
   EXPECT_TRUE(slowest.ok() && allocate_pmus(even, work, chip, *slowest, {}).ok());
   const int64_t before = launch_cycles(even, launch_work(even, work, chip), chip);
   SpreadSearch search(section, work, chip);
-  EXPECT_TRUE(search.size(Effort::kPrice).ok());
+  EXPECT_TRUE(search.size(sizing, Effort::kPrice).ok());
   return static_cast<double>(search.cycles_without_ways()) / static_cast<double>(before);
 }
 
+// A section that has one block, or many, is sized for a steady state if the user does not ask for more; one
+// that has a few never comes to one.
+TEST(CompilerSizing, SteadyIsEvenUnlessFewBlocksPass) {
+  EXPECT_EQ(sized_over_even(fused_layer(1, 32), Sizing::kSteady), 1);
+  EXPECT_EQ(sized_over_even(fused_layer(1024, 1), Sizing::kSteady), 1);
+  EXPECT_LT(sized_over_even(fused_layer(64, 1), Sizing::kSteady), 1);
+}
+
 TEST(CompilerSizing, TheCourseOfALaunchDecides) {
-  EXPECT_LT(sized_over_even(fused_layer(1, 32)), 0.95);
-  EXPECT_LE(sized_over_even(fused_layer(1024, 1)), 1);
+  EXPECT_LT(sized_over_even(fused_layer(1, 32), Sizing::kLaunch), 0.95);
+  EXPECT_LE(sized_over_even(fused_layer(1024, 1), Sizing::kLaunch), 1);
 }
 
 }  // namespace
