@@ -30,7 +30,7 @@ struct Mapped {
 };
 
 Result<Mapped> map_and_run(const std::string& model, const models::GraphRequest& request, double hbm = 1,
-                           uint64_t placement_seed = 0) {
+                           uint64_t placement_seed = 0, compiler::Sizing sizing = compiler::Sizing::kSteady) {
   const std::string configs = std::string(RDUSIM_SOURCE_DIR) + "/configs";
   ConfigContext context{configs, {}, {}, {}, {}};
   Mapped m;
@@ -42,6 +42,7 @@ Result<Mapped> map_and_run(const std::string& model, const models::GraphRequest&
   options.sockets = m.node.sockets;
   options.explanation = &m.explanation;
   options.placement_seed = placement_seed;
+  options.sizing = sizing;
   RDU_ASSIGN(m.program, compiler::compile(graph, m.node.chip, options));
   RDU_ASSIGN(m.result, sim::run(m.program, m.node, *m.node.find_stack(m.node.default_stack), {}));
   return m;
@@ -96,7 +97,7 @@ TEST(Mapping, APromptsProductsReachMostOfTheirPeak) {
 }
 
 // What mappings are compared by must tell them apart as the simulator does. What sockets exchange is not in
-// it (launch_course.h): it comes out shorter, SAMBA by a twentieth, others by less.
+// it (launch_course.h): it comes out shorter, by up to 6 % where a short prompt passes.
 TEST(Mapping, TheJudgeOfMappingsFollowsTheSimulator) {
   struct Case {
     const char* model;
@@ -116,12 +117,23 @@ TEST(Mapping, TheJudgeOfMappingsFollowsTheSimulator) {
     const compiler::LaunchWork launch = compiler::launch_work(layer, work, m->node.chip);
     const auto judged = static_cast<double>(compiler::launch_cycles(layer, launch, m->node.chip));
     const double ratio = judged / static_cast<double>(m->result.sections[s].cycles_per_launch);
-    EXPECT_GT(ratio, 0.945) << c.model;
+    EXPECT_GT(ratio, 0.93) << c.model;
     EXPECT_LT(ratio, 1.01) << c.model;
   }
 }
 
 // Which draw of the placement it was hardly shows.
+// One block of rows passes: stages follow one another, and most of them get more than an even share.
+TEST(Mapping, ABatchedStepIsSoonerWhenItIsSizedForItsLaunch) {
+  const auto steady = map_and_run("llama-2-7b", decode(32, 16));
+  const auto launch = map_and_run("llama-2-7b", decode(32, 16), 1, 0, compiler::Sizing::kLaunch);
+  ASSERT_TRUE(steady.ok()) << steady.error().to_string();
+  ASSERT_TRUE(launch.ok()) << launch.error().to_string();
+  EXPECT_LT(launch->result.latency_s(), 0.9 * steady->result.latency_s());
+  EXPECT_EQ(launch->program.flops, steady->program.flops);
+  EXPECT_NE(launch->program.name, steady->program.name);
+}
+
 TEST(Mapping, APromptTakesNearlyTheSameTimeWhateverWasDrawn) {
   double soonest = 1;
   double latest = 0;
