@@ -52,17 +52,7 @@ class Sharder {
       const Node& node = in_.nodes[i];
       if (is_attention(node)) {
         RDU_CHECK_OK(check_heads(node));
-        const int64_t kv_shards = std::min(sockets_, node.integer("kv_heads"));
-        const int64_t head_dim = node.integer("head_dim");
-        wanted_[node.inputs[0]] = {ShardKind::kCols, sockets_, head_dim};
-        for (size_t k = 1; k < node.inputs.size(); ++k) {
-          const Value& operand = in_.value(node.inputs[k]);
-          const bool keys_or_values = operand.producer || operand.role == SymbolRole::kKvCache;
-          // Else a table: of a bias, a row a head; of a tree, for all heads.
-          wanted_[node.inputs[k]] = keys_or_values     ? Shard{ShardKind::kCols, kv_shards, head_dim}
-                                    : node.has("tree") ? kWhole
-                                                       : Shard{ShardKind::kRows, sockets_, 1};
-        }
+        for (size_t k = 0; k < node.inputs.size(); ++k) wanted_[node.inputs[k]] = by_heads(node, k);
       }
       // What works on columns or heads alone passes the wish on to its operand.
       if (node.op == OpKind::kRope || !op_record(node.op).cut_operands.empty()) {
@@ -71,6 +61,18 @@ class Sharder {
       }
     }
     return {};
+  }
+
+  // How an attention's operand is cut: queries, keys and values (new or cached) by heads; of the table, which
+  // comes last, a bias has a row a head, and a tree's mask is for all heads.
+  Shard by_heads(const Node& node, size_t operand) const {
+    const int64_t head_dim = node.integer("head_dim");
+    if (operand == 0) return {ShardKind::kCols, sockets_, head_dim};
+    const size_t count = node.inputs.size();
+    const bool has_table = node.op == OpKind::kAttention && count % 2 == 0;
+    if (!has_table || operand + 1 < count)
+      return {ShardKind::kCols, std::min(sockets_, node.integer("kv_heads")), head_dim};
+    return node.has("tree") ? kWhole : Shard{ShardKind::kRows, sockets_, 1};
   }
 
   Status check_heads(const Node& node) const {
@@ -117,20 +119,23 @@ class Sharder {
     return ValueId(out_.values.size() - 1);
   }
 
-  // A source tensor cut as asked. Two consumers that want different cuts would need two copies.
+  // A source tensor cut as asked. Two consumers that want different cuts need two copies.
   Result<ValueId> source(ValueId old, const Shard& shard) {
     const Value& value = in_.value(old);
-    if (map_[old.value]) {
-      const Value& placed = out_.value(*map_[old.value]);
-      if (sockets_ == 1 || placed.shard == shard) return *map_[old.value];
-      Value copy = value;
+    std::vector<ValueId>& copies = copies_[old];
+    for (const ValueId copy : copies) {
+      if (sockets_ == 1 || out_.value(copy).shard == shard) return copy;
+    }
+    Value copy = value;
+    if (!copies.empty()) {
       copy.name += shard.kind == ShardKind::kRows   ? ".by_rows"
                    : shard.kind == ShardKind::kCols ? ".by_cols"
                                                     : ".whole";
-      return add_value(std::move(copy), value.shape, shard);
+      if (copies.size() > 1) copy.name += fmt::format(".{}", copies.size());
     }
-    map_[old.value] = add_value(value, value.shape, shard);
-    return *map_[old.value];
+    copies.push_back(add_value(std::move(copy), value.shape, shard));
+    map_[old.value] = copies.front();
+    return copies.back();
   }
 
   ValueId add_node(const Node& like, OpKind op, std::string name, std::vector<ValueId> inputs,
@@ -312,8 +317,16 @@ class Sharder {
     return {};
   }
 
+  // The first operand of what works on columns or heads alone, as it lies; a source as its reader wants it.
+  Result<ValueId> as_wanted(const Node& node) {
+    const ValueId x = node.inputs[0];
+    if (in_.value(x).producer) return *map_[x.value];
+    const auto wanted = wanted_.find(node.outputs[0]);
+    return source(x, wanted == wanted_.end() ? kWhole : wanted->second);
+  }
+
   Status rope(const Node& node) {
-    const ValueId x = *map_[node.inputs[0].value];
+    RDU_ASSIGN(const ValueId x, as_wanted(node));
     RDU_ASSIGN(const ValueId table, source(node.inputs[1], kWhole));
     finish(node, {x, table}, out_.value(x).shard);
     return {};
@@ -321,20 +334,22 @@ class Sharder {
 
   Status attention(const Node& node) {
     std::vector<ValueId> inputs;
-    for (const ValueId input : node.inputs) {
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      const Shard wanted = by_heads(node, i);
       if (in_.value(input).producer) {
         const ValueId made = *map_[input.value];
-        if (!same_cut(in_.value(input), out_.value(made).shard, wanted_.at(input))) {
-          return Error{
-              ErrorCode::kUnsupported, node.name,
-              fmt::format("{} is not cut by heads over the sockets", in_.value(input).name),
-              "attention takes the result of a projection of its own; a packed one runs on one socket"};
+        if (!same_cut(in_.value(input), out_.value(made).shard, wanted)) {
+          return Error{ErrorCode::kUnsupported, node.name,
+                       fmt::format("{} is not cut by heads over the sockets", in_.value(input).name),
+                       "attention takes inputs, or the result of a projection of its own; a packed one runs "
+                       "on one socket"};
         }
         inputs.push_back(made);
         continue;
       }
-      RDU_ASSIGN(const ValueId cache, source(input, wanted_.at(input)));
-      inputs.push_back(cache);
+      RDU_ASSIGN(const ValueId cut, source(input, wanted));
+      inputs.push_back(cut);
     }
     std::vector<Attribute> attributes = node.attributes;
     for (Attribute& a : attributes) {
@@ -351,13 +366,12 @@ class Sharder {
   Status by_columns(const Node& node) {
     const std::string_view cuts = op_record(node.op).cut_operands;
     const std::string_view granule = op_record(node.op).cut_granule;
-    const auto first = map_[node.inputs[0].value];
-    if (!in_.value(node.inputs[0]).producer || out_.value(*first).shard.kind != ShardKind::kCols)
-      return copy_replicated(node);
-    const Shard shard = out_.value(*first).shard;
+    RDU_ASSIGN(const ValueId first, as_wanted(node));
+    const Shard shard = out_.value(first).shard;
+    if (shard.kind != ShardKind::kCols) return copy_replicated(node);
     if (!granule.empty() && shard.granule % node.integer(granule) != 0) return copy_replicated(node);
-    std::vector<ValueId> inputs;
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
+    std::vector<ValueId> inputs = {first};
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
       const Value& value = in_.value(node.inputs[i]);
       const bool cut = cuts[i] == 'c' && value.shape.cols() > 1;
       if (cut && value.producer && out_.value(*map_[node.inputs[i].value]).shard != shard)
@@ -377,9 +391,10 @@ class Sharder {
   const CompileOptions& options_;
   int64_t sockets_;
   Graph out_;
-  std::vector<std::optional<ValueId>> map_;  // old value -> its rebuilt form (maybe sharded)
-  std::map<ValueId, ValueId> whole_;         // old value -> all-gathered form
-  std::map<ValueId, Shard> wanted_;          // old value -> cut that attention needs
+  std::vector<std::optional<ValueId>> map_;         // old value -> its rebuilt form (maybe sharded)
+  std::map<ValueId, std::vector<ValueId>> copies_;  // old source -> its cuts, the first of them in map_
+  std::map<ValueId, ValueId> whole_;                // old value -> all-gathered form
+  std::map<ValueId, Shard> wanted_;                 // old value -> cut that attention needs
   std::map<std::pair<int64_t, int64_t>, ValueId> first_expert_;  // by groups and experts
 };
 
