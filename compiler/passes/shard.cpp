@@ -21,6 +21,7 @@
 #include "compiler/passes/pass.h"
 #include "compiler/passes/shard_backward.h"
 #include "compiler/passes/shard_experts.h"
+#include "compiler/passes/shard_heads.h"
 
 namespace rdusim::compiler {
 namespace {
@@ -37,52 +38,20 @@ class Sharder {
   }
 
  private:
-  static bool is_attention(const Node& node) {
-    return node.op == OpKind::kAttention || node.op == OpKind::kCrossAttention;
-  }
-
   // The granule of a projection's columns is what attention and rope divide by: a head.
   Status mark_head_granules() {
     for (size_t i = in_.nodes.size(); i-- > 0;) {
       const Node& node = in_.nodes[i];
       if (is_attention(node)) {
-        RDU_CHECK_OK(check_heads(node));
-        for (size_t k = 0; k < node.inputs.size(); ++k) wanted_[node.inputs[k]] = by_heads(node, k);
+        RDU_CHECK_OK(check_heads(node, sockets_));
+        for (size_t k = 0; k < node.inputs.size(); ++k)
+          wanted_[node.inputs[k]] = cut_by_heads(node, k, sockets_);
       }
       // What works on columns or heads alone passes the wish on to its operand.
       if (node.op == OpKind::kRope || !op_record(node.op).cut_operands.empty()) {
         if (const auto it = wanted_.find(node.outputs[0]); it != wanted_.end())
           wanted_[node.inputs[0]] = it->second;
       }
-    }
-    return {};
-  }
-
-  // How an attention's operand is cut: queries, keys and values (new or cached) by heads; of the table, which
-  // comes last, a bias has a row a head, and a tree's mask is for all heads.
-  Shard by_heads(const Node& node, size_t operand) const {
-    const int64_t head_dim = node.integer("head_dim");
-    if (operand == 0) return {ShardKind::kCols, sockets_, head_dim};
-    const size_t count = node.inputs.size();
-    const bool has_table = node.op == OpKind::kAttention && count % 2 == 0;
-    if (!has_table || operand + 1 < count)
-      return {ShardKind::kCols, std::min(sockets_, node.integer("kv_heads")), head_dim};
-    return node.has("tree") ? kWhole : Shard{ShardKind::kRows, sockets_, 1};
-  }
-
-  Status check_heads(const Node& node) const {
-    const int64_t heads = node.integer("heads");
-    const int64_t kv_heads = node.integer("kv_heads");
-    if (heads % sockets_ != 0) {
-      return Error{ErrorCode::kUnsupported, node.name,
-                   fmt::format("{} attention heads do not divide over {} sockets", heads, sockets_),
-                   "choose a number of sockets that divides the heads"};
-    }
-    if (kv_heads % sockets_ != 0 && sockets_ % kv_heads != 0) {
-      return Error{
-          ErrorCode::kUnsupported, node.name,
-          fmt::format("{} key/value heads neither divide over nor into {} sockets", kv_heads, sockets_),
-          "choose a number of sockets that divides the key/value heads, or a multiple of them"};
     }
     return {};
   }
@@ -223,7 +192,7 @@ class Sharder {
     std::vector<ValueId> inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId input = node.inputs[i];
-      const Shard wanted = by_heads(node, i);
+      const Shard wanted = cut_by_heads(node, i, sockets_);
       if (in_.value(input).producer) {
         const ValueId made = cut_.here(input);
         if (!cut_.same_cut(in_.value(input), cut_.value(made).shard, wanted)) {
