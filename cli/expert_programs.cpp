@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "base/check.h"
 #include "base/dtype.h"
@@ -32,15 +34,19 @@ std::string part_of(const Symbol& s) {
                      static_cast<int>(s.shard.kind), s.shard.shards, s.shard.granule);
 }
 
-models::GraphRequest request_of(const ExpertSequence& sequence) {
+// `tokens` new ones behind `past`.
+models::GraphRequest request_of(models::Phase phase, int64_t tokens, int64_t past, int64_t capacity) {
   models::GraphRequest request;
-  const auto prompt = static_cast<int64_t>(sequence.prompt.size());
-  const auto answers = static_cast<int64_t>(sequence.ids.size());
-  request.phase = answers == 0 ? models::Phase::kPrefill : models::Phase::kDecode;
-  request.query_tokens = answers == 0 ? prompt : 1;
-  request.past_tokens = answers == 0 ? 0 : prompt + answers - 1;
-  request.kv_capacity = sequence.capacity;
+  request.phase = phase;
+  request.query_tokens = tokens;
+  request.past_tokens = past;
+  request.kv_capacity = capacity;
   return request;
+}
+
+int64_t largest_of_last_row(const Tensor& logits) {
+  const auto last = logits.values.end() - logits.cols();
+  return std::max_element(last, logits.values.end()) - last;
 }
 
 }  // namespace
@@ -48,10 +54,8 @@ models::GraphRequest request_of(const ExpertSequence& sequence) {
 Result<std::unique_ptr<ExpertPrograms>> ExpertPrograms::make(const models::Model& model, NodeSpec node,
                                                              StackSpec stack) {
   std::unique_ptr<ExpertPrograms> programs(new ExpertPrograms(model, std::move(node), std::move(stack)));
-  ExpertSequence shortest;
-  shortest.prompt = {0};
-  shortest.capacity = 1;
-  RDU_ASSIGN([[maybe_unused]] const Prepared* first, programs->prepare(request_of(shortest)));
+  RDU_ASSIGN([[maybe_unused]] const Prepared* first,
+             programs->prepare(request_of(models::Phase::kPrefill, 1, 0, 1)));
   return programs;
 }
 
@@ -110,12 +114,37 @@ Result<ExpertImage> ExpertPrograms::image(const SafetensorsFile& file) const {
   return image;
 }
 
-Status ExpertPrograms::run(ExpertSequence& sequence, const Fetch& fetch) {
-  RDU_ASSIGN(const Prepared* prepared, prepare(request_of(sequence)));
+Status ExpertPrograms::read_prompt(ExpertSequence& sequence, int64_t to, const Fetch& fetch) {
+  const auto tokens = static_cast<int64_t>(sequence.prompt.size());
+  RDU_CHECK(sequence.read < to && to <= tokens, "a prompt of {}: {} to {}", tokens, sequence.read, to);
+  const int64_t count = to - sequence.read;
+  const std::span chunk =
+      std::span(sequence.prompt).subspan(static_cast<size_t>(sequence.read), static_cast<size_t>(count));
+  RDU_ASSIGN(Tensor logits, run(request_of(models::Phase::kPrefill, count, sequence.read, sequence.capacity),
+                                chunk, sequence, fetch));
+  sequence.read = to;
+  if (to < tokens) return {};
+  sequence.ids.push_back(largest_of_last_row(logits));
+  sequence.logits.push_back(std::move(logits));
+  return {};
+}
+
+Status ExpertPrograms::step(ExpertSequence& sequence, const Fetch& fetch) {
+  RDU_CHECK(!sequence.ids.empty(), "a step before the prompt of {} is read", sequence.prompt.size());
+  const auto past = static_cast<int64_t>(sequence.prompt.size() + sequence.ids.size()) - 1;
+  RDU_ASSIGN(Tensor logits, run(request_of(models::Phase::kDecode, 1, past, sequence.capacity),
+                                std::span(sequence.ids).last(1), sequence, fetch));
+  sequence.ids.push_back(largest_of_last_row(logits));
+  sequence.logits.push_back(std::move(logits));
+  return {};
+}
+
+Result<Tensor> ExpertPrograms::run(const models::GraphRequest& request, std::span<const int64_t> tokens,
+                                   ExpertSequence& sequence, const Fetch& fetch) {
+  RDU_ASSIGN(const Prepared* prepared, prepare(request));
   const Program& program = prepared->program;
   sim::MemoryImage memory = *prepared->blank;
-  const Tensor input =
-      sequence.ids.empty() ? column_of(sequence.prompt) : column_of(std::span(sequence.ids).last(1));
+  const Tensor input = column_of(tokens);
   for (size_t s = 0; s < program.symbols.size(); ++s) {
     const Symbol& symbol = program.symbols[s];
     if (symbol.role == SymbolRole::kWeight) {
@@ -136,7 +165,7 @@ Status ExpertPrograms::run(ExpertSequence& sequence, const Fetch& fetch) {
   sim::RunOptions options;
   options.memory = &memory;
   RDU_ASSIGN([[maybe_unused]] const RunResult timing, sim::run(program, node_, stack_, options));
-  const size_t answers = sequence.logits.size();
+  std::optional<Tensor> logits;
   for (size_t s = 0; s < program.symbols.size(); ++s) {
     const Symbol& symbol = program.symbols[s];
     if (symbol.role != SymbolRole::kOutput && !is_carried(symbol)) continue;
@@ -144,15 +173,11 @@ Status ExpertPrograms::run(ExpertSequence& sequence, const Fetch& fetch) {
     if (is_carried(symbol)) {
       sequence.caches[symbol.source] = std::move(tensor);
     } else if (symbol.source == "logits") {
-      sequence.logits.push_back(std::move(tensor));
+      logits = std::move(tensor);
     }
   }
-  if (sequence.logits.size() == answers)
-    return Error{ErrorCode::kUnsupported, program.name, "the model has no logits", "take a language model"};
-  const Tensor& logits = sequence.logits.back();
-  const auto last = logits.values.end() - logits.cols();
-  sequence.ids.push_back(std::max_element(last, logits.values.end()) - last);
-  return {};
+  if (logits) return std::move(*logits);
+  return Error{ErrorCode::kUnsupported, program.name, "the model has no logits", "take a language model"};
 }
 
 }  // namespace rdusim::cli

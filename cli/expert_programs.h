@@ -32,8 +32,9 @@ using ExpertImage = std::vector<std::vector<uint8_t>>;
 struct ExpertSequence {
   std::vector<int64_t> prompt;
   int64_t capacity = 0;        // of its caches: prompt and outputs
+  int64_t read = 0;            // prompt tokens that are in the caches
   std::vector<int64_t> ids;    // greedy answers so far
-  std::vector<Tensor> logits;  // of the last position, one a pass
+  std::vector<Tensor> logits;  // of the last position, one an answer
   models::TensorMap caches;
 };
 
@@ -50,8 +51,11 @@ class ExpertPrograms {
 
   // Copies image bytes [offset, offset + out.size()) of a socket.
   using Fetch = std::function<Status(int64_t socket, int64_t offset, std::span<uint8_t> out)>;
-  // One pass: the prompt if the sequence has no answer yet, else a decode step. Adds an id and its logits.
-  Status run(ExpertSequence& sequence, const Fetch& fetch);
+  // The prompt's tokens from those that were read up to `to`. With the last of them comes an id and its
+  // logits.
+  Status read_prompt(ExpertSequence& sequence, int64_t to, const Fetch& fetch);
+  // A decode step behind the prompt: adds an id and its logits.
+  Status step(ExpertSequence& sequence, const Fetch& fetch);
 
  private:
   struct Prepared {
@@ -62,6 +66,9 @@ class ExpertPrograms {
   ExpertPrograms(const models::Model& model, NodeSpec node, StackSpec stack)
       : model_(model), node_(std::move(node)), stack_(std::move(stack)) {}
   Result<const Prepared*> prepare(const models::GraphRequest& request);
+  // One pass of new tokens; its logits.
+  Result<Tensor> run(const models::GraphRequest& request, std::span<const int64_t> tokens,
+                     ExpertSequence& sequence, const Fetch& fetch);
 
   const models::Model& model_;
   NodeSpec node_;

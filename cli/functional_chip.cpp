@@ -16,6 +16,13 @@ int64_t pages_of(const ExpertPrograms& programs) {
   return (programs.image_bytes() + FunctionalChip::kPageBytes - 1) / FunctionalChip::kPageBytes;
 }
 
+void begin_again(ExpertSequence& job) {
+  job.read = 0;
+  job.ids.clear();
+  job.logits.clear();
+  job.caches.clear();
+}
+
 }  // namespace
 
 int64_t FunctionalChip::expert_bytes(const ExpertPrograms& programs) {
@@ -164,15 +171,13 @@ Status FunctionalChip::passed(const runtime::PassReport& pass) {
   for (const uint32_t number : pass.jobs) {
     ExpertSequence& job = jobs_[number];
     if (pass.prompt_to > 0) {
-      job.ids.clear();  // a fault may have sent it back to its beginning
-      job.logits.clear();
-      job.caches.clear();
-      if (pass.prompt_to < static_cast<int64_t>(job.prompt.size()))
-        return Error{ErrorCode::kUnsupported, fmt::format("job {}", number), "its prompt is read in chunks",
-                     ""};
+      // A fault may have sent it back to its beginning.
+      if (pass.prompt_from == 0 || pass.prompt_from < job.read) begin_again(job);
+      RDU_CHECK_OK(g.programs->read_prompt(job, pass.prompt_to, from_pages));
+      ++counts_.passes;
     }
-    for (int64_t i = 0; i < std::max<int64_t>(1, pass.steps); ++i) {
-      RDU_CHECK_OK(g.programs->run(job, from_pages));
+    for (int64_t i = 0; i < pass.steps; ++i) {
+      RDU_CHECK_OK(g.programs->step(job, from_pages));
       ++counts_.passes;
     }
   }

@@ -9,7 +9,8 @@
 // Room is taken when the copy is queued and filled with a pattern that is no number until the copy arrives,
 // so a pass that began too early, a copy that was lost or two experts in one page show as wrong values; room
 // that the serve counted wrongly shows as pages that are missing. Leaves out: jobs of one pass run one after
-// another, each in a program of batch 1; their caches are kept a job each, outside HBM.
+// another, each in a program of batch 1; their caches are kept a job each, outside HBM, so a prompt's tokens
+// that the serve found in another job's cache are read anew.
 #pragma once
 
 #include <array>

@@ -16,4 +16,10 @@ inline Status expect_targets(const Graph& graph, const Node& node) {
   return {};
 }
 
+// Where logits are cut over sockets, operand i: the number of the first column that is here.
+inline Status expect_first_column(const Graph& graph, const Node& node, size_t i) {
+  RDU_CHECK_OK(expect_rows(node, "first column", operand(graph, node, i), 1));
+  return expect_cols(node, "first column", operand(graph, node, i), 1);
+}
+
 }  // namespace rdusim::compiler

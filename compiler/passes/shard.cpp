@@ -17,8 +17,11 @@
 
 #include "base/check.h"
 #include "compiler/ops/op.h"
+#include "compiler/passes/cut_graph.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/shard_backward.h"
 #include "compiler/passes/shard_experts.h"
+#include "compiler/passes/shard_heads.h"
 
 namespace rdusim::compiler {
 namespace {
@@ -26,43 +29,23 @@ namespace {
 class Sharder {
  public:
   Sharder(const Graph& in, const CompileOptions& options)
-      : in_(in), options_(options), sockets_(options.sockets), map_(in.values.size()) {
-    out_ = in;
-    out_.values.clear();
-    out_.nodes.clear();
-    out_.sockets = sockets_;
-  }
+      : in_(in), options_(options), sockets_(options.sockets), cut_(in, options.sockets), backward_(cut_) {}
 
   Result<Graph> run() {
     RDU_CHECK_OK(mark_head_granules());
     for (const Node& node : in_.nodes) RDU_CHECK_OK(rebuild(node));
-    return std::move(out_);
+    return cut_.take();
   }
 
  private:
-  static constexpr Shard kWhole{};
-
-  static bool is_attention(const Node& node) {
-    return node.op == OpKind::kAttention || node.op == OpKind::kCrossAttention;
-  }
-
   // The granule of a projection's columns is what attention and rope divide by: a head.
   Status mark_head_granules() {
     for (size_t i = in_.nodes.size(); i-- > 0;) {
       const Node& node = in_.nodes[i];
       if (is_attention(node)) {
-        RDU_CHECK_OK(check_heads(node));
-        const int64_t kv_shards = std::min(sockets_, node.integer("kv_heads"));
-        const int64_t head_dim = node.integer("head_dim");
-        wanted_[node.inputs[0]] = {ShardKind::kCols, sockets_, head_dim};
-        for (size_t k = 1; k < node.inputs.size(); ++k) {
-          const Value& operand = in_.value(node.inputs[k]);
-          const bool keys_or_values = operand.producer || operand.role == SymbolRole::kKvCache;
-          // Else a table: of a bias, a row a head; of a tree, for all heads.
-          wanted_[node.inputs[k]] = keys_or_values     ? Shard{ShardKind::kCols, kv_shards, head_dim}
-                                    : node.has("tree") ? kWhole
-                                                       : Shard{ShardKind::kRows, sockets_, 1};
-        }
+        RDU_CHECK_OK(check_heads(node, sockets_));
+        for (size_t k = 0; k < node.inputs.size(); ++k)
+          wanted_[node.inputs[k]] = cut_by_heads(node, k, sockets_);
       }
       // What works on columns or heads alone passes the wish on to its operand.
       if (node.op == OpKind::kRope || !op_record(node.op).cut_operands.empty()) {
@@ -73,109 +56,8 @@ class Sharder {
     return {};
   }
 
-  Status check_heads(const Node& node) const {
-    const int64_t heads = node.integer("heads");
-    const int64_t kv_heads = node.integer("kv_heads");
-    if (heads % sockets_ != 0) {
-      return Error{ErrorCode::kUnsupported, node.name,
-                   fmt::format("{} attention heads do not divide over {} sockets", heads, sockets_),
-                   "choose a number of sockets that divides the heads"};
-    }
-    if (kv_heads % sockets_ != 0 && sockets_ % kv_heads != 0) {
-      return Error{
-          ErrorCode::kUnsupported, node.name,
-          fmt::format("{} key/value heads neither divide over nor into {} sockets", kv_heads, sockets_),
-          "choose a number of sockets that divides the key/value heads, or a multiple of them"};
-    }
-    return {};
-  }
-
-  // Whether two cuts of a value give every socket the same columns.
-  bool same_cut(const Value& value, const Shard& a, const Shard& b) const {
-    if (a.kind != b.kind) return false;
-    if (a == b || a.kind == ShardKind::kReplicated) return true;
-    const int64_t extent = a.kind == ShardKind::kCols ? value.shape.cols() : value.shape.rows();
-    for (int64_t s = 0; s < sockets_; ++s) {
-      const auto in_a = shard_range(a, extent, s, sockets_);
-      const auto in_b = shard_range(b, extent, s, sockets_);
-      if (in_a.begin != in_b.begin || in_a.size != in_b.size) return false;
-    }
-    return true;
-  }
-
-  // Local shape of a sharded matrix, on socket 0.
-  Shape local_shape(const Shape& full, const Shard& shard) const {
-    const ShardPart part = shard_part(shard, full.rows(), full.cols(), 0, sockets_);
-    return Shape{{part.rows, part.cols}};
-  }
-
-  ValueId add_value(Value value, const Shape& full, const Shard& shard) {
-    value.full_shape = full;
-    value.shard = sockets_ == 1 ? kWhole : shard;
-    value.shape = local_shape(full, value.shard);
-    out_.values.push_back(std::move(value));
-    return ValueId(out_.values.size() - 1);
-  }
-
-  // A source tensor cut as asked. Two consumers that want different cuts would need two copies.
-  Result<ValueId> source(ValueId old, const Shard& shard) {
-    const Value& value = in_.value(old);
-    if (map_[old.value]) {
-      const Value& placed = out_.value(*map_[old.value]);
-      if (sockets_ == 1 || placed.shard == shard) return *map_[old.value];
-      Value copy = value;
-      copy.name += shard.kind == ShardKind::kRows   ? ".by_rows"
-                   : shard.kind == ShardKind::kCols ? ".by_cols"
-                                                    : ".whole";
-      return add_value(std::move(copy), value.shape, shard);
-    }
-    map_[old.value] = add_value(value, value.shape, shard);
-    return *map_[old.value];
-  }
-
-  ValueId add_node(const Node& like, OpKind op, std::string name, std::vector<ValueId> inputs,
-                   std::vector<Attribute> attributes, const Value& result, const Shape& full,
-                   const Shard& shard) {
-    Value value = result;
-    value.producer = NodeId(out_.nodes.size());
-    const ValueId id = add_value(std::move(value), full, shard);
-    out_.nodes.push_back(
-        Node{op, std::move(name), std::move(inputs), {id}, std::move(attributes), like.layer});
-    return id;
-  }
-
-  // The value as every socket needs it whole. The all-gather belongs to the layer that makes the value, so
-  // that all layers stay alike.
-  ValueId gathered(ValueId old) {
-    const ValueId here = *map_[old.value];
-    if (out_.value(here).shard.kind == ShardKind::kReplicated) return here;
-    if (const auto it = whole_.find(old); it != whole_.end()) return it->second;
-    Value value = in_.value(old);
-    value.name += ".whole";
-    value.role = SymbolRole::kActivation;
-    const ValueId id =
-        add_node(in_.node(*value.producer), OpKind::kAllGather, value.name, {here},
-                 {{"full_cols", value.shape.cols()}, {"sockets", sockets_}}, value, value.shape, kWhole);
-    whole_[old] = id;
-    return id;
-  }
-
-  // Activation or source, replicated.
-  Result<ValueId> whole(ValueId old) {
-    if (!in_.value(old).producer) return source(old, kWhole);
-    return gathered(old);
-  }
-
-  void finish(const Node& node, std::vector<ValueId> inputs, const Shard& shard,
-              std::vector<Attribute> attributes = {}) {
-    const Value& result = in_.value(node.outputs[0]);
-    if (attributes.empty()) attributes = node.attributes;
-    map_[node.outputs[0].value] = add_node(node, node.op, node.name, std::move(inputs), std::move(attributes),
-                                           result, result.shape, shard);
-  }
-
   Status rebuild(const Node& node) {
-    if (sockets_ == 1) return copy_replicated(node);
+    if (sockets_ == 1) return cut_.copy_replicated(node);
     switch (node.op) {
       case OpKind::kEmbedding:
         return embedding(node);
@@ -189,87 +71,79 @@ class Sharder {
       case OpKind::kMoeExperts:
         return experts(node);
       default:
-        return op_record(node.op).cut_operands.empty() ? copy_replicated(node) : by_columns(node);
+        if (backward_.cuts(node)) return backward_.cut(node);
+        return op_record(node.op).cut_operands.empty() ? cut_.copy_replicated(node) : by_columns(node);
     }
-  }
-
-  Status copy_replicated(const Node& node) {
-    std::vector<ValueId> inputs;
-    for (const ValueId input : node.inputs) {
-      RDU_ASSIGN(const ValueId id, whole(input));
-      inputs.push_back(id);
-    }
-    finish(node, std::move(inputs), kWhole);
-    return {};
   }
 
   Status embedding(const Node& node) {
-    RDU_ASSIGN(const ValueId ids, whole(node.inputs[0]));
+    RDU_ASSIGN(const ValueId ids, cut_.whole(node.inputs[0]));
     const Shard cols{ShardKind::kCols, sockets_, 1};
     // A tied head wants the same table cut by rows (vocabulary); it is then held in both cuts.
-    RDU_ASSIGN(const ValueId table, source(node.inputs[1], cols));
-    finish(node, {ids, table}, cols);
+    RDU_ASSIGN(const ValueId table, cut_.source(node.inputs[1], cols));
+    cut_.finish(node, {ids, table}, cols);
     return {};
   }
 
   Status linear(const Node& node) {
     const ValueId x = node.inputs[0];
     const bool sharded_input = in_.value(x).producer &&
-                               out_.value(*map_[x.value]).shard.kind == ShardKind::kCols &&
-                               !whole_.contains(x);
+                               cut_.value(cut_.here(x)).shard.kind == ShardKind::kCols &&
+                               !cut_.is_gathered(x);
     if (sharded_input) return row_parallel(node);
     const auto wanted = wanted_.find(node.outputs[0]);
     const Shard cols = wanted != wanted_.end() ? wanted->second : Shard{ShardKind::kCols, sockets_, 1};
     std::vector<ValueId> inputs;
-    RDU_ASSIGN(const ValueId whole_x, whole(x));
-    RDU_ASSIGN(const ValueId w, source(node.inputs[1], {ShardKind::kRows, cols.shards, cols.granule}));
+    RDU_ASSIGN(const ValueId whole_x, cut_.whole(x));
+    RDU_ASSIGN(const ValueId w, cut_.source(node.inputs[1], {ShardKind::kRows, cols.shards, cols.granule}));
     inputs = {whole_x, w};
     if (node.inputs.size() == 3) {
-      RDU_ASSIGN(const ValueId bias, source(node.inputs[2], cols));
+      RDU_ASSIGN(const ValueId bias, cut_.source(node.inputs[2], cols));
       inputs.push_back(bias);
     }
-    finish(node, std::move(inputs), cols);
+    cut_.finish(node, std::move(inputs), cols);
     return {};
   }
 
   Status row_parallel(const Node& node) {
-    const ValueId x = *map_[node.inputs[0].value];
-    const Shard shard = out_.value(x).shard;
-    RDU_ASSIGN(const ValueId w, source(node.inputs[1], shard));
+    const ValueId x = cut_.here(node.inputs[0]);
+    const Shard shard = cut_.value(x).shard;
+    RDU_ASSIGN(const ValueId w, cut_.source(node.inputs[1], shard));
     Value partial = in_.value(node.outputs[0]);
     const Shape full = partial.shape;
     partial.name += ".partial";
     partial.role = SymbolRole::kActivation;
     const ValueId sum =
-        add_node(node, OpKind::kLinear, node.name, {x, w}, node.attributes, partial, full, kWhole);
+        cut_.add_node(node, OpKind::kLinear, node.name, {x, w}, node.attributes, partial, full, kWhole);
     Value result = in_.value(node.outputs[0]);
     if (node.inputs.size() == 2) {
-      map_[node.outputs[0].value] = add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
-                                             {{"sockets", sockets_}}, result, full, kWhole);
+      cut_.set(node.outputs[0], cut_.add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
+                                              {{"sockets", sockets_}}, result, full, kWhole));
       return {};
     }
     Value unbiased = result;
     unbiased.name += ".unbiased";
     unbiased.role = SymbolRole::kActivation;
-    const ValueId reduced = add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
-                                     {{"sockets", sockets_}}, unbiased, full, kWhole);
-    RDU_ASSIGN(const ValueId bias, source(node.inputs[2], kWhole));
-    map_[node.outputs[0].value] =
-        add_node(node, OpKind::kAdd, node.name + ".bias", {reduced, bias}, {}, result, full, kWhole);
+    const ValueId reduced = cut_.add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
+                                          {{"sockets", sockets_}}, unbiased, full, kWhole);
+    RDU_ASSIGN(const ValueId bias, cut_.source(node.inputs[2], kWhole));
+    cut_.set(node.outputs[0], cut_.add_node(node, OpKind::kAdd, node.name + ".bias", {reduced, bias}, {},
+                                            result, full, kWhole));
     return {};
   }
 
   Status experts(const Node& node) {
-    RDU_ASSIGN(const ValueId x, whole(node.inputs[0]));
-    RDU_ASSIGN(const ValueId gate, whole(node.inputs[1]));
+    RDU_ASSIGN(const ValueId x, cut_.whole(node.inputs[0]));
+    RDU_ASSIGN(const ValueId gate, cut_.whole(node.inputs[1]));
     if (options_.moe_parallel == MoeParallel::kExpert) return whole_experts(node, x, gate);
     // Every expert's inner width is cut: interleaved by expert, that is a cut of rows in whole sets of
     // experts.
     const Shard rows{ShardKind::kRows, sockets_, node.integer("experts")};
-    RDU_ASSIGN(const ValueId gate_w, source(node.inputs[2], rows));
-    RDU_ASSIGN(const ValueId up_w, source(node.inputs[3], rows));
-    RDU_ASSIGN(const ValueId down_w, source(node.inputs[4], {ShardKind::kCols, sockets_, 1}));
-    return reduced(node, {x, gate, gate_w, up_w, down_w}, node.attributes);
+    RDU_ASSIGN(const ValueId gate_w, cut_.source(node.inputs[2], rows));
+    RDU_ASSIGN(const ValueId up_w, cut_.source(node.inputs[3], rows));
+    RDU_ASSIGN(const ValueId down_w, cut_.source(node.inputs[4], {ShardKind::kCols, sockets_, 1}));
+    cut_.reduce(node, {x, gate, gate_w, up_w, down_w}, node.attributes);
+    return {};
   }
 
   // Each group of sockets holds whole experts, and cuts their inner width among its own.
@@ -278,15 +152,15 @@ class Sharder {
     const int64_t inner = in_.value(node.inputs[2]).shape.rows() / experts;
     RDU_ASSIGN(const int64_t groups, expert_groups(node, inner, options_));
     const Shard rows{ShardKind::kExpertRows, groups, experts};
-    RDU_ASSIGN(const ValueId gate_w, source(node.inputs[2], rows));
-    RDU_ASSIGN(const ValueId up_w, source(node.inputs[3], rows));
-    RDU_ASSIGN(const ValueId down_w, source(node.inputs[4], {ShardKind::kExpertCols, groups, experts}));
+    RDU_ASSIGN(const ValueId gate_w, cut_.source(node.inputs[2], rows));
+    RDU_ASSIGN(const ValueId up_w, cut_.source(node.inputs[3], rows));
+    RDU_ASSIGN(const ValueId down_w, cut_.source(node.inputs[4], {ShardKind::kExpertCols, groups, experts}));
     std::vector<Attribute> attributes = node.attributes;
     for (Attribute& a : attributes) {
       if (a.name == "experts") a.value = experts / groups;
     }
-    return reduced(node, {x, gate, gate_w, up_w, down_w, first_expert(groups, experts)},
-                   std::move(attributes));
+    cut_.reduce(node, {x, gate, gate_w, up_w, down_w, first_expert(groups, experts)}, std::move(attributes));
+    return {};
   }
 
   // One tensor for all layers.
@@ -295,54 +169,51 @@ class Sharder {
     if (!fresh) return it->second;
     Value value = first_expert_numbers(groups, experts, sockets_);
     if (first_expert_.size() > 1) value.name += fmt::format("_of_{}", experts);
-    it->second = add_value(std::move(value), Shape{{sockets_, 1}}, {ShardKind::kRows, sockets_, 1});
+    it->second = cut_.add_value(std::move(value), Shape{{sockets_, 1}}, {ShardKind::kRows, sockets_, 1});
     return it->second;
   }
 
-  // The node gives each socket a part of the sum; an all-reduce adds the parts.
-  Status reduced(const Node& node, std::vector<ValueId> inputs, std::vector<Attribute> attributes) {
-    Value partial = in_.value(node.outputs[0]);
-    const Shape full = partial.shape;
-    partial.name += ".partial";
-    partial.role = SymbolRole::kActivation;
-    const ValueId sum =
-        add_node(node, node.op, node.name, std::move(inputs), std::move(attributes), partial, full, kWhole);
-    map_[node.outputs[0].value] = add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
-                                           {{"sockets", sockets_}}, in_.value(node.outputs[0]), full, kWhole);
-    return {};
+  // The first operand of what works on columns or heads alone, as it lies; a source as its reader wants it.
+  Result<ValueId> as_wanted(const Node& node) {
+    const ValueId x = node.inputs[0];
+    if (in_.value(x).producer) return cut_.here(x);
+    const auto wanted = wanted_.find(node.outputs[0]);
+    return cut_.source(x, wanted == wanted_.end() ? kWhole : wanted->second);
   }
 
   Status rope(const Node& node) {
-    const ValueId x = *map_[node.inputs[0].value];
-    RDU_ASSIGN(const ValueId table, source(node.inputs[1], kWhole));
-    finish(node, {x, table}, out_.value(x).shard);
+    RDU_ASSIGN(const ValueId x, as_wanted(node));
+    RDU_ASSIGN(const ValueId table, cut_.source(node.inputs[1], kWhole));
+    cut_.finish(node, {x, table}, cut_.value(x).shard);
     return {};
   }
 
   Status attention(const Node& node) {
     std::vector<ValueId> inputs;
-    for (const ValueId input : node.inputs) {
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      const Shard wanted = cut_by_heads(node, i, sockets_);
       if (in_.value(input).producer) {
-        const ValueId made = *map_[input.value];
-        if (!same_cut(in_.value(input), out_.value(made).shard, wanted_.at(input))) {
-          return Error{
-              ErrorCode::kUnsupported, node.name,
-              fmt::format("{} is not cut by heads over the sockets", in_.value(input).name),
-              "attention takes the result of a projection of its own; a packed one runs on one socket"};
+        const ValueId made = cut_.here(input);
+        if (!cut_.same_cut(in_.value(input), cut_.value(made).shard, wanted)) {
+          return Error{ErrorCode::kUnsupported, node.name,
+                       fmt::format("{} is not cut by heads over the sockets", in_.value(input).name),
+                       "attention takes inputs, or the result of a projection of its own; a packed one runs "
+                       "on one socket"};
         }
         inputs.push_back(made);
         continue;
       }
-      RDU_ASSIGN(const ValueId cache, source(input, wanted_.at(input)));
-      inputs.push_back(cache);
+      RDU_ASSIGN(const ValueId cut, cut_.source(input, wanted));
+      inputs.push_back(cut);
     }
     std::vector<Attribute> attributes = node.attributes;
     for (Attribute& a : attributes) {
       if (a.name == "heads") a.value = node.integer("heads") / sockets_;
       if (a.name == "kv_heads") a.value = std::max<int64_t>(1, node.integer("kv_heads") / sockets_);
     }
-    finish(node, std::move(inputs), {ShardKind::kCols, sockets_, node.integer("head_dim")},
-           std::move(attributes));
+    cut_.finish(node, std::move(inputs), {ShardKind::kCols, sockets_, node.integer("head_dim")},
+                std::move(attributes));
     return {};
   }
 
@@ -351,35 +222,33 @@ class Sharder {
   Status by_columns(const Node& node) {
     const std::string_view cuts = op_record(node.op).cut_operands;
     const std::string_view granule = op_record(node.op).cut_granule;
-    const auto first = map_[node.inputs[0].value];
-    if (!in_.value(node.inputs[0]).producer || out_.value(*first).shard.kind != ShardKind::kCols)
-      return copy_replicated(node);
-    const Shard shard = out_.value(*first).shard;
-    if (!granule.empty() && shard.granule % node.integer(granule) != 0) return copy_replicated(node);
-    std::vector<ValueId> inputs;
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
+    RDU_ASSIGN(const ValueId first, as_wanted(node));
+    const Shard shard = cut_.value(first).shard;
+    if (shard.kind != ShardKind::kCols) return cut_.copy_replicated(node);
+    if (!granule.empty() && shard.granule % node.integer(granule) != 0) return cut_.copy_replicated(node);
+    std::vector<ValueId> inputs = {first};
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
       const Value& value = in_.value(node.inputs[i]);
       const bool cut = cuts[i] == 'c' && value.shape.cols() > 1;
-      if (cut && value.producer && out_.value(*map_[node.inputs[i].value]).shard != shard)
-        return copy_replicated(node);
+      if (cut && value.producer && cut_.value(cut_.here(node.inputs[i])).shard != shard)
+        return cut_.copy_replicated(node);
       if (cut && value.producer) {
-        inputs.push_back(*map_[node.inputs[i].value]);
+        inputs.push_back(cut_.here(node.inputs[i]));
         continue;
       }
-      RDU_ASSIGN(const ValueId id, cut ? source(node.inputs[i], shard) : whole(node.inputs[i]));
+      RDU_ASSIGN(const ValueId id, cut ? cut_.source(node.inputs[i], shard) : cut_.whole(node.inputs[i]));
       inputs.push_back(id);
     }
-    finish(node, std::move(inputs), shard);
+    cut_.finish(node, std::move(inputs), shard);
     return {};
   }
 
   const Graph& in_;
   const CompileOptions& options_;
   int64_t sockets_;
-  Graph out_;
-  std::vector<std::optional<ValueId>> map_;  // old value -> its rebuilt form (maybe sharded)
-  std::map<ValueId, ValueId> whole_;         // old value -> all-gathered form
-  std::map<ValueId, Shard> wanted_;          // old value -> cut that attention needs
+  CutGraph cut_;
+  BackwardSharder backward_;
+  std::map<ValueId, Shard> wanted_;                              // old value -> cut that attention needs
   std::map<std::pair<int64_t, int64_t>, ValueId> first_expert_;  // by groups and experts
 };
 

@@ -290,11 +290,13 @@ Tensor turned(const Tensor& tensor) {
   return result;
 }
 
-// Rows of a matrix, or columns of a single row: in both cases elements that follow each other.
-Tensor part_of(const Tensor& tensor, int64_t first, int64_t count) {
+// Rows of a matrix, or columns of a single row.
+Tensor part_of(const Tensor& tensor, const std::vector<int64_t>& part) {
   const int64_t each = tensor.rows() == 1 ? 1 : tensor.cols();
+  const auto count = static_cast<int64_t>(part.size());
   Tensor result(tensor.rows() == 1 ? 1 : count, tensor.rows() == 1 ? count : tensor.cols());
-  std::copy_n(tensor.values.begin() + first * each, count * each, result.values.begin());
+  auto to = result.values.begin();
+  for (const int64_t at : part) to = std::copy_n(tensor.values.begin() + at * each, each, to);
   return result;
 }
 
@@ -312,7 +314,7 @@ Result<Tensor> Import::read(const OnnxFile& file, const std::string& source) con
     tensor = *from.values;
   }
   if (from.transposed) tensor = turned(tensor);
-  return from.count == 0 ? std::move(tensor) : part_of(tensor, from.first, from.count);
+  return from.part.empty() ? std::move(tensor) : part_of(tensor, from.part);
 }
 
 }  // namespace rdusim::models::onnx

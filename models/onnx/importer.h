@@ -100,9 +100,8 @@ class Import {
     const OnnxTensor* stored = nullptr;
     bool transposed = false;
     std::shared_ptr<const Tensor> values;
-    // A part of it, once turned: rows of a matrix, columns of a single row; 0: all.
-    int64_t first = 0;
-    int64_t count = 0;
+    // A part of it, once turned: rows of a matrix, columns of a single row; empty: all.
+    std::vector<int64_t> part = {};
   };
   std::map<std::string, Source> sources_;
 };

@@ -50,6 +50,27 @@ Status reshape(Importer& importer, const OnnxNode& node, const Activation& x,
                                           fmt::join(x.view.dims(), ","), fmt::join(dims, ",")));
 }
 
+// Columns of a cut: a range, or ranges side by side (unpack.cpp takes them for rows of a product's weights).
+Result<ValueId> cut_columns(Importer& importer, const OnnxNode& node, ValueId x, const View::Cut& cut,
+                            size_t of) {
+  const int64_t parts = importer.value(x).shape.cols() / cut.period;
+  constexpr int64_t kMostParts = 512;  // assumed: of more heads no published model is
+  if (parts > kMostParts)
+    return importer.error(node, fmt::format("columns in {} ranges", parts), "supported: 512 heads in turn");
+  std::optional<ValueId> all;
+  for (int64_t part = 0; part < parts; ++part) {
+    RDU_ASSIGN(const ValueId range,
+               importer.add(node, OpKind::kSliceCols, {x},
+                            {{"begin", part * cut.period + cut.first}, {"count", cut.width}}, of));
+    if (!all) {
+      all = range;
+      continue;
+    }
+    RDU_ASSIGN(all, importer.add(node, OpKind::kConcatCols, {*all, range}, {}, of));
+  }
+  return *all;
+}
+
 // Entries [begin, begin + count) of an axis, as output `of`: a part of the columns, or the first or last
 // token.
 Status take_part(Importer& importer, const OnnxNode& node, const Activation& x, size_t axis, int64_t begin,
@@ -65,9 +86,8 @@ Status take_part(Importer& importer, const OnnxNode& node, const Activation& x, 
     return {};
   }
   if (const auto cut = x.view.cut(axis, begin, count, cols)) {
-    RDU_ASSIGN(const ValueId part, importer.add(node, OpKind::kSliceCols, {x.value},
-                                                {{"begin", cut->first}, {"count", cut->width}}, of));
-    importer.set(name, Activation{part, x.view.after_cut(axis, count, *cut, cols)});
+    RDU_ASSIGN(const ValueId part, cut_columns(importer, node, x.value, *cut, of));
+    importer.set(name, Activation{part, x.view.after_cut(axis, count, *cut)});
     return {};
   }
   const int64_t tokens = importer.tokens();

@@ -1,9 +1,13 @@
 // Packed projections: exporters leave one product for queries, keys and values, and cut its result. Where
 // nothing but parts of the columns is read, each part becomes a product of its own with a part of the
-// weights: the same sums, no cut, and every socket can have its own heads. Left as it is: a product that is
-// also read whole, and parts that are no range of columns (heads of queries, keys and values in turn).
+// weights: the same sums, no cut, and every socket can have its own heads. A part is a range of columns, or
+// ranges joined (queries, keys and values of each head in turn). Left as it is: a product that is also read
+// whole.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
+#include <optional>
 #include <vector>
 
 #include "compiler/graph/prune.h"
@@ -18,54 +22,98 @@ using compiler::Value;
 
 namespace {
 
-// By value: whether something other than a cut of columns reads it, and whether a cut does.
-struct Readers {
-  bool whole = false;
-  bool cut = false;
+// Columns of a product's result that make a value, in order.
+struct Part {
+  ValueId packed;
+  std::vector<int64_t> columns;
 };
 
-std::vector<Readers> readers_of(const Graph& graph) {
-  std::vector<Readers> readers(graph.values.size());
-  for (const Node& node : graph.nodes) {
-    for (const ValueId id : node.inputs) {
-      Readers& of = readers[id.value];
-      (node.op == OpKind::kSliceCols ? of.cut : of.whole) = true;
+class Parts {
+ public:
+  explicit Parts(const Graph& graph) : graph_(graph), of_(graph.values.size()), whole_(graph.values.size()) {
+    for (const Node& node : graph.nodes) {
+      of_[node.outputs[0].value] = made_by(node);
+      const bool cut = node.op == OpKind::kSliceCols || of_[node.outputs[0].value];
+      for (const ValueId id : node.inputs) whole_[id.value] = whole_[id.value] || !cut;
     }
+    for (size_t v = 0; v < graph.values.size(); ++v)
+      whole_[v] = whole_[v] || graph.values[v].role == SymbolRole::kOutput;
   }
-  for (size_t v = 0; v < graph.values.size(); ++v) {
-    if (graph.values[v].role == SymbolRole::kOutput) readers[v].whole = true;
+
+  // Of a node that something else than a cut reads; null: it makes no part.
+  [[nodiscard]] const Part* read(const Node& node) const {
+    const std::optional<Part>& part = of_[node.outputs[0].value];
+    const bool wanted = part && whole_[node.outputs[0].value] && !whole_[part->packed.value];
+    return wanted ? &*part : nullptr;
   }
-  return readers;
+
+ private:
+  [[nodiscard]] std::optional<Part> made_by(const Node& node) const {
+    if (node.op == OpKind::kSliceCols) return cut(node);
+    if (node.op != OpKind::kConcatCols) return std::nullopt;
+    const std::optional<Part>& left = of_[node.inputs[0].value];
+    const std::optional<Part>& right = of_[node.inputs[1].value];
+    if (!left || !right || left->packed != right->packed) return std::nullopt;
+    Part both = *left;
+    both.columns.insert(both.columns.end(), right->columns.begin(), right->columns.end());
+    return both;
+  }
+
+  [[nodiscard]] std::optional<Part> cut(const Node& node) const {
+    const ValueId from = node.inputs[0];
+    const Value& value = graph_.value(from);
+    const auto first = static_cast<std::ptrdiff_t>(node.integer("begin"));
+    const auto count = static_cast<std::ptrdiff_t>(node.integer("count"));
+    if (const std::optional<Part>& outer = of_[from.value]) {
+      const auto begin = outer->columns.begin() + first;
+      return Part{outer->packed, {begin, begin + count}};
+    }
+    if (!value.producer || graph_.node(*value.producer).op != OpKind::kLinear) return std::nullopt;
+    Part part{from, std::vector<int64_t>(static_cast<size_t>(count))};
+    std::iota(part.columns.begin(), part.columns.end(), first);
+    return part;
+  }
+
+  const Graph& graph_;
+  std::vector<std::optional<Part>> of_;  // by value
+  std::vector<bool> whole_;              // by value: read by something other than a cut
+};
+
+// "12..15 16..19": the columns, for a name that says which.
+std::string ranges_text(const std::vector<int64_t>& columns) {
+  std::string text;
+  for (size_t i = 0; i < columns.size();) {
+    size_t end = i + 1;
+    while (end < columns.size() && columns[end] == columns[end - 1] + 1) ++end;
+    text += fmt::format(" {}..{}", columns[i], columns[end - 1]);
+    i = end;
+  }
+  return text;
 }
 
 }  // namespace
 
 void Importer::unpack_projections(Graph& graph) {
-  const std::vector<Readers> readers = readers_of(graph);
+  const Parts parts(graph);
   bool changed = false;
   for (Node& node : graph.nodes) {
-    if (node.op != OpKind::kSliceCols) continue;
-    const ValueId packed = node.inputs[0];
-    const Value& value = graph.value(packed);
-    if (readers[packed.value].whole || !value.producer) continue;
-    const Node& product = graph.node(*value.producer);
-    if (product.op != OpKind::kLinear) continue;
-    const int64_t first = node.integer("begin");
-    const int64_t count = node.integer("count");
+    const Part* part = parts.read(node);
+    if (part == nullptr) continue;
+    const Node& product = graph.node(*graph.value(part->packed).producer);
+    const auto count = static_cast<int64_t>(part->columns.size());
     std::vector<ValueId> inputs = {product.inputs[0]};
     for (size_t i = 1; i < product.inputs.size(); ++i) {
-      Value part = graph.value(product.inputs[i]);
-      Import::Source source = import_.sources_.at(part.source);
-      source.first += first;
-      source.count = count;
+      Value value = graph.value(product.inputs[i]);
+      Import::Source source = import_.sources_.at(value.source);
+      source.part = part->columns;
       const bool is_bias = i > 1;
-      (is_bias ? part.shape.dims[1] : part.shape.dims[0]) = count;
-      part.full_shape = part.shape;
-      part.source += fmt::format(" from {} on {}", source.first, count);
-      part.name = unique_name(graph.value(node.outputs[0]).name + (is_bias ? ".b" : ".w"));
-      import_.sources_[part.source] = std::move(source);
+      (is_bias ? value.shape.dims[1] : value.shape.dims[0]) = count;
+      value.full_shape = value.shape;
+      value.source += " from" + ranges_text(part->columns);
+      value.name = unique_name(graph.value(node.outputs[0]).name + (is_bias ? ".b" : ".w"));
+      import_.sources_[value.source] = std::move(source);
       inputs.push_back(ValueId(graph.values.size()));
-      graph.values.push_back(std::move(part));
+      graph.values.push_back(std::move(value));
     }
     node.op = OpKind::kLinear;
     node.inputs = std::move(inputs);

@@ -146,18 +146,25 @@ std::optional<View> View::expanded(const std::vector<int64_t>& dims) const {
 
 std::optional<View::Cut> View::cut(size_t axis, int64_t begin, int64_t count, int64_t cols) const {
   const Axis& whole = axes_[axis];
-  if (whole.empty()) return begin == 0 && count == 1 ? std::optional(Cut{0, cols}) : std::nullopt;
+  if (whole.empty()) return begin == 0 && count == 1 ? std::optional(Cut{0, cols, cols}) : std::nullopt;
   if (whole.size() != 1) return std::nullopt;
   const Factor& factor = whole.front();
-  if (factor.stride == 0 || factor.size * factor.stride != cols) return std::nullopt;
-  return Cut{begin * factor.stride, count * factor.stride};
+  const int64_t period = factor.size * factor.stride;
+  if (factor.stride == 0 || cols % period != 0) return std::nullopt;
+  for (size_t i = 0; i < axes_.size(); ++i) {
+    for (const Factor& other : axes_[i]) {
+      const bool inside = other.size * other.stride <= factor.stride;
+      if (i != axis && !inside && other.stride % period != 0) return std::nullopt;
+    }
+  }
+  return Cut{begin * factor.stride, count * factor.stride, period};
 }
 
-View View::after_cut(size_t axis, int64_t count, const Cut& cut, int64_t cols) const {
+View View::after_cut(size_t axis, int64_t count, const Cut& cut) const {
   View view = *this;
   for (size_t i = 0; i < view.axes_.size(); ++i) {
     for (Factor& factor : view.axes_[i]) {
-      if (i != axis && factor.stride >= cols) factor.stride = factor.stride / cols * cut.width;
+      if (i != axis && factor.stride >= cut.period) factor.stride = factor.stride / cut.period * cut.width;
     }
   }
   Axis& changed = view.axes_[axis];

@@ -50,14 +50,16 @@ class View {
   // Axes of size 1 repeated to `dims`, aligned at the last axis, new axes in front.
   [[nodiscard]] std::optional<View> expanded(const std::vector<int64_t>& dims) const;
 
-  // Entries [begin, begin + count) of an axis that is the outermost part of each row of `cols` columns:
-  // columns [first, first + width) of the matrix, and the view of a matrix that has only these.
+  // Entries [begin, begin + count) of an axis that lies within each row of `cols` columns: columns
+  // [first, first + width) of every `period` of the matrix (of the row, if the axis is its outermost part),
+  // and the view of a matrix that has only these.
   struct Cut {
     int64_t first = 0;
     int64_t width = 0;
+    int64_t period = 0;
   };
   [[nodiscard]] std::optional<Cut> cut(size_t axis, int64_t begin, int64_t count, int64_t cols) const;
-  [[nodiscard]] View after_cut(size_t axis, int64_t count, const Cut& cut, int64_t cols) const;
+  [[nodiscard]] View after_cut(size_t axis, int64_t count, const Cut& cut) const;
 
   friend bool operator==(const View&, const View&) = default;
 

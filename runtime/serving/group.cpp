@@ -253,8 +253,9 @@ Status Group::finish_pass(Picoseconds now) {
   if (kind == Activity::kRouting) return finish_route(now);
   if (state_.observer != nullptr) {
     const bool reads = kind == Activity::kPrefill;
-    RDU_CHECK_OK(state_.observer->passed(
-        {setup_.number, pass_.expert, pass_.requests, reads ? pass_.chunk_to : 0, reads ? 0 : pass_.steps}));
+    const int64_t from = reads ? state_.states[pass_.requests.front()].prompt_done : 0;
+    RDU_CHECK_OK(state_.observer->passed({setup_.number, pass_.expert, pass_.requests, from,
+                                          reads ? pass_.chunk_to : 0, reads ? 0 : pass_.steps}));
   }
   if (kind == Activity::kPrefill) return finish_prefill(now);
   return finish_decode(now);

@@ -19,7 +19,8 @@ struct PassReport {
   uint16_t group = 0;
   ExpertId expert;
   std::span<const uint32_t> jobs;  // numbers of jobs (serving/jobs.h): requests, where there are no flows
-  int64_t prompt_to = 0;           // of a prefill: prompt tokens done after it; 0: a decode run
+  int64_t prompt_from = 0;         // of a prefill: prompt tokens done before it (read, or found in a cache)
+  int64_t prompt_to = 0;           // and after it; 0: a decode run
   int64_t steps = 0;               // of a decode run: tokens that each job got
 };
 

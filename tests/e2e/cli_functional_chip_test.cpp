@@ -135,13 +135,14 @@ struct Serve {
   bool keeps = false;       // two pages of each expert
   bool uses_sram = false;
   bool faults = false;
+  bool chunks = false;  // prompts by two tokens
   int requests = 12;
 };
 
 std::string name_of(const Serve& s) {
-  return fmt::format("{}x{} {} {}{}{}{}{}", s.split.groups, s.split.sockets, s.scheduler, s.eviction,
+  return fmt::format("{}x{} {} {}{}{}{}{}{}", s.split.groups, s.split.sockets, s.scheduler, s.eviction,
                      s.prefetches ? " prefetch" : "", s.keeps ? " keep" : "", s.uses_sram ? " sram" : "",
-                     s.faults ? " faults" : "");
+                     s.faults ? " faults" : "", s.chunks ? " chunks" : "");
 }
 
 struct Course {
@@ -172,6 +173,7 @@ runtime::ServeOptions options_of(const Serve& how, int64_t pages, const Course& 
   e.host_iteration_s = 3e-12;
   e.max_running = 4;
   e.kv_page_tokens = 1;
+  if (how.chunks) e.prefill_chunk_tokens = 2;
   e.deadline_s = 1e-8;
   e.mechanisms.prefetch = e.mechanisms.predict_popularity = e.mechanisms.layerwise = how.prefetches;
   e.mechanisms.keep_first_layers = how.keeps ? 2.0 / static_cast<double>(pages) : 0;
@@ -238,7 +240,8 @@ void serve_and_compare(const Serve& how, int64_t& evictions) {
   const auto& counts = (*chip)->counts();
   evictions += counts.evictions;
   EXPECT_EQ(counts.copies, result->switches);
-  EXPECT_GE(counts.passes, result->finished * kOutputs);
+  // Every prompt has more than the two tokens of a chunk.
+  EXPECT_GE(counts.passes, result->finished * (kOutputs + (how.chunks ? 1 : 0)));
 }
 
 std::vector<std::string> policies() {
@@ -260,6 +263,7 @@ Serve turn(size_t i, const std::string& policy, int requests) {
   how.keeps = i % 3 == 1;
   how.uses_sram = i % 7 == 5;
   how.faults = i % 5 == 3;
+  how.chunks = i % 3 == 2;
   how.requests = requests;
   return how;
 }
@@ -291,7 +295,7 @@ TEST(FunctionalChip, WeightsThatDifferAreSeen) {
     chip->comes(0, ExpertId(size_t{3}), false);
     chip->arrived(0, ExpertId(size_t{3}));
     const std::vector<uint32_t> jobs{0};
-    EXPECT_TRUE(chip->passed({0, ExpertId(size_t{3}), jobs, 3, 0}).ok());
+    EXPECT_TRUE(chip->passed({0, ExpertId(size_t{3}), jobs, 0, 3, 0}).ok());
     return chip->sequence(0).logits[0];
   };
   const Tensor& expected = experts().alone(1, ExpertId(size_t{3}), 0)[0];
@@ -306,14 +310,43 @@ TEST(FunctionalChip, APassBeforeItsWeightsAndRoomThatIsNotThereAreSeen) {
   chip->add_job(kPrompts[0], kOutputs);
   const std::vector<uint32_t> jobs{0};
   const ExpertId first(size_t{0});
-  EXPECT_FALSE(chip->passed({0, first, jobs, 3, 0}).ok());  // it is not there
+  EXPECT_FALSE(chip->passed({0, first, jobs, 0, 3, 0}).ok());  // it is not there
   chip->comes(0, first, false);
-  ASSERT_TRUE(chip->passed({0, first, jobs, 3, 0}).ok());  // its room is, its weights are not
+  ASSERT_TRUE(chip->passed({0, first, jobs, 0, 3, 0}).ok());  // its room is, its weights are not
   EXPECT_FALSE(same_bytes(chip->sequence(0).logits[0], experts().alone(1, first, 0)[0]));
   chip->comes(0, ExpertId(size_t{1}), false);  // there is room for one
-  const auto full = chip->passed({0, first, jobs, 3, 0});
+  const auto full = chip->passed({0, first, jobs, 0, 3, 0});
   ASSERT_FALSE(full.ok());
   EXPECT_EQ(full.error().code, ErrorCode::kCapacity);
+}
+
+// A prompt in chunks, sent back to its beginning after the first, and with a prefix that the serve found in a
+// cache of another job: the same bytes each time.
+TEST(FunctionalChip, PromptsInChunksAnswerAsWholeOnes) {
+  ExpertPrograms& programs = experts().programs(2);
+  const ExpertId expert(size_t{4});
+  auto chip =
+      FunctionalChip::make({{&programs, FunctionalChip::expert_bytes(programs), 0}}, experts().checkpoints)
+          .value();
+  chip->comes(0, expert, false);
+  chip->arrived(0, expert);
+  struct Piece {
+    int64_t from, to;
+  };
+  const std::vector<std::vector<Piece>> courses = {
+      {{0, 5}}, {{0, 2}, {2, 4}, {4, 5}}, {{0, 2}, {2, 4}, {0, 2}, {2, 5}}, {{3, 5}}, {{0, 4}, {2, 5}}};
+  for (uint32_t job = 0; job < courses.size(); ++job) {
+    chip->add_job(kPrompts[1], kOutputs);
+    const std::vector<uint32_t> jobs{job};
+    for (const Piece& piece : courses[job])
+      ASSERT_TRUE(chip->passed({0, expert, jobs, piece.from, piece.to, 0}).ok());
+    ASSERT_TRUE(chip->passed({0, expert, jobs, 0, 0, 1}).ok());
+    const auto& logits = chip->sequence(job).logits;
+    const auto& expected = experts().alone(2, expert, 1);
+    ASSERT_EQ(logits.size(), expected.size()) << "course " << job;
+    for (size_t pass = 0; pass < expected.size(); ++pass)
+      EXPECT_TRUE(same_bytes(logits[pass], expected[pass])) << "course " << job << ", pass " << pass;
+  }
 }
 
 class FunctionalChipPolicySlow : public ::testing::TestWithParam<std::string> {};

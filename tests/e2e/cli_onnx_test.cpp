@@ -31,6 +31,16 @@ TEST(CliOnnx, APackedProjectionRunsOnSeveralSockets) {
   for (const auto& one : fixtures) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
 }
 
+// Heads of a packed projection in turn, and heads of inputs of the graph: each socket takes its own.
+TEST(CliOnnx, HeadsInTurnAndHeadsOfInputsRunOnSeveralSockets) {
+  const auto run =
+      Scratch().run("check " + kFixtures + "turns " + kFixtures + "heads --sockets 1,2,4 --json -");
+  ASSERT_EQ(run.code, 0) << run.err << run.out;
+  const auto fixtures = run.json().at("fixtures");
+  EXPECT_EQ(fixtures.size(), 2U * 2U * 7U);
+  for (const auto& one : fixtures) EXPECT_TRUE(one.at("passed").get<bool>()) << one.dump();
+}
+
 // Files of PyTorch's exporter against PyTorch's own values, on as many sockets as divide their heads.
 TEST(CliOnnx, FilesOfPyTorchPassThroughTheChip) {
   const std::pair<const char*, const char*> models[] = {

@@ -1,13 +1,15 @@
 // One attention after cached positions, whatever it is made of: several sequences, a window and its ring, a
-// bias by distance, a cap, grouped heads, blocks of keys, one new token or many. Random shapes through the
-// chip against the reference interpreter: results and what the caches hold afterwards. The first pass fills
-// the caches; the later ones stand on them.
+// bias by distance, a cap, grouped heads, blocks of keys, one new token or many; over products, or over
+// inputs of the graph, of which each socket takes its heads. Random shapes through the chip against the
+// reference interpreter: results and what the caches hold afterwards. The first pass fills the caches; the
+// later ones stand on them.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/random.h"
 #include "cli/chip_runner.h"
@@ -24,7 +26,7 @@ constexpr int64_t kWidth = 24;
 
 struct Case {
   int64_t batch, kv_heads, group, head_dim, window, key_block, sockets, capacity;
-  bool biased;
+  bool biased, bare;
   double cap;
   DType dtype;
   compiler::Fusion fusion;
@@ -37,9 +39,11 @@ int64_t pick(Random& random, int64_t low, int64_t high) {
 Case random_case(Random& random, int number) {
   Case c{};
   c.batch = pick(random, 1, 4);
-  c.sockets = 1 << number % 2;
-  c.kv_heads = c.sockets * pick(random, 1, 2);
-  c.group = pick(random, 1, 3);
+  c.sockets = number % 2 == 0 ? 1 : pick(random, 0, 1) == 0 ? 2 : 4;
+  // Sometimes two sockets share a key/value head.
+  const bool shared = c.sockets > 1 && pick(random, 0, 2) == 0;
+  c.kv_heads = shared ? c.sockets / 2 : c.sockets * pick(random, 1, 2);
+  c.group = shared ? 2 * pick(random, 1, 2) : pick(random, 1, 3);
   c.head_dim = 4 * pick(random, 1, 4);
   c.window = number / 2 % 2 == 1 ? pick(random, 2, 50) : 0;
   c.biased = number / 4 % 2 == 1;
@@ -47,10 +51,11 @@ Case random_case(Random& random, int number) {
   c.cap = pick(random, 0, 3) == 0 ? 3.0 : 0;
   c.dtype = number / 8 % 2 == 1 ? DType::kBf16 : DType::kFp32;
   c.fusion = static_cast<compiler::Fusion>(pick(random, 0, 2));
+  c.bare = number / 16 % 2 == 1;
   return c;
 }
 
-// q, k and v as products of an input, the caches, and the bias as a constant.
+// q, k and v as products of an input or as inputs, the caches, and the bias as a constant.
 Result<compiler::Graph> attention_graph(const Case& c, int64_t past, int64_t query) {
   compiler::Graph header;
   header.name = "attention";
@@ -62,12 +67,19 @@ Result<compiler::Graph> attention_graph(const Case& c, int64_t past, int64_t que
   b.set_activation_dtype(c.dtype);
   const int64_t heads = c.kv_heads * c.group;
   const int64_t kv_cols = c.kv_heads * c.head_dim;
-  const ValueId x = b.add_source("x", Shape{{c.batch * query, kWidth}}, c.dtype, SymbolRole::kInput, "x");
+  const auto input = [&](const char* name, int64_t cols) {
+    return b.add_source(name, Shape{{c.batch * query, cols}}, c.dtype, SymbolRole::kInput, name);
+  };
+  const std::optional<ValueId> x = c.bare ? std::nullopt : std::optional(input("x", kWidth));
   std::vector<ValueId> operands;
   for (const auto& [name, cols] : {std::pair{"q", heads * c.head_dim}, {"k", kv_cols}, {"v", kv_cols}}) {
+    if (c.bare) {
+      operands.push_back(input(name, cols));
+      continue;
+    }
     const std::string weight = std::string("w") + name;
     const ValueId w = b.add_source(weight, Shape{{cols, kWidth}}, DType::kBf16, SymbolRole::kWeight, weight);
-    RDU_ASSIGN(const ValueId product, b.add(compiler::OpKind::kLinear, name, {x, w}));
+    RDU_ASSIGN(const ValueId product, b.add(compiler::OpKind::kLinear, name, {*x, w}));
     operands.push_back(product);
   }
   for (const char* name : {"k_cache", "v_cache"}) {
@@ -102,6 +114,15 @@ Tensor random_tensor(Random& random, int64_t rows, int64_t cols, DType dtype) {
   return t;
 }
 
+models::TensorMap random_inputs(Random& random, const compiler::Graph& graph) {
+  models::TensorMap inputs;
+  for (const compiler::Value& v : graph.values) {
+    if (v.role == SymbolRole::kInput)
+      inputs[v.name] = random_tensor(random, v.shape.rows(), v.shape.cols(), v.dtype);
+  }
+  return inputs;
+}
+
 float worst_difference(const Tensor& a, const Tensor& b) {
   if (a.values.size() != b.values.size()) return INFINITY;
   float worst = 0;
@@ -120,9 +141,9 @@ TEST_P(AttentionChunks, EqualTheInterpreters) {
   for (const int64_t length : lengths) all += length;
   c.capacity = c.window > 0 ? c.window : all + pick(random, 0, 5);
   SCOPED_TRACE(
-      fmt::format("batch {} kv {} group {} dim {} window {} bias {} block {} cap {} sockets {} {} {}",
+      fmt::format("batch {} kv {} group {} dim {} window {} bias {} block {} cap {} sockets {} {} {} bare {}",
                   c.batch, c.kv_heads, c.group, c.head_dim, c.window, c.biased, c.key_block, c.cap, c.sockets,
-                  dtype_name(c.dtype), compiler::fusion_name(c.fusion)));
+                  dtype_name(c.dtype), compiler::fusion_name(c.fusion), c.bare));
   const auto first = attention_graph(c, 0, 1);
   ASSERT_TRUE(first.ok()) << first.error().to_string();
   auto file = SafetensorsFile::from_bytes(rdusim::testing::random_weights(*first, random), "weights");
@@ -142,7 +163,7 @@ TEST_P(AttentionChunks, EqualTheInterpreters) {
     SCOPED_TRACE(fmt::format("{} tokens after {}", query, past));
     auto graph = attention_graph(c, past, query);
     ASSERT_TRUE(graph.ok()) << graph.error().to_string();
-    const models::TensorMap inputs = {{"x", random_tensor(random, c.batch * query, kWidth, c.dtype)}};
+    const models::TensorMap inputs = random_inputs(random, *graph);
     auto expected = reference(*graph, inputs, caches);
     ASSERT_TRUE(expected.ok()) << expected.error().to_string();
     auto got = on_chip(*graph, inputs, chip_caches);

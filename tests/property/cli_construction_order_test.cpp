@@ -27,16 +27,9 @@ using testing::DecoderCase;
 using testing::pick;
 
 DecoderCase random_case(Random& random) {
-  DecoderCase c;
   const bool decode = pick(random, 0, 1) == 0;
-  c.decoder.kv_heads = int64_t{1} << pick(random, 0, 2);
-  c.decoder.heads = c.decoder.kv_heads << pick(random, 0, 1);
-  c.decoder.width = 64 * pick(random, 2, 8);
-  c.decoder.mlp = 64 * pick(random, 2, 12);
-  c.decoder.batch = pick(random, 1, 3);
-  c.decoder.query = decode ? 1 : pick(random, 2, 64);
-  c.decoder.past = decode ? pick(random, 1, 300) : 0;
-  c.options.sockets = int64_t{1} << pick(random, 0, 2);
+  DecoderCase c = testing::random_decoder(
+      random, decode, {.width_unit = 64, .width = {2, 8}, .mlp_unit = 64, .mlp = {2, 12}, .most_query = 64});
   c.options.fusion = pick(random, 0, 2) == 0 ? compiler::Fusion::kNone : compiler::Fusion::kLayer;
   c.options.loop = c.options.prefetch = pick(random, 0, 2) == 0;
   c.decoder.layers = c.options.loop ? 3 : 1;

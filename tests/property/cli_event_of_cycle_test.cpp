@@ -20,16 +20,14 @@ using testing::DecoderCase;
 using testing::pick;
 
 DecoderCase random_case(Random& random) {
-  DecoderCase c;
   const bool decode = pick(random, 0, 1) == 0;
-  c.decoder.layers = 1;
-  c.decoder.kv_heads = int64_t{1} << pick(random, 0, 2);
-  c.decoder.heads = c.decoder.kv_heads << pick(random, 0, 1);
-  c.decoder.width = 128 * pick(random, 2, 12);
-  c.decoder.mlp = 64 * pick(random, 4, 60);
-  c.decoder.batch = pick(random, 1, 3);
-  c.decoder.query = decode ? 1 : pick(random, 2, 300);
-  c.decoder.past = decode ? pick(random, 1, 1000) : 0;
+  DecoderCase c = testing::random_decoder(random, decode,
+                                          {.width_unit = 128,
+                                           .mlp_unit = 64,
+                                           .mlp = {4, 60},
+                                           .most_query = 300,
+                                           .most_past = 1000,
+                                           .socket_doublings = 0});
   c.options.fusion = pick(random, 0, 1) == 0 ? compiler::Fusion::kNone : compiler::Fusion::kLayer;
   return c;
 }

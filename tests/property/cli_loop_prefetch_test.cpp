@@ -20,18 +20,9 @@ using testing::DecoderCase;
 using testing::pick;
 
 DecoderCase random_case(Random& random) {
-  DecoderCase c;
   const bool decode = pick(random, 0, 2) > 0;
-  c.decoder.layers = pick(random, 2, 9);
-  c.decoder.kv_heads = int64_t{1} << pick(random, 0, 2);
-  c.decoder.heads = std::max<int64_t>(4, c.decoder.kv_heads << pick(random, 0, 1));
-  c.decoder.width = 16 * pick(random, 2, 12);
-  c.decoder.mlp = pick(random, 8, 200);
-  c.decoder.batch = pick(random, 1, 3);
-  c.decoder.query = decode ? 1 : pick(random, 2, 200);
-  c.decoder.past = decode ? pick(random, 1, 300) : 0;
-  c.decoder.window = pick(random, 0, 3) == 0 ? pick(random, 2, 200) : 0;
-  c.options.sockets = int64_t{1} << pick(random, 0, 2);
+  DecoderCase c =
+      testing::random_decoder(random, decode, {.layers = {2, 9}, .least_heads = 4, .most_window = 200});
   c.options.loop = true;
   return c;
 }

@@ -131,7 +131,14 @@ Result<ValueId> RandomCase::add(OpKind op) {
                    {"scale", 0.5}});
     case OpKind::kCrossEntropy:
       return node(op, {source(m, 8), source(m, 1, SymbolRole::kInput, DType::kInt32)});
+    case OpKind::kTargetLogit:
+      return node(op, {source(m, 8), source(m, 1, SymbolRole::kInput, DType::kInt32), source(1, 1)});
     case OpKind::kCrossEntropyBack:
+      if (random_.below(2) == 1) {
+        return node(
+            op, {source(m, 8), source(m, 1, SymbolRole::kInput, DType::kInt32), source(m, 1), source(1, 1)},
+            {{"scale", 0.5}});
+      }
       return node(op, {source(m, 8), source(m, 1, SymbolRole::kInput, DType::kInt32)}, {{"scale", 0.5}});
     case OpKind::kAdamW:
       return node(op,
@@ -148,6 +155,7 @@ Result<ValueId> RandomCase::add(OpKind op) {
     case OpKind::kLastToken:
       return node(op, {source(m * tokens, n)}, {{"query_tokens", tokens}});
     case OpKind::kL2Normalize:
+    case OpKind::kLogSumExp:
     case OpKind::kEntropy:
       return node(op, {source(m, n)});
     case OpKind::kAllReduce:

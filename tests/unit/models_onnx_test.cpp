@@ -60,8 +60,28 @@ TEST(OnnxView, CutOfAPackedProjection) {
   ASSERT_TRUE(cut);
   EXPECT_EQ(cut->first, 24);
   EXPECT_EQ(cut->width, 12);
-  EXPECT_TRUE(packed.after_cut(1, 1, *cut, 36).is_plain());
-  EXPECT_FALSE(packed.cut(2, 0, 1, 36)) << "a head of each part is no range of columns";
+  EXPECT_EQ(cut->period, 36);
+  EXPECT_TRUE(packed.after_cut(1, 1, *cut).is_plain());
+}
+
+// Query, key and value of each head in turn: the keys are columns 4 to 7 of every 12.
+TEST(OnnxView, CutOfHeadsInTurn) {
+  const View in_turn = View::plain({5, 36}).reshaped({5, 3, 3, 4}).value();
+  const auto cut = in_turn.cut(2, 1, 1, 36);
+  ASSERT_TRUE(cut);
+  EXPECT_EQ(cut->first, 4);
+  EXPECT_EQ(cut->width, 4);
+  EXPECT_EQ(cut->period, 12);
+  const View keys = in_turn.after_cut(2, 1, *cut);
+  EXPECT_EQ(keys.dims(), (std::vector<int64_t>{5, 3, 1, 4}));
+  EXPECT_TRUE(keys.is_plain());
+  // The same parts in the last axis, and with the heads before the tokens.
+  const View last = View::plain({5, 36}).reshaped({5, 3, 12}).value().transposed({1, 0, 2});
+  const auto part = last.cut(2, 4, 4, 36);
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->first, 4);
+  EXPECT_TRUE(last.after_cut(2, 4, *part).transposed({1, 0, 2}).is_plain());
+  EXPECT_FALSE(last.cut(1, 0, 2, 36)) << "tokens";
 }
 
 // ------------------------------------------------------------------------------------------------ fixtures
@@ -85,7 +105,7 @@ TEST_P(OnnxFixtures, ReferenceValues) {
 INSTANTIATE_TEST_SUITE_P(All, OnnxFixtures,
                          ::testing::Values("classifier", "encoder", "decoder", "packed", "torch-gpt2",
                                            "torch-llama", "torch-encoder", "torch-bert", "torch-cached",
-                                           "torch-masked", "choices"));
+                                           "torch-masked", "choices", "turns", "heads"));
 
 onnx::Import imported(const std::string& name, int64_t batch = 1, int64_t tokens = 4) {
   const auto file = OnnxFile::open(kFixtures + name + "/model.onnx");
@@ -139,6 +159,15 @@ TEST(OnnxImport, PackedProjectionsBecomeOneProductAPart) {
   }
   const compiler::Graph gpt2 = imported("torch-gpt2", 2, 11).graph;
   EXPECT_EQ(count(gpt2, OpKind::kLinear), 2 * (3 + 1 + 2) + 1);
+}
+
+// Three products of 16 columns; no ranges of columns are left to join.
+TEST(OnnxImport, HeadsInTurnBecomeOneProductAPart) {
+  const compiler::Graph graph = imported("turns", 2, 5).graph;
+  EXPECT_EQ(count(graph, OpKind::kSliceCols), 0);
+  EXPECT_EQ(count(graph, OpKind::kConcatCols), 0);
+  EXPECT_EQ(count(graph, OpKind::kLinear), 3 + 1);
+  EXPECT_EQ(count(graph, OpKind::kAttention), 1);
 }
 
 TEST(OnnxImport, APartOfAPackedProjectionReadsItsPartOfTheWeights) {

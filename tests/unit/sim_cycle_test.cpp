@@ -148,6 +148,36 @@ TEST(CycleFidelity, StoresDoNotWaitUntilTheyAreWritten) {
   EXPECT_LT(gemm->starved_cycles + gemm->blocked_cycles, launch.cycles_per_launch / 10);
 }
 
+// Weights ask the memory first, all of them; meanwhile the rows that are to be stored gather in their
+// channel.
+Program gathering_program(int64_t rows, int64_t rows_per_token) {
+  ProgramBuilder b;
+  const auto w = b.symbol("w", 512, 512, DType::kBf16);
+  const auto kept = b.symbol("kept", 512, 512, DType::kBf16, {}, Tier::kSram);
+  const auto x = b.symbol("x", rows, 32, DType::kBf16, {}, Tier::kSram);
+  const auto y = b.symbol("y", rows, 32, DType::kBf16);
+  const auto cw = b.channel("cw", 8, 512, 64, 6, DType::kBf16, 2);
+  const auto cx = b.channel("cx", rows_per_token, 32, rows / rows_per_token, 6, DType::kBf16, 1);
+  for (const auto c : {cw, cx}) b.section().channels[c.value].links = 2;
+  b.load("load_w", w, 8, {cw});
+  b.store("keep", kept, 8, cw);
+  b.load("load_x", x, rows_per_token, {cx});
+  b.store("store", y, rows_per_token, cx).stream->priority = 1;
+  return b.finish();
+}
+
+// What the memory has in its queues makes room for the next token of a store, also when all tokens are in its
+// channel and none comes any more: many small ones are done about as soon as one large one.
+TEST(CycleFidelity, AStoreTakesTokensThatWaitAsItPostsThoseBefore) {
+  const Chip chip = sixteenth();
+  const auto one = timed(gathering_program(64, 64), chip, Fidelity::kCycle);
+  const auto many = timed(gathering_program(64, 1), chip, Fidelity::kCycle);
+  ASSERT_TRUE(one.ok()) << one.error().to_string();
+  ASSERT_TRUE(many.ok()) << many.error().to_string();
+  EXPECT_EQ(one->bytes, many->bytes);
+  EXPECT_LE(many->cycles, one->cycles + 64) << "a cycle a token";
+}
+
 // load gives each token to both; `first` needs two tokens before `join` may use the other copy of the first,
 // for which there is one place only.
 TEST(CycleFidelity, DeadlockNamesWhoWaits) {
