@@ -19,6 +19,7 @@ RowBlockSearch::RowBlockSearch(const Compilation& compilation)
   trial_.only_prices = true;
   trial_.options = compilation.options;
   trial_.graph = compilation.graph;
+  trial_.stages = compilation.stages;
   trial_.section_count = 1;
 }
 
