@@ -38,12 +38,15 @@ class Splitter {
     row_blocks_ = std::make_unique<RowBlockSearch>(trial_);
   }
 
-  // The pieces of a group, in order.
-  Result<std::vector<Group>> split(const Group& group) {
-    Group whole = group;
-    const std::string signature = bind_externals(trial_.graph, whole, last_);
+  // What groups have in common that are cut alike.
+  std::string signature_of(Group group) { return bind_externals(trial_.graph, group, last_); }
+
+  // The pieces of a group, in order. So many like it follow one another.
+  Result<std::vector<Group>> split(const Group& group, const std::string& signature, int64_t in_a_row) {
     auto known = cuts_.find(signature);
     if (known == cuts_.end()) {
+      loops_ = trial_.options.loop && in_a_row > 1;
+      whole_launch_cycles_ = loops_ ? launch_cycles_ / in_a_row : launch_cycles_;
       RDU_ASSIGN(Cut cut, find_cut(group));
       known = cuts_.emplace(signature, std::move(cut)).first;
     }
@@ -112,7 +115,7 @@ class Splitter {
     }
     const int64_t cycles = launch_cycles(trial_.program.sections[0], *trial_.traffic[0].launch, *trial_.chip);
     if (cycles >= kNeverEnds) return PiecePrice{};
-    return PiecePrice{cycles + launch_cycles_, {}};
+    return PiecePrice{with_launch(cycles, end - begin == group.nodes.size()), {}};
   }
 
   // Rows of the blocks that are best for the piece; those of the rule if it does not fit with them.
@@ -135,7 +138,16 @@ class Splitter {
                          {trial_.options.placement_seed, 0});
     RDU_CHECK_OK(search.route(kFewDraws));
     const int64_t cycles = search.best().cycles;
-    return cycles >= kNeverEnds ? kNoPrice : cycles + launch_cycles_;
+    return cycles >= kNeverEnds ? kNoPrice : with_launch(cycles, end - begin == group.nodes.size());
+  }
+
+  // A whole group that loops is launched once for all that follow one another; pieces are not, since they
+  // take turns. APPROX: if it prefetches, its streams and its stages overlap from one iteration to the next
+  // as if they never waited for each other, which favours it.
+  [[nodiscard]] int64_t with_launch(int64_t cycles, bool whole) const {
+    if (!whole) return cycles + launch_cycles_;
+    if (loops_ && trial_.options.prefetch) cycles = std::min(cycles, trial_.traffic[0].cycles());
+    return cycles + whole_launch_cycles_;
   }
 
   Result<Cut> find_cut(const Group& group) {
@@ -227,6 +239,8 @@ class Splitter {
   Compilation trial_;
   std::unique_ptr<RowBlockSearch> row_blocks_;  // of the trial
   int64_t launch_cycles_ = 0;
+  int64_t whole_launch_cycles_ = 0;  // of the group that is looked at
+  bool loops_ = false;
   std::optional<Error> refusal_;  // of the fewest operators that did not fit
   size_t refused_operators_ = 0;
   std::map<std::string, Cut> cuts_;
@@ -236,9 +250,18 @@ class Splitter {
 
 Status split_by_cost(Compilation& compilation) {
   Splitter splitter(compilation);
+  std::vector<std::string> signatures;
+  for (const Group& group : compilation.groups) signatures.push_back(splitter.signature_of(group));
   std::vector<Group> pieces;
-  for (const Group& group : compilation.groups) {
-    RDU_ASSIGN(std::vector<Group> split, splitter.split(group));
+  size_t row_end = 0;  // of groups that are alike
+  size_t row_begin = 0;
+  for (size_t g = 0; g < signatures.size(); ++g) {
+    if (g == row_end) {
+      row_begin = g;
+      while (row_end < signatures.size() && signatures[row_end] == signatures[g]) ++row_end;
+    }
+    const auto in_a_row = static_cast<int64_t>(row_end - row_begin);
+    RDU_ASSIGN(std::vector<Group> split, splitter.split(compilation.groups[g], signatures[g], in_a_row));
     std::move(split.begin(), split.end(), std::back_inserter(pieces));
   }
   compilation.groups = std::move(pieces);

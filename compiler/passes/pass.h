@@ -52,6 +52,7 @@ struct Compilation {
   Graph graph;
   int64_t flops = 0;  // of the graph before sharding
   std::vector<Group> groups;
+  Fusion fusion = Fusion::kLayer;  // what the groups are: kAuto only where some layer was cut
   size_t section_count = 0;
   Tiling tiling;
   Program program;

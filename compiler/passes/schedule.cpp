@@ -68,7 +68,7 @@ Status schedule(Compilation& compilation) {
   program.flops = compilation.flops;
   program.orchestration = options.orchestration;
   program.name = fmt::format("{}.tp{}{}.{}", graph.name, options.sockets, mixture_suffix(program, options),
-                             fusion_name(options.fusion));
+                             fusion_name(compilation.fusion));
   return {};
 }
 
