@@ -148,6 +148,7 @@ Result<Program> ChipExecution::compile(const models::Model& model,
   RDU_ASSIGN(const auto graph, model.build(request));
   compiler::CompileOptions options;
   options.sockets = node_.sockets;
+  options.launch_s = stack_.hardware_launch_s;
   auto program = compiler::compile(graph, node_.chip, options);
   while (!program.ok() && program.error().code == ErrorCode::kUnsupported && options.sockets % 2 == 0) {
     options.sockets /= 2;

@@ -66,6 +66,7 @@ Result<const ExpertPrograms::Prepared*> ExpertPrograms::prepare(const models::Gr
   RDU_ASSIGN(const compiler::Graph graph, model_.build(request));
   compiler::CompileOptions options;
   options.sockets = node_.sockets;
+  options.launch_s = stack_.hardware_launch_s;
   Prepared made;
   RDU_ASSIGN(made.program, compiler::compile(graph, node_.chip, options));
   made.blank = std::make_unique<sim::MemoryImage>(made.program);

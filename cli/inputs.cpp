@@ -134,8 +134,8 @@ void add_compile_options(CLI::App& command, CompileChoice& choice) {
   command
       .add_option(
           "--fusion", choice.fusion,
-          "none: an operator a section; layer: a decoder layer a section (default); auto: borders by a "
-          "cost model")
+          "none: an operator a section; layer: a decoder layer a section; auto: a layer, cut where that is "
+          "sooner by a cost model (default)")
       ->check(CLI::IsMember({"none", "layer", "auto"}));
   command
       .add_option("--sizing", choice.sizing,

@@ -55,7 +55,7 @@ Result<models::GraphRequest> graph_request(const PassChoice& choice);
 Result<models::GraphRequest> graph_request(const PassChoice& choice, const models::Model& model);
 
 struct CompileChoice {
-  std::string fusion = "layer";
+  std::string fusion = "auto";
   std::string sizing = "steady";
   std::string orchestration = "hardware";
   bool loop = false;

@@ -41,6 +41,7 @@ Result<double> pass_seconds(const models::Model& model, const models::GraphReque
   RDU_ASSIGN(const auto graph, model.build(request));
   compiler::CompileOptions options;
   options.sockets = chosen.node.sockets;
+  options.launch_s = chosen.stack.hardware_launch_s;
   options.loop = choice.loop;
   options.prefetch = choice.prefetch;
   RDU_ASSIGN(const Program program, compiler::compile(graph, chosen.node.chip, options));

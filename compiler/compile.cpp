@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <memory>
 
 #include "compiler/graph/verify.h"
 #include "compiler/ops/op.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/stage_memo.h"
 
 namespace rdusim::compiler {
 namespace {
@@ -86,6 +88,7 @@ Result<Program> compile(const Graph& graph, const ChipSpec& chip, const CompileO
   compilation.options = options;
   compilation.graph = graph;
   compilation.flops = graph_flops(graph);
+  compilation.stages = std::make_shared<StageMemo>();
   for (const PassRecord& pass : kPasses) {
     if (skipped(options, pass.name)) continue;
     const auto start = std::chrono::steady_clock::now();

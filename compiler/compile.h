@@ -18,7 +18,7 @@ namespace rdusim::compiler {
 enum class Fusion : uint8_t {
   kNone,   // one operator a section, intermediates through HBM
   kLayer,  // one repeated block (decoder layer) a section
-  kAuto,   // borders where the cost model puts them: as few and as cheap as the budgets allow
+  kAuto,   // a layer a section, cut where the cost model says that it is done sooner so
 };
 std::string_view fusion_name(Fusion fusion);
 
@@ -45,15 +45,15 @@ struct CompileOptions {
   MoeParallel moe_parallel = MoeParallel::kTensor;
   int64_t expert_groups = 0;  // kExpert: groups of sockets with experts of their own; 0: as many as can be
   MoeLoad moe_load = MoeLoad::kWorst;
-  Fusion fusion = Fusion::kLayer;
+  Fusion fusion = Fusion::kAuto;
   Sizing sizing = Sizing::kSteady;
   Orchestration orchestration = Orchestration::kHardware;
-  bool loop = false;                   // one launch for equal sections in a row (kernel looping)
-  bool prefetch = false;               // loop: the next iteration's weights come while one drains
-  int64_t key_block = 0;               // keys a block of long attention; 0: as the tile pass has it
-  double launch_s = 0;                 // what the cost model takes a launch to cost
-  uint64_t placement_seed = 0;         // of what place draws; for tests of how little hangs on it
-  std::vector<std::string> skip;       // passes to leave out
+  bool loop = false;              // one launch for equal sections in a row (kernel looping)
+  bool prefetch = false;          // loop: the next iteration's weights come while one drains
+  int64_t key_block = 0;          // keys a block of long attention; 0: as the tile pass has it
+  double launch_s = 10e-6;        // what kAuto takes a launch to cost; here the chip's own (stack 2024-late)
+  uint64_t placement_seed = 0;    // of what place draws; for tests of how little hangs on it
+  std::vector<std::string> skip;  // passes to leave out
   Explanation* explanation = nullptr;  // filled if not null
   // Called after each pass with its name, its wall time and a way to print the IR as text; may be empty.
   std::function<void(std::string_view pass, double seconds, const std::function<std::string()>& dump)>

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "base/check.h"
 #include "compiler/graph/graph_text.h"
@@ -69,11 +70,20 @@ class PipelineBuilder {
     for (size_t b = 0; b + 1 < run_.stages.size(); ++b) RDU_CHECK_OK(add_border(b));
     run_.name = fmt::format("{}.pp{}.tp{}{}.m{}.{}", cut_.name, request_.choice.stages, run_.stage_sockets,
                             compiler::mixture_suffix(run_.programs.front().program, options_),
-                            request_.choice.micro_batches, compiler::fusion_name(options_.fusion));
+                            request_.choice.micro_batches, fusion_of_stages());
     return std::move(run_);
   }
 
  private:
+  // As the programs' names end: "auto" where some stage's layers were cut.
+  [[nodiscard]] std::string_view fusion_of_stages() const {
+    if (options_.fusion != compiler::Fusion::kAuto) return compiler::fusion_name(options_.fusion);
+    const bool cut = std::any_of(run_.programs.begin(), run_.programs.end(), [](const auto& stage) {
+      return stage.program.name.ends_with(compiler::fusion_name(compiler::Fusion::kAuto));
+    });
+    return compiler::fusion_name(cut ? compiler::Fusion::kAuto : compiler::Fusion::kLayer);
+  }
+
   Status add_stage(size_t s) {
     const compiler::Stage& any = cut_.graphs.front().stages[s];
     PipelineStage& stage = run_.stages.emplace_back();

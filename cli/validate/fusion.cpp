@@ -38,8 +38,8 @@ struct Way {
   const char* orchestration;
 };
 constexpr Way kUnfused{"none", "software"};
-constexpr Way kHostLaunched{"layer", "software"};
-constexpr Way kChipLaunched{"layer", "hardware"};
+constexpr Way kHostLaunched{"auto", "software"};
+constexpr Way kChipLaunched{"auto", "hardware"};
 
 // What the metrics need of a run.
 struct Measured {

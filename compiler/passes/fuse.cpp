@@ -103,7 +103,12 @@ Status fuse(Compilation& compilation) {
   const Graph& graph = compilation.graph;
   const Fusion fusion = compilation.options.fusion;
   compilation.groups = group_nodes(graph, fusion);
-  if (fusion == Fusion::kAuto) RDU_CHECK_OK(split_by_cost(compilation));
+  compilation.fusion = fusion;
+  if (fusion == Fusion::kAuto) {
+    const size_t blocks = compilation.groups.size();
+    RDU_CHECK_OK(split_by_cost(compilation));
+    if (compilation.groups.size() == blocks) compilation.fusion = Fusion::kLayer;
+  }
   const auto last = last_readers(graph);
   std::map<std::string, size_t> sections;
   for (Group& group : compilation.groups) {

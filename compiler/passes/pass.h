@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,8 @@
 
 namespace rdusim::compiler {
 
+class StageMemo;
+
 // Operators that run as one launch. Groups of equal signature share a section.
 struct Group {
   std::string name;                // "layer", "layer.wo", "head"
@@ -24,6 +27,7 @@ struct Group {
   size_t section = 0;              // index of the distinct section
   bool first_of_section = false;   // the one that is lowered
   std::string border;              // why it ends where it ends; for reports
+  int64_t row_block = 0;           // rows of an activation token, if fuse has sought them; else tile does
 };
 
 // Sizes chosen before lowering.
@@ -52,10 +56,12 @@ struct Compilation {
   Graph graph;
   int64_t flops = 0;  // of the graph before sharding
   std::vector<Group> groups;
+  Fusion fusion = Fusion::kLayer;  // what the groups are: kAuto only where some layer was cut
   size_t section_count = 0;
   Tiling tiling;
   Program program;
   std::vector<SectionTraffic> traffic;  // per section of the program
+  std::shared_ptr<StageMemo> stages;    // allocate's, kept between trials
 };
 
 #define RDU_PASS(function, name, needs, doc) Status function(Compilation& compilation);

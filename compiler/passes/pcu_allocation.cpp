@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -27,11 +28,8 @@ constexpr int64_t kLinkSlack = 2;
 // What a stage has to do in a launch, by the number of PCUs that it gets.
 class Stage {
  public:
-  Stage(Section& section, const SectionWork& work, const ChipSpec& chip, size_t u)
-      : unit_(section.units[u]),
-        kinds_(work.work(u)),
-        chip_(chip),
-        costs_(static_cast<size_t>(chip.pcu.count) + 1) {
+  Stage(Section& section, const SectionWork& work, const ChipSpec& chip, size_t u, StageMemo& memo)
+      : unit_(section.units[u]), kinds_(work.work(u)), chip_(chip) {
     for (size_t i = 0; i < unit_.inputs.size(); ++i)
       port_bytes_ = std::max(port_bytes_, work.operand_bytes(u, i));
     for (const OutputPort& port : unit_.outputs) {
@@ -40,6 +38,7 @@ class Stage {
       const int64_t token = work.largest(channel).elements() * dtype_bytes(section.channels[channel].dtype);
       port_bytes_ = std::max(port_bytes_, token * active_firings(port.phases, unit_.firings));
     }
+    costs_ = memo.costs_of(unit_, kinds_, port_bytes_, chip.pcu.count);
   }
 
   // Fewest PCUs with which it does its work in `cycles`, and is done at `finish` if its tokens come evenly
@@ -62,7 +61,7 @@ class Stage {
   // When it is done with `pcus` PCUs if its tokens come evenly over `cycles`: the last moment at which it has
   // work waiting starts with some firing, and what remains from there is done without a pause.
   int64_t finish_cycles(int64_t pcus, int64_t cycles) {
-    const Cost& cost = cost_of(pcus);
+    const StageCost& cost = cost_of(pcus);
     int64_t remaining = 0;
     int64_t firing = unit_.firings;
     int64_t finish = std::max(cycles, cost.ports);
@@ -80,14 +79,8 @@ class Stage {
   int64_t work_cycles(int64_t pcus) { return std::max(cost_of(pcus).sum, cost_of(pcus).ports); }
 
  private:
-  struct Cost {
-    std::vector<int64_t> services;  // of each kind of firing
-    int64_t sum = 0;
-    int64_t ports = 0;  // cycles of its busiest port, operands for each firing again
-  };
-
-  const Cost& cost_of(int64_t pcus) {
-    Cost& cost = costs_[static_cast<size_t>(pcus)];
+  const StageCost& cost_of(int64_t pcus) {
+    StageCost& cost = (*costs_)[static_cast<size_t>(pcus)];
     if (!cost.services.empty()) return cost;
     const int64_t before = std::exchange(unit_.pcus, pcus);
     cost.ports = kLinkSlack * ceil_div(port_bytes_, chip_.rdn.link_bytes_per_cycle * pcus);
@@ -100,7 +93,7 @@ class Stage {
   }
 
   bool within(int64_t pcus, int64_t cycles, int64_t finish) {
-    const Cost& cost = cost_of(pcus);
+    const StageCost& cost = cost_of(pcus);
     if (std::max(cost.sum, cost.ports) > cycles) return false;
     return kinds_.size() == 1 || finish_cycles(pcus, cycles) <= finish;
   }
@@ -109,15 +102,17 @@ class Stage {
   const std::vector<FiringKind>& kinds_;
   const ChipSpec& chip_;
   int64_t port_bytes_ = 0;
-  std::vector<Cost> costs_;  // by PCUs, as far as asked for
+  std::shared_ptr<StageCosts> costs_;  // as far as asked for
 };
 
 class PcuAllocation {
  public:
-  PcuAllocation(Section& section, const SectionWork& work, const ChipSpec& chip) : pcus_(chip.pcu.count) {
+  PcuAllocation(Section& section, const SectionWork& work, const ChipSpec& chip, StageMemo& memo)
+      : pcus_(chip.pcu.count) {
     for (size_t u = 0; u < section.units.size(); ++u) {
       const UnitKind kind = section.units[u].kind;
-      if (kind == UnitKind::kGemm || kind == UnitKind::kSimd) stages_.emplace_back(section, work, chip, u);
+      if (kind == UnitKind::kGemm || kind == UnitKind::kSimd)
+        stages_.emplace_back(section, work, chip, u, memo);
     }
   }
 
@@ -226,8 +221,9 @@ class PcuAllocation {
 
 }  // namespace
 
-Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip, double power) {
-  PcuAllocation allocation(section, work, chip);
+Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip, double power,
+                              StageMemo& memo) {
+  PcuAllocation allocation(section, work, chip, memo);
   if (allocation.stages() == 0) return int64_t{0};
   if (static_cast<int64_t>(allocation.stages()) > chip.pcu.count) {
     return Error{ErrorCode::kCapacity, "section " + section.name,

@@ -8,6 +8,7 @@
 #include "base/program/program.h"
 #include "base/result.h"
 #include "compiler/passes/section_work.h"
+#include "compiler/passes/stage_memo.h"
 
 namespace rdusim::compiler {
 
@@ -17,6 +18,8 @@ namespace rdusim::compiler {
 // least, which is what counts where blocks of rows follow one another alone.
 // Returns when the slowest stage is done, in cycles of a launch; 0 without compute stages. kCapacity: more
 // stages than PCUs.
-Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip, double power);
+// `memo` keeps what stages cost.
+Result<int64_t> allocate_pcus(Section& section, const SectionWork& work, const ChipSpec& chip, double power,
+                              StageMemo& memo);
 
 }  // namespace rdusim::compiler

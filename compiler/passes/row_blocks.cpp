@@ -22,6 +22,7 @@ RowBlockSearch::RowBlockSearch(const Compilation& compilation)
   trial_.effort = Effort::kPrice;
   trial_.options = compilation.options;
   trial_.graph = compilation.graph;
+  trial_.stages = compilation.stages;
   trial_.section_count = 1;
 }
 

@@ -67,8 +67,9 @@ Status schedule(Compilation& compilation) {
   program.tokens_per_run = graph.batch * graph.query_tokens;
   program.flops = compilation.flops;
   program.orchestration = options.orchestration;
-  program.name = fmt::format("{}.tp{}{}.{}{}", graph.name, options.sockets, mixture_suffix(program, options),
-                             fusion_name(options.fusion), options.sizing == Sizing::kLaunch ? ".launch" : "");
+  program.name =
+      fmt::format("{}.tp{}{}.{}{}", graph.name, options.sockets, mixture_suffix(program, options),
+                  fusion_name(compilation.fusion), options.sizing == Sizing::kLaunch ? ".launch" : "");
   return {};
 }
 

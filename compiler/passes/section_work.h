@@ -18,6 +18,7 @@ struct FiringKind {
   std::vector<Extent> registers;
   std::vector<bool> needed;
   int64_t count = 0;
+  friend bool operator==(const FiringKind&, const FiringKind&) = default;
 };
 
 // Extents of the tokens of every channel and the kinds of firing of every unit, found by walking the section

@@ -86,12 +86,12 @@ bool same_spread(const Section& a, const Section& b, const ChipSpec& chip) {
 
 }  // namespace
 
-SpreadSearch::SpreadSearch(const Section& section, SectionWork work, const ChipSpec& chip)
-    : section_(section), work_(std::move(work)), chip_(chip) {}
+SpreadSearch::SpreadSearch(const Section& section, SectionWork work, const ChipSpec& chip, StageMemo& memo)
+    : section_(section), work_(std::move(work)), chip_(chip), memo_(memo) {}
 
 Result<std::shared_ptr<const SpreadSearch::Sized>> SpreadSearch::give_pcus(double power) const {
   Sized sized{section_, 0, nullptr};
-  RDU_ASSIGN(sized.slowest_cycles, allocate_pcus(sized.section, work_, chip_, power));
+  RDU_ASSIGN(sized.slowest_cycles, allocate_pcus(sized.section, work_, chip_, power, memo_));
   sized.launch = std::make_shared<const LaunchWork>(launch_work(sized.section, work_, chip_));
   return std::make_shared<const Sized>(std::move(sized));
 }

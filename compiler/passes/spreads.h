@@ -21,6 +21,7 @@
 #include "compiler/passes/pass.h"
 #include "compiler/passes/routed_cost.h"
 #include "compiler/passes/section_work.h"
+#include "compiler/passes/stage_memo.h"
 
 namespace rdusim::compiler {
 
@@ -32,8 +33,8 @@ struct Spread {
 
 class SpreadSearch {
  public:
-  // `work` has been run on `section`; both references are kept.
-  SpreadSearch(const Section& section, SectionWork work, const ChipSpec& chip);
+  // `work` has been run on `section`; the references are kept.
+  SpreadSearch(const Section& section, SectionWork work, const ChipSpec& chip, StageMemo& memo);
 
   // Tries sizings. Fails with kCapacity.
   Status size(Sizing sizing, Effort effort);
@@ -74,6 +75,7 @@ class SpreadSearch {
   const Section& section_;
   SectionWork work_;
   const ChipSpec& chip_;
+  StageMemo& memo_;
   std::vector<Tried> tried_;
 };
 

@@ -100,7 +100,10 @@ Status choose_row_blocks(Compilation& compilation) {
   std::vector<int64_t> chosen = compilation.tiling.row_blocks;
   for (const Group& group : compilation.groups) {
     if (!group.first_of_section) continue;
-    RDU_ASSIGN(chosen[group.section], search.cheapest(group));
+    chosen[group.section] = group.row_block;
+    if (group.row_block == 0) {
+      RDU_ASSIGN(chosen[group.section], search.cheapest(group));
+    }
   }
   compilation.tiling.row_blocks = std::move(chosen);
   return {};

@@ -2,6 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
 #include "compiler/compile.h"
 #include "compiler/graph/interpreter.h"
 #include "compiler/graph/verify.h"
@@ -21,15 +26,104 @@ Result<Program> compile_with(const DecoderSpec& spec, const CompileOptions& opti
   return compile(decoder_graph(spec), chip, options);
 }
 
+// What is not cut is the program of whole layers, and is called so.
 TEST(FuseByCost, DearLaunchesKeepALayerTogether) {
+  for (const int64_t query : {1, 70}) {
+    DecoderSpec spec;
+    spec.query = query;
+    CompileOptions options;
+    options.fusion = Fusion::kLayer;
+    auto by_layer = compile_with(spec, options);
+    options.fusion = Fusion::kAuto;
+    options.launch_s = 1e-3;
+    auto by_cost = compile_with(spec, options);
+    ASSERT_TRUE(by_layer.ok() && by_cost.ok());
+    EXPECT_TRUE(by_layer->name.ends_with(".layer"));
+    EXPECT_EQ(*by_cost, *by_layer);
+  }
+}
+
+// A prompt whose layer's weights do not stay on a chip that is small beside them.
+DecoderSpec wide_prompt() {
+  DecoderSpec spec;
+  spec.layers = 3;
+  spec.width = 512;
+  spec.heads = 8;
+  spec.kv_heads = 8;
+  spec.head_dim = 64;
+  spec.mlp = 6144;
+  spec.query = 512;
+  spec.past = 0;
+  return spec;
+}
+
+ChipSpec slow_memory() {
+  ChipSpec chip = rdusim::testing::small_chip();
+  chip.hbm.bandwidth_bytes_per_s = 2e10;
+  chip.pmu.count = 140;
+  chip.pmu.capacity_bytes = 140 << 10;
+  return chip;
+}
+
+int64_t launch_sum(const Explanation& explanation) {
+  int64_t sum = 0;
+  for (const SectionExplanation& s : explanation.sections) sum += s.launches;
+  return sum;
+}
+
+TEST(FuseByCost, ALayerWhoseWeightsDoNotStayIsCutWhereThatIsSooner) {
   CompileOptions options;
-  auto by_layer = compile_with({}, options);
-  options.fusion = Fusion::kAuto;
-  options.launch_s = 1e-3;
-  auto by_cost = compile_with({}, options);
-  ASSERT_TRUE(by_layer.ok() && by_cost.ok());
-  EXPECT_EQ(by_cost->sections.size(), by_layer->sections.size());
-  EXPECT_EQ(by_cost->launches, by_layer->launches);
+  Explanation explanation;
+  options.explanation = &explanation;
+  auto cut = compile_with(wide_prompt(), options, slow_memory());
+  ASSERT_TRUE(cut.ok()) << cut.error().to_string();
+  EXPECT_TRUE(cut->name.ends_with(".auto")) << cut->name;
+  std::vector<std::string> reasons;
+  for (const SectionExplanation& s : explanation.sections) {
+    if (s.name.starts_with("layer.")) reasons.push_back(s.border_reason);
+  }
+  ASSERT_GE(reasons.size(), 2U);
+  EXPECT_THAT(reasons.front(), HasSubstr("joined with the next piece it takes"));
+  EXPECT_THAT(reasons.back(), HasSubstr("cycles together, whole it would take"));
+  EXPECT_EQ(launch_sum(explanation), static_cast<int64_t>(2 + 3 * reasons.size()));
+  // Dear launches make it whole again.
+  options.launch_s = 1;
+  cut = compile_with(wide_prompt(), options, slow_memory());
+  ASSERT_TRUE(cut.ok());
+  EXPECT_TRUE(cut->name.ends_with(".layer"));
+}
+
+// As dear as launches may be for layers to be cut that are launched one by one, those stay whole that are
+// launched once for all.
+TEST(FuseByCost, ALayerThatLoopsIsLaunchedOnce) {
+  CompileOptions options;
+  const auto cut = [&](double launch_s, bool loop) {
+    options.launch_s = launch_s;
+    options.loop = loop;
+    auto program = compile_with(wide_prompt(), options, slow_memory());
+    EXPECT_TRUE(program.ok());
+    return program.ok() && program->name.ends_with(".auto");
+  };
+  double cheap = 1e-5;
+  double dear = 1e-1;
+  ASSERT_TRUE(cut(cheap, true));
+  ASSERT_FALSE(cut(dear, false));
+  while (dear > 1.2 * cheap) {
+    const double middle = std::sqrt(cheap * dear);
+    (cut(middle, false) ? cheap : dear) = middle;
+  }
+  EXPECT_FALSE(cut(cheap, true));
+}
+
+TEST(FuseByCost, ALayerThatStaysSaysWhatACutWouldTake) {
+  Explanation explanation;
+  CompileOptions options;
+  options.explanation = &explanation;
+  ASSERT_TRUE(compile_with({}, options).ok());
+  ASSERT_EQ(explanation.sections.size(), 3U);
+  EXPECT_EQ(explanation.sections[0].border_reason, "the block is one operator");
+  EXPECT_THAT(explanation.sections[1].border_reason, HasSubstr("the block ends; whole it takes"));
+  EXPECT_THAT(explanation.sections[2].border_reason, HasSubstr("any cut"));
 }
 
 // A prompt whose layer has more channels than the chip has PMUs: forced fusion fails, the cost model splits
@@ -47,11 +141,13 @@ TEST(FuseByCost, ALayerOverTheBudgetIsSplitAndSaysWhy) {
   auto roomy = compile_with(spec, options, chip);
   ASSERT_TRUE(roomy.ok()) << roomy.error().to_string();
   for (chip.pmu.count = 60; chip.pmu.count > 8; chip.pmu.count -= 4) {
-    if (compile_with(spec, {}, chip).ok()) continue;
+    CompileOptions whole;
+    whole.fusion = Fusion::kLayer;
+    if (compile_with(spec, whole, chip).ok()) continue;
     auto split = compile_with(spec, options, chip);
     if (!split.ok()) continue;
     const auto told = [](const SectionExplanation& e) {
-      return e.border_reason.find("with the next operator it needs") != std::string::npos;
+      return e.border_reason.find("joined with the next piece it needs") != std::string::npos;
     };
     if (std::none_of(explanation.sections.begin(), explanation.sections.end(), told)) continue;
     EXPECT_GT(split->sections.size(), roomy->sections.size());
@@ -168,6 +264,7 @@ TEST(Explain, NamesTheBoundTheBordersAndWhatWouldHelp) {
   Explanation explanation;
   CompileOptions options;
   options.explanation = &explanation;
+  options.fusion = Fusion::kLayer;
   options.launch_s = 1e-6;
   auto program = compile_with({}, options);
   ASSERT_TRUE(program.ok());

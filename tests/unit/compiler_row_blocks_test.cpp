@@ -112,7 +112,9 @@ Section fused_layer(int64_t tokens) {
   spec.mlp = 1024;
   spec.query = tokens;
   spec.past = 0;
-  const auto program = compile(decoder_graph(spec), rdusim::testing::small_chip(), {});
+  CompileOptions options;
+  options.fusion = Fusion::kLayer;
+  const auto program = compile(decoder_graph(spec), rdusim::testing::small_chip(), options);
   EXPECT_TRUE(program.ok()) << (program.ok() ? "" : program.error().to_string());
   if (!program.ok()) return {};
   const auto longest =

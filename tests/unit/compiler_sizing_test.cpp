@@ -14,6 +14,7 @@
 #include "compiler/passes/pcu_allocation.h"
 #include "compiler/passes/section_work.h"
 #include "compiler/passes/spreads.h"
+#include "compiler/passes/stage_memo.h"
 #include "tests/support/decoder_graph.h"
 #include "tests/support/small_chip.h"
 
@@ -60,10 +61,11 @@ std::vector<int64_t> stage_times(const Section& section, const SectionWork& work
 TEST(CompilerSizing, EvenTimesMakeTheLongestShortAndRootsTheSum) {
   const ChipSpec chip = rdusim::testing::small_chip();
   Section section = fused_layer(64, 1);
+  StageMemo memo;
   SectionWork work(section);
   ASSERT_TRUE(work.run().ok());
   const auto times = [&](double power) {
-    EXPECT_TRUE(allocate_pcus(section, work, chip, power).ok());
+    EXPECT_TRUE(allocate_pcus(section, work, chip, power, memo).ok());
     return stage_times(section, work, chip);
   };
   const std::vector<int64_t> even = times(0);
@@ -76,10 +78,11 @@ TEST(CompilerSizing, EvenTimesMakeTheLongestShortAndRootsTheSum) {
 TEST(CompilerSizing, NoMorePcusThanTheChipHas) {
   const ChipSpec chip = rdusim::testing::small_chip();
   Section section = fused_layer(64, 1);
+  StageMemo memo;
   SectionWork work(section);
   ASSERT_TRUE(work.run().ok());
   for (const double power : {0.0, 0.25, 0.5, 0.75, 1.0}) {
-    ASSERT_TRUE(allocate_pcus(section, work, chip, power).ok());
+    ASSERT_TRUE(allocate_pcus(section, work, chip, power, memo).ok());
     int64_t pcus = 0;
     for (const Unit& unit : section.units) {
       const bool computes = unit.kind == UnitKind::kGemm || unit.kind == UnitKind::kSimd;
@@ -93,13 +96,14 @@ TEST(CompilerSizing, NoMorePcusThanTheChipHas) {
 // Of a launch whose ways do not hold it up, over the same with even times and operands read all along.
 double sized_over_even(const Section& section, Sizing sizing) {
   const ChipSpec chip = rdusim::testing::small_chip();
+  StageMemo memo;
   SectionWork work(section);
   EXPECT_TRUE(work.run().ok());
   Section even = section;
-  const auto slowest = allocate_pcus(even, work, chip, 0);
+  const auto slowest = allocate_pcus(even, work, chip, 0, memo);
   EXPECT_TRUE(slowest.ok() && allocate_pmus(even, work, chip, *slowest, {}).ok());
   const int64_t before = launch_cycles(even, launch_work(even, work, chip), chip);
-  SpreadSearch search(section, work, chip);
+  SpreadSearch search(section, work, chip, memo);
   EXPECT_TRUE(search.size(sizing, Effort::kPrice).ok());
   return static_cast<double>(search.cycles_without_ways()) / static_cast<double>(before);
 }
