@@ -127,7 +127,8 @@ class PcuAllocation {
       : pcus_(chip.pcu.count) {
     for (size_t u = 0; u < section.units.size(); ++u) {
       const UnitKind kind = section.units[u].kind;
-      if (kind == UnitKind::kGemm || kind == UnitKind::kSimd) stages_.emplace_back(section, work, chip, u, memo);
+      if (kind == UnitKind::kGemm || kind == UnitKind::kSimd)
+        stages_.emplace_back(section, work, chip, u, memo);
     }
   }
 

@@ -25,7 +25,8 @@ int64_t products(const Graph& graph, const Node& node) {
 int64_t cached_bytes(const Graph& graph, const Node& node) {
   if (node.op != OpKind::kAttention) return 0;
   const AttentionShape shape(node);
-  const int64_t visible = shape.window > 0 ? std::min(shape.past_tokens, shape.window - 1) : shape.past_tokens;
+  const int64_t visible =
+      shape.window > 0 ? std::min(shape.past_tokens, shape.window - 1) : shape.past_tokens;
   int64_t bytes = 0;
   for (const ValueId id : node.inputs) {
     const Value& cache = graph.value(id);
