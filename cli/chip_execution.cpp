@@ -79,7 +79,19 @@ models::GraphRequest decode_pass(const models::Model& model, int64_t batch, int6
   return pass_of(Phase::kDecode, batch, 1, past);
 }
 
+bool has_experts(const compiler::Graph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                     [](const compiler::Node& node) { return node.op == compiler::OpKind::kMoeExperts; });
+}
+
 }  // namespace
+
+Result<bool> is_mixture(const models::Model& model) {
+  const models::GraphRequest smallest = smallest_request(model);
+  if (!model.supports(smallest.phase)) return false;
+  RDU_ASSIGN(const auto graph, model.build(smallest));
+  return has_experts(graph);
+}
 
 Result<const models::Model*> ModelLibrary::get(const std::string& name) {
   const auto known = models_.find(name);
@@ -149,8 +161,16 @@ Result<Program> ChipExecution::compile(const models::Model& model,
   compiler::CompileOptions options;
   options.sockets = node_.sockets;
   options.launch_s = stack_.hardware_launch_s;
+  const bool mixture = has_experts(graph);
+  if (mixture) {
+    options.moe_parallel = mixtures_.parallel;
+    options.expert_groups = mixtures_.groups;
+    options.moe_load = mixtures_.load;
+  }
+  const bool by_width = !mixture || mixtures_.parallel == compiler::MoeParallel::kTensor;
   auto program = compiler::compile(graph, node_.chip, options);
-  while (!program.ok() && program.error().code == ErrorCode::kUnsupported && options.sockets % 2 == 0) {
+  while (by_width && !program.ok() && program.error().code == ErrorCode::kUnsupported &&
+         options.sockets % 2 == 0) {
     options.sockets /= 2;
     auto smaller = compiler::compile(graph, node_.chip, options);
     if (smaller.ok()) return smaller;

@@ -35,6 +35,8 @@ class ModelLibrary {
   std::map<std::string, std::unique_ptr<models::Model>> models_;
 };
 
+// Whether it is a mixture of experts.
+Result<bool> is_mixture(const models::Model& model);
 // What a GPU node's roofline needs to know of a model, read off its facts and the attention operators of its
 // graph.
 Result<runtime::ModelShape> model_shape(const models::Model& model);
@@ -69,6 +71,14 @@ class ChipExecution : public runtime::ExecutionModel {
   }
   [[nodiscard]] SequenceBucket sequence_bucket() const { return bucket_; }
   [[nodiscard]] const ContextOf& context_of() const { return context_of_; }
+  // How mixtures of experts are compiled; other models are not asked. Whole experts that do not divide over
+  // the sockets are an error, not a reason to use fewer.
+  struct Mixtures {
+    compiler::MoeParallel parallel = compiler::MoeParallel::kTensor;
+    int64_t groups = 0;  // compiler::CompileOptions::expert_groups
+    compiler::MoeLoad load = compiler::MoeLoad::kWorst;
+  };
+  void set_mixtures(Mixtures mixtures) { mixtures_ = mixtures; }
   [[nodiscard]] const NodeSpec& node() const { return node_; }
   [[nodiscard]] const StackSpec& stack() const { return stack_; }
   [[nodiscard]] Fidelity fidelity() const { return fidelity_; }
@@ -99,6 +109,7 @@ class ChipExecution : public runtime::ExecutionModel {
   NodeSpec node_;
   StackSpec stack_;
   Fidelity fidelity_;
+  Mixtures mixtures_;
   SequenceBucket bucket_;
   ContextOf context_of_;
   std::map<std::string, int64_t> shortest_;  // by model, where it depends on it

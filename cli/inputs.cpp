@@ -156,6 +156,10 @@ void add_compile_options(CLI::App& command, CompileChoice& choice) {
       .add_option("--orchestration", choice.orchestration,
                   "who launches sections: software (the host) or hardware (the chip itself; default)")
       ->check(CLI::IsMember({"software", "hardware"}));
+  add_moe_options(command, choice);
+}
+
+void add_moe_options(CLI::App& command, CompileChoice& choice) {
   add_moe_parallel_options(command, choice);
   command
       .add_option("--moe-load", choice.moe_load,

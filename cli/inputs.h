@@ -67,8 +67,9 @@ struct CompileChoice {
   friend bool operator==(const CompileChoice&, const CompileChoice&) = default;
 };
 void add_compile_options(CLI::App& command, CompileChoice& choice);
-// Of these, how experts of a mixture lie over the sockets.
+// Of these, how experts of a mixture lie over the sockets, and that with what load they have.
 void add_moe_parallel_options(CLI::App& command, CompileChoice& choice);
+void add_moe_options(CLI::App& command, CompileChoice& choice);
 // `stack` prices the launches for --fusion auto.
 compiler::CompileOptions compile_options(const CompileChoice& choice, int64_t sockets,
                                          const StackSpec& stack);

@@ -122,6 +122,22 @@ Result<std::unique_ptr<runtime::ExecutionModel>> gpu_execution(Session& session,
       std::make_unique<runtime::GpuNode>(std::move(spec), std::move(shapes)));
 }
 
+// What is asked of mixtures must be asked of a composition that has one.
+Result<ChipExecution::Mixtures> mixtures_of(const CompileChoice& choice,
+                                            const runtime::Composition& composition, ModelLibrary& library) {
+  if (choice == CompileChoice()) return ChipExecution::Mixtures();
+  bool any = false;
+  for (const std::string& name : model_names(composition)) {
+    RDU_ASSIGN(const models::Model* model, library.get(name));
+    RDU_ASSIGN(const bool mixture, is_mixture(*model));
+    any = any || mixture;
+  }
+  const compiler::CompileOptions options = compile_options(choice, 1, StackSpec());
+  if (any) return ChipExecution::Mixtures{options.moe_parallel, options.expert_groups, options.moe_load};
+  return Error{ErrorCode::kInvalidInput, composition.name, "has no mixture of experts to cut or to load so",
+               "keep such options for models like mixtral-8x7b"};
+}
+
 Result<std::unique_ptr<runtime::ExecutionModel>> chip_execution(Session& session, const std::string& name,
                                                                 const ServingChoice& choice,
                                                                 const runtime::Composition& composition,
@@ -143,6 +159,8 @@ Result<std::unique_ptr<runtime::ExecutionModel>> chip_execution(Session& session
   auto execution = std::make_unique<ChipExecution>(
       std::move(chosen.node), std::move(chosen.stack), fidelity, library,
       [&progress](const std::string& what) { progress.note("simulating " + what); }, std::move(energy));
+  RDU_ASSIGN(const auto mixtures, mixtures_of(choice.mixtures, composition, library));
+  execution->set_mixtures(mixtures);
   execution->set_sequence_bucket(
       bucket, [&session](const std::string& model) { return load_context_tokens(session, model); });
   return std::unique_ptr<runtime::ExecutionModel>(std::move(execution));
@@ -173,6 +191,8 @@ Result<std::string> set_checkpoint(const Session& session, const ServingChoice& 
   options.checkpoint.context =
       fmt::format("{} {} {} {} {}", choice.node, choice.stack.empty() ? composition.stack : choice.stack,
                   choice.fidelity, choice.energy, session.seed);
+  const CompileChoice& m = choice.mixtures;
+  options.checkpoint.context += fmt::format(" {} {} {}", m.moe_parallel, m.expert_groups, m.moe_load);
   for (const auto& override : session.config.overrides)
     options.checkpoint.context += fmt::format(" {}={}", override.path, override.value);
   if (!choice.checkpoint.empty()) {

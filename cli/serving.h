@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "cli/chip_execution.h"
+#include "cli/inputs.h"
 #include "cli/progress.h"
 #include "cli/session.h"
 #include "report/serving.h"
@@ -44,6 +45,7 @@ struct ServingChoice {
   int64_t checkpoint_every = 100'000;   // requests
   std::string resume;                   // file to go on from; empty: from the start
   std::vector<std::string> mechanisms;  // switched on besides the composition's: see set_mechanism
+  CompileChoice mixtures;               // how RDU nodes compile the models that are mixtures of experts
 };
 
 // The options of rdusim serve that its result depends on.

@@ -159,6 +159,7 @@ void add_serving_options(CLI::App& command, std::string& composition, ServingCho
                   "sockets of each group that holds and runs its own experts: 4,4 or 1,1,1,1,1,1,1,1")
       ->delimiter(',')
       ->type_name("N,...");
+  add_moe_options(command, serving.mixtures);
   command
       .add_option("--with", serving.mechanisms,
                   "mechanisms: prefetch, flows, popularity, transition, layerwise, keep[=SHARE], "

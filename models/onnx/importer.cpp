@@ -291,12 +291,14 @@ Tensor turned(const Tensor& tensor) {
 }
 
 // Rows of a matrix, or columns of a single row.
-Tensor part_of(const Tensor& tensor, const std::vector<int64_t>& part) {
+Tensor part_of(const Tensor& tensor, const std::vector<ColumnRange>& part) {
   const int64_t each = tensor.rows() == 1 ? 1 : tensor.cols();
-  const auto count = static_cast<int64_t>(part.size());
+  int64_t count = 0;
+  for (const ColumnRange& range : part) count += range.count;
   Tensor result(tensor.rows() == 1 ? 1 : count, tensor.rows() == 1 ? count : tensor.cols());
   auto to = result.values.begin();
-  for (const int64_t at : part) to = std::copy_n(tensor.values.begin() + at * each, each, to);
+  for (const ColumnRange& range : part)
+    to = std::copy_n(tensor.values.begin() + range.first * each, range.count * each, to);
   return result;
 }
 

@@ -63,6 +63,12 @@ struct Scores {
 };
 using Item = std::variant<Constant, Activation, Past, Scores>;
 
+// Columns [first, first + count) of a product's result: as many rows of its weights.
+struct ColumnRange {
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
 // The imported graph and where its sources get their values.
 class Import {
  public:
@@ -101,7 +107,7 @@ class Import {
     bool transposed = false;
     std::shared_ptr<const Tensor> values;
     // A part of it, once turned: rows of a matrix, columns of a single row; empty: all.
-    std::vector<int64_t> part = {};
+    std::vector<ColumnRange> part = {};
   };
   std::map<std::string, Source> sources_;
 };

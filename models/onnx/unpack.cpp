@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -25,8 +24,21 @@ namespace {
 // Columns of a product's result that make a value, in order.
 struct Part {
   ValueId packed;
-  std::vector<int64_t> columns;
+  std::vector<ColumnRange> ranges;
 };
+
+// Columns [first, first + count) of a part.
+std::vector<ColumnRange> within(const std::vector<ColumnRange>& ranges, int64_t first, int64_t count) {
+  std::vector<ColumnRange> found;
+  for (const ColumnRange& range : ranges) {
+    const int64_t skipped = std::min(first, range.count);
+    const int64_t taken = std::min(count, range.count - skipped);
+    if (taken > 0) found.push_back({range.first + skipped, taken});
+    first -= skipped;
+    count -= taken;
+  }
+  return found;
+}
 
 class Parts {
  public:
@@ -55,23 +67,19 @@ class Parts {
     const std::optional<Part>& right = of_[node.inputs[1].value];
     if (!left || !right || left->packed != right->packed) return std::nullopt;
     Part both = *left;
-    both.columns.insert(both.columns.end(), right->columns.begin(), right->columns.end());
+    both.ranges.insert(both.ranges.end(), right->ranges.begin(), right->ranges.end());
     return both;
   }
 
   [[nodiscard]] std::optional<Part> cut(const Node& node) const {
     const ValueId from = node.inputs[0];
     const Value& value = graph_.value(from);
-    const auto first = static_cast<std::ptrdiff_t>(node.integer("begin"));
-    const auto count = static_cast<std::ptrdiff_t>(node.integer("count"));
-    if (const std::optional<Part>& outer = of_[from.value]) {
-      const auto begin = outer->columns.begin() + first;
-      return Part{outer->packed, {begin, begin + count}};
-    }
+    const int64_t first = node.integer("begin");
+    const int64_t count = node.integer("count");
+    if (const std::optional<Part>& outer = of_[from.value])
+      return Part{outer->packed, within(outer->ranges, first, count)};
     if (!value.producer || graph_.node(*value.producer).op != OpKind::kLinear) return std::nullopt;
-    Part part{from, std::vector<int64_t>(static_cast<size_t>(count))};
-    std::iota(part.columns.begin(), part.columns.end(), first);
-    return part;
+    return Part{from, {{first, count}}};
   }
 
   const Graph& graph_;
@@ -80,14 +88,10 @@ class Parts {
 };
 
 // "12..15 16..19": the columns, for a name that says which.
-std::string ranges_text(const std::vector<int64_t>& columns) {
+std::string ranges_text(const std::vector<ColumnRange>& ranges) {
   std::string text;
-  for (size_t i = 0; i < columns.size();) {
-    size_t end = i + 1;
-    while (end < columns.size() && columns[end] == columns[end - 1] + 1) ++end;
-    text += fmt::format(" {}..{}", columns[i], columns[end - 1]);
-    i = end;
-  }
+  for (const ColumnRange& range : ranges)
+    text += fmt::format(" {}..{}", range.first, range.first + range.count - 1);
   return text;
 }
 
@@ -100,16 +104,16 @@ void Importer::unpack_projections(Graph& graph) {
     const Part* part = parts.read(node);
     if (part == nullptr) continue;
     const Node& product = graph.node(*graph.value(part->packed).producer);
-    const auto count = static_cast<int64_t>(part->columns.size());
+    const int64_t count = graph.value(node.outputs[0]).shape.cols();
     std::vector<ValueId> inputs = {product.inputs[0]};
     for (size_t i = 1; i < product.inputs.size(); ++i) {
       Value value = graph.value(product.inputs[i]);
       Import::Source source = import_.sources_.at(value.source);
-      source.part = part->columns;
+      source.part = part->ranges;
       const bool is_bias = i > 1;
       (is_bias ? value.shape.dims[1] : value.shape.dims[0]) = count;
       value.full_shape = value.shape;
-      value.source += " from" + ranges_text(part->columns);
+      value.source += " from" + ranges_text(part->ranges);
       value.name = unique_name(graph.value(node.outputs[0]).name + (is_bias ? ".b" : ".w"));
       import_.sources_[value.source] = std::move(source);
       inputs.push_back(ValueId(graph.values.size()));

@@ -50,6 +50,41 @@ TEST(CliMoe, AllFidelitiesRunWholeExperts) {
   }
 }
 
+// A composition of mixtures beside a dense model: served with whole experts, a request takes what the passes
+// take so; nothing else changes.
+TEST(CliMoe, AServeTakesWholeExperts) {
+  const Scratch scratch;
+  const std::string fixtures = std::string(RDUSIM_SOURCE_DIR) + "/tests/fixtures/models/";
+  const auto composition = [&](const std::string& model) {
+    return "name: mixtures\ndescription: three of one model\nexperts:\n  - {name: e, model: " + fixtures +
+           model +
+           ", count: 3}\nrouter: {kind: popularity, popularity: uniform, runs: none}\n"
+           "request: {prompt_tokens: 16, output_tokens: 4}\nstack: 2024-late\nbatch: 1\n";
+  };
+  scratch.write("mixtures.yaml", composition("mixtral-2"));
+  scratch.write("dense.yaml", composition("llama-1"));
+  const auto served = [&](const std::string& options) {
+    const auto run = scratch.run(
+        "serve mixtures.yaml --requests synthetic:poisson,rate=5,n=6 --set "
+        "node.sockets=4 -q --json - " +
+        options);
+    EXPECT_EQ(run.code, 0) << run.err;
+    return run.code == 0 ? run.json()["nodes"]["sn40l-8"] : nlohmann::json();
+  };
+  const auto tensor = served("");
+  const auto expert = served("--moe-parallel expert --expert-groups 2");
+  EXPECT_EQ(served("--moe-parallel tensor").dump(), tensor.dump());
+  EXPECT_EQ(tensor["switches"], expert["switches"]);
+  EXPECT_EQ(tensor["bytes"]["store_to_hbm"], expert["bytes"]["store_to_hbm"]);
+  EXPECT_NE(tensor["node_time"]["decode_s"], expert["node_time"]["decode_s"]);
+  EXPECT_NE(tensor["node_time"]["prefill_s"], expert["node_time"]["prefill_s"]);
+
+  const std::string dense = "serve dense.yaml --requests synthetic:poisson,rate=5,n=6 --moe-parallel expert";
+  const auto refused = scratch.run(dense);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("no mixture of experts"), std::string::npos) << refused.err;
+}
+
 TEST(CliMoe, ASavedProgramRunsAsTheModelDoes) {
   const Scratch scratch;
   const std::string options = "--context 8 --set node.sockets=4 --moe-parallel expert --expert-groups 2 ";
