@@ -45,7 +45,8 @@ std::vector<PathRow> path_rows(const CriticalPath& path) {
     rows.push_back({section, unit, std::string(record.name), std::string(record.resource), cycles, 0, 0});
   };
   for (const SectionPath& s : path.sections) {
-    add(s.section, "", StepKind::kLaunch, s.launches * path.launch_cycles);
+    for (const PathPart& part : s.launch_parts)
+      add(s.section, part.unit, part.kind, s.launches * part.cycles);
     for (const PathPart& part : s.parts) add(s.section, part.unit, part.kind, s.runs * part.cycles);
   }
   if (rows.size() > kPathRows) {
