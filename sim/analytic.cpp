@@ -287,7 +287,7 @@ Number AnalyticSection<Number>::round_trip(const UnitModel& m, const Unit& x, Ch
 template <typename Number>
 Number AnalyticSection<Number>::credit_limit(const UnitModel& m, const Unit& x,
                                              const Number& first_done) const {
-  Number end = 0;
+  Number end = std::min<Number>(0, first_done);
   for (const OutputPort& port : x.outputs) {
     for (const ChannelId c : port.channels) {
       const int64_t capacity = section_.channels[c.value].capacity_tokens;
@@ -323,15 +323,13 @@ void AnalyticSection<Number>::set_gates() {
     if (!m.stream) continue;
     FluidStream& s = stream_of(m);
     if (!unit(u).inputs.empty()) {
-      s.release = s.gate = flows_[unit(u).inputs[0].channel.value].first;
-      // What a load brings ahead is not stored ahead.
-      if (head_ > Number(0)) s.release = s.gate = std::max<Number>(s.release, begin_of(u));
+      s.release = s.gate = not_before_its_begin(u, flows_[unit(u).inputs[0].channel.value].first);
       continue;
     }
     s.gate = s.release;
     for (const ChannelId c : unit(u).outputs[0].channels) {
       const size_t consumer = ends_[c.value].consumer->value;
-      if (head_ > Number(0)) s.gate = std::max<Number>(s.gate, begin_of(consumer));
+      s.gate = not_before_its_begin(consumer, s.gate);
       for (const InputPort& port : unit(consumer).inputs) {
         if (port.channel != c && port.phases.begin == 0)
           s.gate = std::max<Number>(s.gate, flows_[port.channel.value].first);
@@ -365,11 +363,6 @@ SectionOutcome AnalyticSection<Number>::outcome() const {
   out.hbm_busy_cycles = std::llround(value_of(busy_[static_cast<size_t>(Tier::kHbm)]));
   out.ddr_busy_cycles = std::llround(value_of(busy_[static_cast<size_t>(Tier::kDdr)]));
   out.link_busy_cycles = std::llround(value_of(link_busy_));
-  std::vector<std::optional<Tier>> tiers(models_.size());
-  for (size_t u = 0; u < models_.size(); ++u) {
-    if (models_[u].stream) tiers[u] = models_[u].tier;
-  }
-  leave_out_head_start(tiers, out);
   return out;
 }
 

@@ -42,9 +42,21 @@ void AnalyticSection<Number>::count_ahead() {
   }
 }
 
+// Only a loop's first iteration has it: later ones begin from a run without.
+template <typename Number>
+void AnalyticSection<Number>::end_head_start() {
+  head_ = 0;
+  for (UnitModel& m : models_) {
+    if (m.stream) stream_of(m).release = stream_of(m).gate = 0;
+  }
+  settle();
+}
+
 template void AnalyticSection<double>::begin_ahead();
 template void AnalyticSection<Dual>::begin_ahead();
 template void AnalyticSection<double>::count_ahead();
 template void AnalyticSection<Dual>::count_ahead();
+template void AnalyticSection<double>::end_head_start();
+template void AnalyticSection<Dual>::end_head_start();
 
 }  // namespace rdusim::sim

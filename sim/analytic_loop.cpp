@@ -75,10 +75,7 @@ void AnalyticSection<Number>::loop() {
   const std::vector<LoopWait> waits = loop_waits(program_, launch_);
   loop_order_ = loop_order(program_, launch_);
   const Number first = finish_;
-  head_ = 0;  // it was the first iteration's
-  for (UnitModel& m : models_) {
-    if (m.stream) stream_of(m).release = std::max<Number>(0, stream_of(m).release);
-  }
+  if (head_start_.cycles > 0) end_head_start();
   for (int round = 0; round < kMaxRounds; ++round) {
     const Number before = finish_;
     release_free_streams(waits);

@@ -131,6 +131,11 @@ class AnalyticSection {
   // analytic_ahead.cpp: streams that begin before the launch is complete, which is time 0
   void begin_ahead();
   void count_ahead();
+  void end_head_start();
+  // What a load brings ahead is not stored ahead.
+  [[nodiscard]] Number not_before_its_begin(size_t u, const Number& time) const {
+    return head_ > Number(0) ? std::max<Number>(time, begin_of(u)) : time;
+  }
   [[nodiscard]] Number begin_of(size_t u) const { return head_start_.runs_ahead(u) ? Number(-1) * head_ : 0; }
 
   // analytic_loop.cpp: iterations of a looping launch that prefetches

@@ -55,14 +55,6 @@ struct SectionContext {
     static const std::vector<size_t> none;
     return loop_order.empty() ? none : loop_order[unit];
   }
-  // Of each unit's stream.
-  [[nodiscard]] std::vector<std::optional<Tier>> stream_tiers() const {
-    std::vector<std::optional<Tier>> tiers(section.units.size());
-    for (size_t u = 0; u < tiers.size(); ++u) {
-      if (section.units[u].stream) tiers[u] = symbol(section.units[u].stream->argument).tier;
-    }
-    return tiers;
-  }
   [[nodiscard]] int64_t firings_per_iteration(size_t unit) const {
     return section.units[unit].firings / iterations;
   }

@@ -42,11 +42,15 @@ void extend(SectionOutcome& outcome, int64_t iterations, int64_t to_iterations, 
   outcome.cycles = cycles;
 }
 
-void leave_out_head_start(const std::vector<std::optional<Tier>>& tiers, SectionOutcome& outcome) {
-  for (size_t u = 0; u < tiers.size(); ++u) {
+void leave_out_head_start(const Program& program, const Launch& launch, SectionOutcome& outcome) {
+  const Section& section = program.sections[launch.section.value];
+  for (size_t u = 0; u < section.units.size(); ++u) {
+    if (!section.units[u].stream) continue;
+    const SymbolId symbol = launch.row(0)[section.units[u].stream->argument.value];
+    const Tier tier = program.symbols[symbol.value].tier;
     const int64_t ahead = outcome.counters[0][u].ahead;
-    if (tiers[u] == Tier::kHbm) outcome.hbm_busy_cycles -= ahead;
-    if (tiers[u] == Tier::kDdr) outcome.ddr_busy_cycles -= ahead;
+    if (tier == Tier::kHbm) outcome.hbm_busy_cycles -= ahead;
+    if (tier == Tier::kDdr) outcome.ddr_busy_cycles -= ahead;
   }
   // Whole cycles of many tokens may be more than their sum.
   outcome.hbm_busy_cycles = std::max<int64_t>(0, outcome.hbm_busy_cycles);

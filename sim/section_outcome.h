@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "sim/firing_cost.h"
@@ -27,7 +26,7 @@ struct SectionOutcome {
   std::vector<ByteCounts> bytes;                    // [socket]
   std::vector<CauseCounts> rdn_byte_hops;           // [socket]
   FlitCounts flits;                                 // cycle fidelity, socket 0
-  int64_t hbm_busy_cycles = 0;                      // of socket 0's shared resources
+  int64_t hbm_busy_cycles = 0;                      // of socket 0's shared resources, head start included
   int64_t ddr_busy_cycles = 0;
   int64_t link_busy_cycles = 0;
 };
@@ -36,9 +35,8 @@ struct SectionOutcome {
 // counter grows by their ratio. Only the first of them has a head start.
 void extend(SectionOutcome& outcome, int64_t iterations, int64_t to_iterations, int64_t cycles);
 
-// Takes the streams' work in the head start out of the busy cycles of the memories; `tiers`: of each unit's
-// stream, absent: it is none.
-void leave_out_head_start(const std::vector<std::optional<Tier>>& tiers, SectionOutcome& outcome);
+// Takes the streams' work in the head start of the launch out of the busy cycles of the memories.
+void leave_out_head_start(const Program& program, const Launch& launch, SectionOutcome& outcome);
 
 // Why each of the section's channels moves its tokens: what its producer does.
 std::vector<Cause> channel_causes(const Section& section);

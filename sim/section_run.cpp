@@ -214,7 +214,6 @@ SectionOutcome SectionRun::outcome() const {
   out.hbm_busy_cycles = busy(Tier::kHbm);
   out.ddr_busy_cycles = busy(Tier::kDdr);
   out.link_busy_cycles = context_.hardware->egress(0).busy_cycles();
-  leave_out_head_start(context_.stream_tiers(), out);
   return out;
 }
 

@@ -92,6 +92,7 @@ class ScheduleRun {
     if (!repeat) {
       Timeline timeline(options_.trace_limit);
       RDU_ASSIGN(SectionOutcome outcome, simulate(run, timeline));
+      leave_out_head_start(program_, run.launch, outcome);
       count_firings(outcome);
       if (kind == nullptr)
         kind = &kinds_.emplace_back(Kind{run, accounting_.add_section(run, outcome), {}, Timeline(0)});

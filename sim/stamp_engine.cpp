@@ -245,7 +245,6 @@ SectionOutcome StampEngine<Stamp>::outcome() const {
   out.hbm_busy_cycles = fabric_.memory[static_cast<size_t>(Tier::kHbm)].clock.busy_cycles();
   out.ddr_busy_cycles = fabric_.memory[static_cast<size_t>(Tier::kDdr)].clock.busy_cycles();
   out.link_busy_cycles = fabric_.egress.clock.busy_cycles();
-  leave_out_head_start(context_.stream_tiers(), out);
   return out;
 }
 

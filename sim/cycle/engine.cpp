@@ -365,7 +365,6 @@ SectionOutcome Engine::outcome() const {
   };
   out.hbm_busy_cycles = busy(Tier::kHbm);
   out.ddr_busy_cycles = busy(Tier::kDdr);
-  leave_out_head_start(context_.stream_tiers(), out);
   out.flits = {network_.vectors_injected(), network_.vectors_delivered(), network_.vector_hops()};
   return out;
 }

@@ -188,7 +188,7 @@ TEST(LaunchAhead, BuffersAreFilled) {
   const RunResult plain = timed(p, node);
   const RunResult r = timed(prefetching(p), node);
   const std::vector<UnitResult>& units = r.sections[0].units;
-  EXPECT_EQ(units[0].ahead_cycles, 103);  // all four tokens through a channel of one
+  EXPECT_EQ(units[0].ahead_cycles, 4 * kTransfer);  // all four tokens through a channel of one
   EXPECT_EQ(units[1].busy_cycles, 0);
   EXPECT_EQ(units[1].ahead_cycles, plain.sections[0].units[1].busy_cycles);
   EXPECT_EQ(units[2].starved_cycles, 0);
