@@ -142,8 +142,9 @@ std::vector<std::string> stall_sentences(const CriticalPath& path) {
                "{}{}{}",
                u.pcus, u.name, format_percent(waits / cycles), section.runs, section.name,
                format_time(waits / path.result.clock_hz), starved ? "tokens" : "room for their results",
-               format_percent(static_cast<double>(longest->cycles) / cycles), step_record(longest->kind).name,
-               longest->unit.empty() ? "" : " of ", longest->unit)});
+               format_percent(static_cast<double>(longest->cycles) /
+                              static_cast<double>(section.streaming_cycles())),
+               step_record(longest->kind).name, longest->unit.empty() ? "" : " of ", longest->unit)});
     }
   }
   std::stable_sort(stalls.begin(), stalls.end(),
