@@ -142,12 +142,10 @@ void add_compile_options(CLI::App& command, CompileChoice& choice) {
                   "what stages get units for: steady: the slowest is as fast as it can be (default); launch: a "
                   "launch ends soonest, also where stages follow one another")
       ->check(CLI::IsMember({"steady", "launch"}));
-  CLI::Option* loop =
-      command.add_flag("--loop", choice.loop, "one launch loops over equal layers (kernel looping)");
-  command
-      .add_flag("--prefetch", choice.prefetch,
-                "with --loop: the next layer's weights are loaded while a layer drains")
-      ->needs(loop);
+  command.add_flag("--loop", choice.loop, "one launch loops over equal layers (kernel looping)");
+  command.add_flag("--prefetch", choice.prefetch,
+                   "weights and caches are loaded while a section is being launched; with --loop also the "
+                   "next layer's while a layer drains");
   command
       .add_option("--key-block", choice.key_block,
                   "keys that attention works on at once (default: all of them up to 16384, then by size)")

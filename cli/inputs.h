@@ -59,7 +59,7 @@ struct CompileChoice {
   std::string sizing = "steady";
   std::string orchestration = "hardware";
   bool loop = false;
-  bool prefetch = false;  // of a looping launch: the next layer's weights while one drains
+  bool prefetch = false;  // weights while a section is launched; looping: the next layer's while one drains
   int64_t key_block = 0;
   std::string moe_parallel = "tensor";
   int64_t expert_groups = 0;

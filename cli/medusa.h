@@ -30,7 +30,7 @@ struct MedusaChoice {
   std::vector<int64_t> contexts = {128, 512, 1024, 2048, 4096};
   std::string fidelity = "event";
   bool loop = false;      // one launch over the layers
-  bool prefetch = false;  // of which each loads the next one's weights
+  bool prefetch = false;  // weights while a section is launched, or, looping, while one drains
 };
 
 struct MedusaStep {

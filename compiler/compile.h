@@ -49,7 +49,7 @@ struct CompileOptions {
   Sizing sizing = Sizing::kSteady;
   Orchestration orchestration = Orchestration::kHardware;
   bool loop = false;              // one launch for equal sections in a row (kernel looping)
-  bool prefetch = false;          // loop: the next iteration's weights come while one drains
+  bool prefetch = false;          // weights come while a launch is under way; loop: while one drains
   int64_t key_block = 0;          // keys a block of long attention; 0: as the tile pass has it
   double launch_s = 10e-6;        // what kAuto takes a launch to cost; here the chip's own (stack 2024-late)
   uint64_t placement_seed = 0;    // of what place draws; for tests of how little hangs on it

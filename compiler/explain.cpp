@@ -182,6 +182,7 @@ Explanation explain(const Compilation& compilation) {
   out.mixtures = explain_mixtures(compilation.program);
   out.spills = explain_spills(compilation);
   out.prefetch = explain_prefetch(compilation);
+  out.ahead = explain_ahead(compilation);
   ask_what_if(compilation, out);
   return out;
 }

@@ -64,16 +64,27 @@ struct PrefetchExplanation {
   std::string waits_for;
 };
 
+// A stream of a section whose launches prefetch, before the first of them is complete.
+struct AheadExplanation {
+  std::string section;
+  std::string symbol;      // of all launches
+  int64_t bytes = 0;       // a run's, on a socket
+  int64_t room_bytes = 0;  // of them, that the chip has room for before any stage works
+  std::string waits_for;
+};
+
 struct Explanation {
   std::vector<HoldingExplanation> holdings;
   std::vector<MixtureExplanation> mixtures;
   std::vector<SectionExplanation> sections;
   std::vector<SpillExplanation> spills;
   std::vector<PrefetchExplanation> prefetch;
+  std::vector<AheadExplanation> ahead;
   std::vector<std::string> what_if;  // "with 1.2 GiB more HBM nothing would be spilled"
 };
 
 Explanation explain(const Compilation& compilation);
 std::vector<PrefetchExplanation> explain_prefetch(const Compilation& compilation);
+std::vector<AheadExplanation> explain_ahead(const Compilation& compilation);
 
 }  // namespace rdusim::compiler

@@ -45,7 +45,8 @@ std::vector<PathRow> path_rows(const CriticalPath& path) {
     rows.push_back({section, unit, std::string(record.name), std::string(record.resource), cycles, 0, 0});
   };
   for (const SectionPath& s : path.sections) {
-    add(s.section, "", StepKind::kLaunch, s.launches * path.launch_cycles);
+    for (const PathPart& part : s.launch_parts)
+      add(s.section, part.unit, part.kind, s.launches * part.cycles);
     for (const PathPart& part : s.parts) add(s.section, part.unit, part.kind, s.runs * part.cycles);
   }
   if (rows.size() > kPathRows) {
@@ -141,8 +142,9 @@ std::vector<std::string> stall_sentences(const CriticalPath& path) {
                "{}{}{}",
                u.pcus, u.name, format_percent(waits / cycles), section.runs, section.name,
                format_time(waits / path.result.clock_hz), starved ? "tokens" : "room for their results",
-               format_percent(static_cast<double>(longest->cycles) / cycles), step_record(longest->kind).name,
-               longest->unit.empty() ? "" : " of ", longest->unit)});
+               format_percent(static_cast<double>(longest->cycles) /
+                              static_cast<double>(section.streaming_cycles())),
+               step_record(longest->kind).name, longest->unit.empty() ? "" : " of ", longest->unit)});
     }
   }
   std::stable_sort(stalls.begin(), stalls.end(),

@@ -165,7 +165,7 @@ Json floorplan_json(const Program& program, const RunResult& result, const ChipS
     one["name"] = section.name;
     one["units"] = units_json(section, *found);
     one["stores"] = stores_json(section, chip);
-    add_links(one, fabric, section, chip, found->cycles_per_launch / found->iterations);
+    add_links(one, fabric, section, chip, found->streaming_cycles() / found->iterations);
     json["sections"].push_back(std::move(one));
   }
   return json;

@@ -15,11 +15,12 @@ int64_t bytes_on(const ByteCounts& bytes, Wire wire) {
   return std::accumulate(causes.begin(), causes.end(), int64_t{0});
 }
 
-// HBM bytes of one launch on one socket over the time of the launch without its launch cost.
+// HBM bytes of one launch on one socket over the time of the launch, without the part of its launch cost in
+// which no stream moves.
 double hbm_rate(const SectionResult& section, double clock_hz) {
-  if (section.cycles_per_launch == 0) return 0;
+  if (section.streaming_cycles() == 0) return 0;
   return static_cast<double>(bytes_on(section.bytes, Wire::kHbm)) * clock_hz /
-         static_cast<double>(section.cycles_per_launch);
+         static_cast<double>(section.streaming_cycles());
 }
 
 double share_of(int64_t part, int64_t whole) {
@@ -50,6 +51,7 @@ Json section_json(const SectionResult& section, const RunResult& result, const S
   json["share"] = share_of(cycles_of(section), result.cycles);
   json["cycles_per_launch"] = section.cycles_per_launch;
   json["launch_cycles_per_launch"] = section.launch_cycles_per_launch;
+  if (section.head_start_cycles > 0) json["head_start_cycles_per_launch"] = section.head_start_cycles;
   json["bound_by"] = section.bound_by;
   json["hbm_bytes_per_s"] = hbm_rate(section, result.clock_hz);
   json["hbm_fraction_of_peak"] =

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/program/service.h"
-
 namespace rdusim::sim {
 
 namespace {
@@ -39,26 +37,25 @@ std::string bound_by(const Section& section, const SectionOutcome& outcome) {
   return (works ? "unit " : "PMU reads of ") + section.units[busiest].name;
 }
 
-Accounting::Accounting(const Program& program, const NodeSpec& node, const StackSpec& stack,
+Accounting::Accounting(const Program& program, const NodeSpec& node, const LaunchTiming& timing,
                        Fidelity fidelity)
     : program_(program),
       physical_units_(node.chip.pcu.count + node.chip.pmu.count),
-      launch_cycles_(cycles_of_seconds(program.orchestration == Orchestration::kSoftware
-                                           ? stack.software_launch_s
-                                           : stack.hardware_launch_s,
-                                       node.chip.clock_hz)) {
+      launch_cycles_(timing.launch_cycles) {
   result_.fidelity = fidelity;
   result_.clock_hz = node.chip.clock_hz;
   result_.sockets = program.sockets;
 }
 
-size_t Accounting::add_section(const Section& section, const SectionOutcome& outcome, int64_t iterations) {
+size_t Accounting::add_section(const LaunchRun& run, const SectionOutcome& outcome) {
+  const Section& section = program_.sections[run.launch.section.value];
   Kind& kind = kinds_.emplace_back();
   kind.section = &section;
   SectionResult& result = result_.sections.emplace_back();
   result.name = section.name;
   result.cycles_per_launch = outcome.cycles;
-  result.iterations = iterations;
+  result.iterations = run.launch.iterations;
+  result.head_start_cycles = run.head_start.cycles;
   result.launch_cycles_per_launch = launch_cycles_;
   result.bound_by = bound_by(section, outcome);
   result.bytes = outcome.bytes[0];
@@ -72,7 +69,7 @@ size_t Accounting::add_section(const Section& section, const SectionOutcome& out
     result.pmus += unit.pmus;
     result.units.push_back({unit.name, unit.kind, unit.pcus, unit.pmus, c.firings, c.busy, c.starved,
                             c.blocked, outcome.cycles - c.busy - c.starved - c.blocked, c.work.operations,
-                            c.work.operand_bytes});
+                            c.work.operand_bytes, c.ahead});
     int64_t weight = unit.pcus + unit.pmus;
     for (const InputPort& port : unit.inputs) weight += section.channels[port.channel.value].pmus;
     kind.weights.push_back(weight);
@@ -94,7 +91,8 @@ void Accounting::add_unit_cycles(const Kind& kind, const SectionOutcome& outcome
     int64_t occupied = 0;
     for (size_t u = 0; u < socket.size(); ++u) {
       const int64_t weight = kind.weights[u];
-      sum.busy += weight * socket[u].busy;
+      sum.busy += weight * (socket[u].busy + socket[u].ahead);
+      sum.launching -= weight * socket[u].ahead;
       sum.starved += weight * socket[u].starved;
       sum.blocked += weight * socket[u].blocked;
       occupied += weight * (socket[u].busy + socket[u].starved + socket[u].blocked);

@@ -4,8 +4,8 @@
 //
 // A unit's physical units are its PCUs and PMUs and the PMUs of the channels it reads (a channel's PMUs are
 // in the state of their consumer). After its last firing a unit is idle; units outside the section are idle;
-// during a launch the section's units are launching. HBM, DDR and link bytes are payload (burst padding takes
-// time but is not counted).
+// during a launch the section's units are launching, but for buffers that work ahead of its end. HBM, DDR and
+// link bytes are payload (burst padding takes time but is not counted).
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,17 @@
 
 #include "base/arch/chip.h"
 #include "base/program/run_result.h"
+#include "sim/launch_course.h"
 #include "sim/section_run.h"
 
 namespace rdusim::sim {
 
 class Accounting {
  public:
-  Accounting(const Program& program, const NodeSpec& node, const StackSpec& stack, Fidelity fidelity);
+  Accounting(const Program& program, const NodeSpec& node, const LaunchTiming& timing, Fidelity fidelity);
 
-  // A new kind of section launch (section and tiers), of which a run has so many iterations; returns its
-  // number for add_run.
-  size_t add_section(const Section& section, const SectionOutcome& outcome, int64_t iterations);
+  // A new kind of run, with the outcome of its first; returns its number for add_run.
+  size_t add_section(const LaunchRun& run, const SectionOutcome& outcome);
   // One run that took the same course as the outcome of the kind, but whose sockets counted as in `outcome`.
   // Later iterations of a looping launch are not `launched`: the fabric keeps its configuration.
   void add_run(size_t kind, const SectionOutcome& outcome, bool launched);

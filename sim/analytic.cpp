@@ -72,16 +72,17 @@ Number paced(double n, const UnitModel<Number>& m, const Pace<Number>& pace) {
 }  // namespace
 
 template <typename Number>
-AnalyticSection<Number>::AnalyticSection(const Program& program, const Section& section, const Launch& launch,
-                                         const NodeSpec& node)
+AnalyticSection<Number>::AnalyticSection(const Program& program, const LaunchRun& run, const NodeSpec& node)
     : program_(program),
-      section_(section),
-      launch_(launch),
+      section_(program.sections[run.launch.section.value]),
+      launch_(run.launch),
+      head_start_(run.head_start),
       node_(node),
-      memory_bytes_per_s_(memory_rates(program, section, launch, node.chip)),
-      turn_ranks_(turn_ranks(section)),
-      flows_(section.channels.size()),
-      models_(section.units.size()) {}
+      memory_bytes_per_s_(memory_rates(program, section_, launch_, node.chip)),
+      turn_ranks_(turn_ranks(section_)),
+      flows_(section_.channels.size()),
+      models_(section_.units.size()),
+      ahead_busy_(section_.units.size(), 0) {}
 
 template <typename Number>
 Result<SectionOutcome> AnalyticSection<Number>::solve() {
@@ -90,7 +91,9 @@ Result<SectionOutcome> AnalyticSection<Number>::solve() {
   find_order();
   for (const size_t u : order_) RDU_CHECK_OK(characterise(u));
   find_back_pressure();
+  begin_ahead();
   settle();
+  count_ahead();
   if (!launch_.prefetch) return outcome();
   loop();
   SectionOutcome out = outcome();
@@ -180,10 +183,10 @@ void AnalyticSection<Number>::propagate(size_t u) {
   UnitModel& m = models_[u];
   const Unit& x = unit(u);
   const auto firings = static_cast<double>(x.firings);
-  m.start = 0;
-  Number first_done = 0;
-  Number done = 0;
-  m.end_but_one = 0;
+  m.start = begin_of(u);
+  Number first_done = m.start;
+  Number done = m.start;
+  m.end_but_one = m.start;
   Pace inputs;
   for (const InputPort& port : x.inputs) {
     const Flow& f = flows_[port.channel.value];
@@ -284,7 +287,7 @@ Number AnalyticSection<Number>::round_trip(const UnitModel& m, const Unit& x, Ch
 template <typename Number>
 Number AnalyticSection<Number>::credit_limit(const UnitModel& m, const Unit& x,
                                              const Number& first_done) const {
-  Number end = 0;
+  Number end = std::min<Number>(0, first_done);
   for (const OutputPort& port : x.outputs) {
     for (const ChannelId c : port.channels) {
       const int64_t capacity = section_.channels[c.value].capacity_tokens;
@@ -320,12 +323,14 @@ void AnalyticSection<Number>::set_gates() {
     if (!m.stream) continue;
     FluidStream& s = stream_of(m);
     if (!unit(u).inputs.empty()) {
-      s.release = s.gate = flows_[unit(u).inputs[0].channel.value].first;
+      s.release = s.gate = not_before_its_begin(u, flows_[unit(u).inputs[0].channel.value].first);
       continue;
     }
     s.gate = s.release;
     for (const ChannelId c : unit(u).outputs[0].channels) {
-      for (const InputPort& port : unit(ends_[c.value].consumer->value).inputs) {
+      const size_t consumer = ends_[c.value].consumer->value;
+      s.gate = not_before_its_begin(consumer, s.gate);
+      for (const InputPort& port : unit(consumer).inputs) {
         if (port.channel != c && port.phases.begin == 0)
           s.gate = std::max<Number>(s.gate, flows_[port.channel.value].first);
       }
@@ -344,7 +349,8 @@ SectionOutcome AnalyticSection<Number>::outcome() const {
     UnitCounters c;
     c.firings = unit(u).firings;
     const int64_t end = std::clamp<int64_t>(std::llround(value_of(m.end)), 0, out.cycles);
-    c.busy = std::min<int64_t>(end, std::llround(m.busy * static_cast<double>(c.firings)));
+    c.ahead = ahead_busy_[u];
+    c.busy = std::min<int64_t>(end, std::llround(m.busy * static_cast<double>(c.firings)) - c.ahead);
     c.starved = end - c.busy;
     c.work = m.work;
     if (unit(u).kind == UnitKind::kLoad && m.tier == Tier::kSram)
@@ -384,9 +390,8 @@ void AnalyticSection<Number>::count_channels(SectionOutcome& out) const {
   count_channel_bytes(section_, chip(), written, channel_causes(section_), out);
 }
 
-Result<SectionOutcome> analytic_section(const Program& program, const Section& section, const Launch& launch,
-                                        const NodeSpec& node) {
-  return AnalyticSection<double>(program, section, launch, node).solve();
+Result<SectionOutcome> analytic_section(const Program& program, const LaunchRun& run, const NodeSpec& node) {
+  return AnalyticSection<double>(program, run, node).solve();
 }
 
 template class AnalyticSection<double>;

@@ -75,6 +75,7 @@ void AnalyticSection<Number>::loop() {
   const std::vector<LoopWait> waits = loop_waits(program_, launch_);
   loop_order_ = loop_order(program_, launch_);
   const Number first = finish_;
+  if (head_start_.cycles > 0) end_head_start();
   for (int round = 0; round < kMaxRounds; ++round) {
     const Number before = finish_;
     release_free_streams(waits);

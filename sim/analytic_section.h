@@ -16,6 +16,7 @@
 #include "base/program/topology.h"
 #include "base/result.h"
 #include "sim/dual.h"
+#include "sim/launch_course.h"
 #include "sim/memory_pattern.h"
 #include "sim/section_outcome.h"
 #include "sim/stream_schedule.h"
@@ -87,9 +88,10 @@ class AnalyticSection {
   using UnitModel = sim::UnitModel<Number>;
   using FluidStream = BasicFluidStream<Number>;
 
-  AnalyticSection(const Program& program, const Section& section, const Launch& launch, const NodeSpec& node);
+  AnalyticSection(const Program& program, const LaunchRun& run, const NodeSpec& node);
   Result<SectionOutcome> solve();
-  // After solve(): when the section ends. Of a Dual, by the costs in the order of costs().
+  // After solve(): when the section ends, from the launch's end. Of a Dual, by the costs in the order of
+  // costs().
   [[nodiscard]] const Number& finish() const { return finish_; }
   struct Cost {
     StepKind kind = StepKind::kPcu;
@@ -126,6 +128,16 @@ class AnalyticSection {
   void characterise_receive(size_t u);
   Status characterise_compute(size_t u);
 
+  // analytic_ahead.cpp: streams that begin before the launch is complete, which is time 0
+  void begin_ahead();
+  void count_ahead();
+  void end_head_start();
+  // What a load brings ahead is not stored ahead.
+  [[nodiscard]] Number not_before_its_begin(size_t u, const Number& time) const {
+    return head_ > Number(0) ? std::max<Number>(time, begin_of(u)) : time;
+  }
+  [[nodiscard]] Number begin_of(size_t u) const { return head_start_.runs_ahead(u) ? Number(-1) * head_ : 0; }
+
   // analytic_loop.cpp: iterations of a looping launch that prefetches
   void loop();
   void release_free_streams(const std::vector<LoopWait>& waits);
@@ -155,6 +167,7 @@ class AnalyticSection {
   const Program& program_;
   const Section& section_;
   const Launch& launch_;
+  const HeadStart& head_start_;
   const NodeSpec& node_;
   std::array<int64_t, kTierCount> memory_bytes_per_s_;  // for this section's pattern
   std::vector<ChannelEnds> ends_;
@@ -172,6 +185,8 @@ class AnalyticSection {
   Number finish_ = 0;
   Number iteration_ = 0;                         // cycles from one iteration's end to the next
   std::vector<std::vector<size_t>> loop_order_;  // by unit
+  Number head_ = 0;                              // head start of the iteration that is settled
+  std::vector<int64_t> ahead_busy_;              // by unit: cycles of its work in the head start
   mutable std::vector<Cost> costs_;              // variables so far; none of doubles
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "sim/timeline.h"
 #include "sim/values.h"
@@ -13,8 +15,10 @@ Component::Component(SectionContext& context, const Unit& unit, size_t unit_inde
       unit_(unit),
       unit_index_(unit_index),
       socket_(socket),
-      time_(context.begin_cycle),
-      end_cycle_(context.begin_cycle),
+      begin_cycle_(context.begin_of(unit_index)),
+      time_(begin_cycle_),
+      end_cycle_(begin_cycle_),
+      launched_cycle_(context.begin_cycle + context.head_start.cycles),
       trace_track_(context.timeline == nullptr
                        ? 0
                        : context.timeline->track(fmt::format("socket {} / unit {}", socket, unit.name))) {}
@@ -46,6 +50,12 @@ void Component::work_until(int64_t cycle) {
                             time_ - context_.begin_cycle, cycle - context_.begin_cycle);
   }
   pass(cycle, counters_.busy);
+}
+
+void Component::leave_out_head_start(int64_t cycle, int64_t& counter) {
+  const int64_t ahead = std::min(cycle, launched_cycle_) - time_;
+  counter -= ahead;
+  if (&counter == &counters_.busy) counters_.ahead += ahead;
 }
 
 void Component::fail(Error error) {

@@ -2,7 +2,7 @@
 // Times are absolute cycles; `time_` is the unit's own clock, which may run ahead of the kernel's
 // (token_channel.h says why that is exact).
 //
-//   counters: every cycle from the section's begin to `time_` is busy, starved or blocked
+//   counters: every cycle from the launch's end to `time_` is busy, starved or blocked
 #pragma once
 
 #include <cstdint>
@@ -73,6 +73,7 @@ class Component {
   const Unit& unit_;
   const size_t unit_index_;
   const int64_t socket_;
+  const int64_t begin_cycle_;  // before which it does nothing
   UnitCounters counters_;
   int64_t time_;
   int64_t end_cycle_;
@@ -82,8 +83,10 @@ class Component {
   void pass(int64_t cycle, int64_t& counter) {
     if (cycle <= time_) return;
     counter += cycle - time_;
+    if (time_ < launched_cycle_) leave_out_head_start(cycle, counter);
     time_ = cycle;
   }
+  void leave_out_head_start(int64_t cycle, int64_t& counter);
 
   std::vector<TokenChannel*> iteration_ends_;
   UnitProcess* process_ = nullptr;
@@ -91,6 +94,7 @@ class Component {
   WaitFor wait_for_ = WaitFor::kNothing;
   const TokenChannel* wait_channel_ = nullptr;
   ByteCounts bytes_{};
+  int64_t launched_cycle_;  // the launch is complete
   int trace_track_;
 };
 

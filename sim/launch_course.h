@@ -1,20 +1,27 @@
 // Which launches take the same course through a section, in timing runs: same section, same tiers and shapes
-// of what they bind. Such launches are simulated once.
+// of what they bind, same head start. Such launches are simulated once.
 #pragma once
 
 #include <vector>
 
 #include "base/program/program.h"
+#include "sim/head_start.h"
+#include "sim/launch_timing.h"
 
 namespace rdusim::sim {
 
-bool same_course(const Program& program, const Launch& a, const Launch& b);
+// What drains before the next begins: a launch, an iteration of one that loops, or, if it prefetches, as many
+// of its iterations as take the same course, at once.
+struct LaunchRun {
+  Launch launch;
+  bool launched = true;  // not a later run of a looping launch, for which the fabric keeps its configuration
+  HeadStart head_start{};
+};
+std::vector<LaunchRun> runs_of(const Program& program, const LaunchTiming& timing);
 
-// What a launch runs, one after the other, each a launch of its own that drains before the next: its
-// iterations one by one, or, if it prefetches, as many as take the same course at once.
-std::vector<Launch> runs_of(const Program& program, const Launch& launch);
+bool same_course(const Program& program, const LaunchRun& a, const LaunchRun& b);
 
 // The first run of each kind, in order of the schedule.
-std::vector<Launch> distinct_courses(const Program& program);
+std::vector<LaunchRun> distinct_courses(const Program& program, const LaunchTiming& timing);
 
 }  // namespace rdusim::sim

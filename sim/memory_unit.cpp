@@ -100,7 +100,7 @@ int64_t LoadUnit::await_outputs() {
 }
 
 void LoadUnit::load_rows(int64_t segment, ShardRange rows, int64_t space_cycle) {
-  process()->wait_until(std::max({space_cycle, iteration_cycle_, context_.begin_cycle}));
+  process()->wait_until(std::max({space_cycle, iteration_cycle_, begin_cycle_}));
   Tile tile{{rows.size, moves_.cols, functional() ? rows.begin : 0, functional() ? stream_.col_begin : 0},
             nullptr};
   const int64_t bytes = tile.extent.elements() * dtype_bytes(symbol_->dtype);
@@ -116,7 +116,7 @@ void LoadUnit::load_rows(int64_t segment, ShardRange rows, int64_t space_cycle) 
 void LoadUnit::gather(int64_t space_cycle) {
   await_token(*input_);
   const Token token = input_->take();
-  process()->wait_until(std::max({space_cycle, token.ready_cycle, context_.begin_cycle}));
+  process()->wait_until(std::max({space_cycle, token.ready_cycle, begin_cycle_}));
   const int64_t rows = token.tile.extent.rows;
   Tile tile{{rows, moves_.cols, token.tile.extent.row0, functional() ? stream_.col_begin : 0}, nullptr};
   if (functional()) {
@@ -166,7 +166,7 @@ void StoreUnit::run() {
     begin_iteration();
     await_token(*input_);
     const Token token = input_->take();
-    process()->wait_until(token.ready_cycle);
+    process()->wait_until(std::max(token.ready_cycle, begin_cycle_));
     starve_until(token.ready_cycle);
     const int64_t segment = walk.segment();
     store(segment, moves_.clip_rows(walk.next()), token.tile);

@@ -11,6 +11,7 @@
 #include "base/program/operand_reads.h"
 #include "base/program/program.h"
 #include "base/program/run_result.h"
+#include "sim/head_start.h"
 #include "sim/memory_pattern.h"
 #include "sim/section_outcome.h"
 #include "sim/simulator.h"
@@ -33,7 +34,7 @@ struct SectionContext {
   std::vector<int64_t> operand_rates = rdusim::operand_rates(section, node.chip);
   std::vector<int64_t> turn_ranks = sim::turn_ranks(section);
   std::array<int64_t, kTierCount> memory_bytes_per_s = sim::memory_rates(program, section, launch, node.chip);
-  int64_t begin_cycle = 0;        // absolute cycle of the first firing
+  int64_t begin_cycle = 0;        // absolute cycle at which the run begins, head start included
   int64_t simulated_sockets = 1;  // 1: socket 0 stands for all
   bool functional = false;
   MemoryImage* memory = nullptr;              // set if functional
@@ -42,10 +43,13 @@ struct SectionContext {
   // Of a looping launch that prefetches (base/program/loop_order.h), whose `section` is the repeated one.
   int64_t iterations = 1;
   std::vector<std::vector<size_t>> loop_order{};  // by unit; empty if iterations is 1
+  HeadStart head_start{};
 
   [[nodiscard]] const Symbol& symbol(ArgumentId argument, int64_t iteration = 0) const {
     return program.symbols[launch.row(iteration)[argument.value].value];
   }
+  // Absolute cycle at which the unit may begin.
+  [[nodiscard]] int64_t begin_of(size_t unit) const { return begin_cycle + head_start.begin_of(unit); }
   // Units whose end of an iteration the unit's next iteration waits for.
   [[nodiscard]] const std::vector<size_t>& order_of(size_t unit) const {
     static const std::vector<size_t> none;

@@ -11,7 +11,9 @@ void extend(SectionOutcome& outcome, int64_t iterations, int64_t to_iterations, 
   };
   for (std::vector<UnitCounters>& socket : outcome.counters) {
     for (UnitCounters& c : socket) {
+      c.busy += c.ahead;
       for (int64_t* x : {&c.firings, &c.busy, &c.starved, &c.blocked, &c.work.reading_cycles}) grow(*x);
+      c.busy -= c.ahead;
       for (int64_t& x : c.work.operations) grow(x);
       for (int64_t& x : c.work.operand_bytes) grow(x);
       for (int64_t& x : c.work.reread_byte_hops) grow(x);
@@ -38,6 +40,21 @@ void extend(SectionOutcome& outcome, int64_t iterations, int64_t to_iterations, 
   outcome.firings_skipped += outcome.firings_simulated - simulated;
   outcome.firings_simulated = simulated;
   outcome.cycles = cycles;
+}
+
+void leave_out_head_start(const Program& program, const Launch& launch, SectionOutcome& outcome) {
+  const Section& section = program.sections[launch.section.value];
+  for (size_t u = 0; u < section.units.size(); ++u) {
+    if (!section.units[u].stream) continue;
+    const SymbolId symbol = launch.row(0)[section.units[u].stream->argument.value];
+    const Tier tier = program.symbols[symbol.value].tier;
+    const int64_t ahead = outcome.counters[0][u].ahead;
+    if (tier == Tier::kHbm) outcome.hbm_busy_cycles -= ahead;
+    if (tier == Tier::kDdr) outcome.ddr_busy_cycles -= ahead;
+  }
+  // Whole cycles of many tokens may be more than their sum.
+  outcome.hbm_busy_cycles = std::max<int64_t>(0, outcome.hbm_busy_cycles);
+  outcome.ddr_busy_cycles = std::max<int64_t>(0, outcome.ddr_busy_cycles);
 }
 
 std::vector<Cause> channel_causes(const Section& section) {

@@ -1,5 +1,5 @@
-// What one launch of a section did: the counters that accounting adds up. Both executors of the event
-// fidelity and the closed form fill it.
+// What one launch of a section did, from when the launch was complete: the counters that accounting adds up.
+// Both executors of the event fidelity and the closed form fill it.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@ struct UnitCounters {
   int64_t busy = 0;
   int64_t starved = 0;  // waiting for an input token, or for the memory channel's turn
   int64_t blocked = 0;  // waiting for space downstream
+  int64_t ahead = 0;    // busy during the head start; how it waited there is the launch's
   FiringWork work;
 };
 
@@ -25,14 +26,17 @@ struct SectionOutcome {
   std::vector<ByteCounts> bytes;                    // [socket]
   std::vector<CauseCounts> rdn_byte_hops;           // [socket]
   FlitCounts flits;                                 // cycle fidelity, socket 0
-  int64_t hbm_busy_cycles = 0;                      // of socket 0's shared resources
+  int64_t hbm_busy_cycles = 0;                      // of socket 0's shared resources, head start included
   int64_t ddr_busy_cycles = 0;
   int64_t link_busy_cycles = 0;
 };
 
 // The outcome of so many equal iterations of a section as that of more, which take `cycles` together: every
-// counter grows by their ratio.
+// counter grows by their ratio. Only the first of them has a head start.
 void extend(SectionOutcome& outcome, int64_t iterations, int64_t to_iterations, int64_t cycles);
+
+// Takes the streams' work in the head start of the launch out of the busy cycles of the memories.
+void leave_out_head_start(const Program& program, const Launch& launch, SectionOutcome& outcome);
 
 // Why each of the section's channels moves its tokens: what its producer does.
 std::vector<Cause> channel_causes(const Section& section);

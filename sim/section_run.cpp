@@ -187,7 +187,8 @@ std::vector<const Component*> SectionRun::all_components() const {
 
 SectionOutcome SectionRun::outcome() const {
   SectionOutcome out;
-  int64_t end = context_.begin_cycle;
+  const int64_t launched = context_.begin_cycle + context_.head_start.cycles;
+  int64_t end = launched;
   for (int64_t s = 0; s < context_.simulated_sockets; ++s) {
     std::vector<UnitCounters>& counters = out.counters.emplace_back();
     ByteCounts& bytes = out.bytes.emplace_back();
@@ -204,7 +205,7 @@ SectionOutcome SectionRun::outcome() const {
     for (const auto& channel : fabric.channels) written.push_back(channel->bytes_written());
     count_channel_bytes(context_.section, context_.node.chip, written, context_.channel_causes, out);
   }
-  out.cycles = end - context_.begin_cycle;
+  out.cycles = end - launched;
   const Hardware& hardware = *context_.hardware;
   const auto busy = [&](Tier tier) {
     const Server* server = hardware.memory_server(0, tier);

@@ -1,7 +1,7 @@
 // run(): checks that the program fits the node, then goes through the schedule. Sections drain before the
 // next launch, so a launch leaves no state on the fabric: with fast-forward each distinct section (same
-// section, same tiers and shapes of its symbols) is simulated once, and later launches repeat its outcome
-// exactly. Functional runs simulate every launch of every socket, because values differ.
+// section, same tiers and shapes of its symbols, same head start) is simulated once, and later launches
+// repeat its outcome exactly. Functional runs simulate every launch of every socket, because values differ.
 #include "sim/simulator.h"
 
 #include <fmt/format.h>
@@ -69,65 +69,57 @@ class ScheduleRun {
       : program_(program),
         node_(node),
         options_(options),
-        accounting_(program, node, stack, options.fidelity) {}
+        timing_(launch_timing(program, node, stack)),
+        accounting_(program, node, timing_, options.fidelity) {}
 
   Result<RunResult> run() {
-    for (const Launch& launch : program_.launches) {
-      bool launched = true;
-      for (const Launch& run : runs_of(program_, launch)) {
-        RDU_CHECK_OK(run_step(run, launched));
-        launched = false;
-      }
-    }
+    for (const LaunchRun& run : runs_of(program_, timing_)) RDU_CHECK_OK(run_step(run));
     return accounting_.take(simulated_, skipped_);
   }
 
  private:
   struct Kind {
-    Launch launch;
+    LaunchRun run;
     size_t number;
     SectionOutcome outcome;
     Timeline timeline;
   };
 
-  Status run_step(const Launch& launch, bool launched) {
-    Kind* kind = find(launch);
+  Status run_step(const LaunchRun& run) {
+    Kind* kind = find(run);
     const bool repeat = kind != nullptr && options_.memory == nullptr &&
                         (options_.fast_forward || options_.fidelity != Fidelity::kEvent);
     if (!repeat) {
       Timeline timeline(options_.trace_limit);
-      RDU_ASSIGN(SectionOutcome outcome, simulate(launch, timeline));
+      RDU_ASSIGN(SectionOutcome outcome, simulate(run, timeline));
+      leave_out_head_start(program_, run.launch, outcome);
       count_firings(outcome);
-      if (kind == nullptr) {
-        const size_t number =
-            accounting_.add_section(program_.sections[launch.section.value], outcome, launch.iterations);
-        kind = &kinds_.emplace_back(Kind{launch, number, {}, Timeline(0)});
-      }
+      if (kind == nullptr)
+        kind = &kinds_.emplace_back(Kind{run, accounting_.add_section(run, outcome), {}, Timeline(0)});
       kind->outcome = std::move(outcome);
       kind->timeline = std::move(timeline);
     } else {
       skipped_ += kind->outcome.firings_simulated + kind->outcome.firings_skipped;
     }
-    trace(launch, *kind, launched);
-    accounting_.add_run(kind->number, kind->outcome, launched);
+    trace(run, *kind);
+    accounting_.add_run(kind->number, kind->outcome, run.launched);
     return {};
   }
 
-  Kind* find(const Launch& launch) {
+  Kind* find(const LaunchRun& run) {
     const auto it = std::find_if(kinds_.begin(), kinds_.end(),
-                                 [&](const Kind& k) { return same_course(program_, k.launch, launch); });
+                                 [&](const Kind& k) { return same_course(program_, k.run, run); });
     return it == kinds_.end() ? nullptr : &*it;
   }
 
-  Result<SectionOutcome> simulate(const Launch& launch, Timeline& timeline) {
-    if (options_.fidelity == Fidelity::kAnalytic)
-      return analytic_section(program_, program_.sections[launch.section.value], launch, node_);
-    if (options_.fidelity == Fidelity::kCycle && launch.prefetch) return simulate_part(launch);
-    const LaunchSection section(program_, launch);
+  Result<SectionOutcome> simulate(const LaunchRun& run, Timeline& timeline) {
+    if (options_.fidelity == Fidelity::kAnalytic) return analytic_section(program_, run, node_);
+    if (options_.fidelity == Fidelity::kCycle && run.launch.prefetch) return simulate_part(run);
+    const LaunchSection section(program_, run);
     SectionContext context = section.context(node_);
     if (options_.fidelity == Fidelity::kCycle) {
-      RDU_ASSIGN(cycle::CycleRun run, cycle::run_section(context, options_.devices));
-      return std::move(run.outcome);
+      RDU_ASSIGN(cycle::CycleRun simulated, cycle::run_section(context, options_.devices));
+      return std::move(simulated.outcome);
     }
     context.functional = options_.memory != nullptr;
     context.memory = options_.memory;
@@ -144,12 +136,13 @@ class ScheduleRun {
   // Cycle fidelity of a looping launch that prefetches: a few of its iterations, the last of which stands for
   // the rest. APPROX: that it does; each begins with what the one before has prefetched, so from the second
   // on they differ only in how requests fall on banks.
-  Result<SectionOutcome> simulate_part(const Launch& launch) {
+  Result<SectionOutcome> simulate_part(const LaunchRun& whole) {
+    const Launch& launch = whole.launch;
     constexpr int64_t kSimulated = 4;
     const int64_t simulated = std::min(kSimulated, launch.iterations);
-    const size_t bindings = launch.row(0).size() * static_cast<size_t>(simulated);
-    const auto end = launch.bindings.begin() + static_cast<std::ptrdiff_t>(bindings);
-    const Launch part{launch.section, {launch.bindings.begin(), end}, simulated, true};
+    LaunchRun part = whole;
+    part.launch.iterations = simulated;
+    part.launch.bindings.resize(launch.row(0).size() * static_cast<size_t>(simulated));
     const LaunchSection section(program_, part);
     const SectionContext context = section.context(node_);
     RDU_ASSIGN(cycle::CycleRun run, cycle::run_section(context, options_.devices));
@@ -171,7 +164,8 @@ class ScheduleRun {
     // both.
     context.begin_cycle = std::max(now_cycle(), hardware.drained_cycle());
     auto outcome = SectionRun(context).run();
-    if (outcome.ok()) hardware.set_drained_cycle(context.begin_cycle + outcome->cycles);
+    if (outcome.ok())
+      hardware.set_drained_cycle(context.begin_cycle + context.head_start.cycles + outcome->cycles);
     return outcome;
   }
 
@@ -180,20 +174,21 @@ class ScheduleRun {
     skipped_ += outcome.firings_skipped;
   }
 
-  void trace(const Launch& launch, const Kind& kind, bool launched) {
+  void trace(const LaunchRun& run, const Kind& kind) {
     if (options_.trace == nullptr) return;
-    const std::string& name = program_.sections[launch.section.value].name;
+    const std::string& name = program_.sections[run.launch.section.value].name;
     const int64_t begin = accounting_.cycles();
-    const int64_t ready = begin + (launched ? accounting_.launch_cycles() : 0);
+    const int64_t ready = begin + (run.launched ? accounting_.launch_cycles() : 0);
     if (static_cast<int64_t>(options_.trace->size()) + 2 > options_.trace_limit) return;
-    if (launched) options_.trace->push_back({"schedule", "launch", begin, accounting_.launch_cycles()});
+    if (run.launched) options_.trace->push_back({"schedule", "launch", begin, accounting_.launch_cycles()});
     options_.trace->push_back({"schedule", name, ready, kind.outcome.cycles});
-    kind.timeline.replay(ready, *options_.trace);
+    kind.timeline.replay(ready - run.head_start.cycles, *options_.trace);
   }
 
   const Program& program_;
   const NodeSpec& node_;
   const RunOptions& options_;
+  const LaunchTiming timing_;
   Accounting accounting_;
   std::vector<Kind> kinds_;
   int64_t simulated_ = 0;

@@ -98,6 +98,8 @@ std::optional<SectionOutcome> StampEngine<Stamp>::run() {
   while (!fabric_.failed && decide()) {
     run_ready();
     if (anchor == nullptr || anchor->firings() == seen) continue;
+    // Who begins at the launch's end stands still before it, but not for ever.
+    if (fabric_.last_decision_cycle < context_.head_start.cycles) continue;
     if constexpr (std::is_same_v<Stamp, int64_t>)
       firings_skipped_ += periods.look(*this, fabric_.last_decision_cycle);
     seen = anchor->firings();
@@ -234,7 +236,7 @@ SectionOutcome StampEngine<Stamp>::outcome() const {
     out.firings_simulated += unit->firings();
     unit->add_bytes(bytes);
   }
-  out.cycles = cycle_of(end());
+  out.cycles = cycle_of(end()) - context_.head_start.cycles;
   out.firings_skipped = firings_skipped_;
   out.firings_simulated -= firings_skipped_;
   std::vector<int64_t> written;
@@ -248,7 +250,7 @@ SectionOutcome StampEngine<Stamp>::outcome() const {
 
 template <typename Stamp>
 Stamp StampEngine<Stamp>::end() const {
-  Stamp end{};
+  Stamp end = begin_stamp<Stamp>(context_.head_start.cycles);
   for (const auto& unit : units_) end = later(end, unit->end());
   return end;
 }

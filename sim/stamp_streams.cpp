@@ -41,6 +41,7 @@ StampStream<Stamp>::StampStream(const SectionContext& context, Fabric& fabric, s
   latency_kind_ = moves_.wire == Wire::kHbm ? StepKind::kHbmLatency : StepKind::kDdrLatency;
   wire_ = moves_.wire;
   cause_ = moves_.cause;
+  now_ = time_;
   turn_.order = context.turn_ranks[index];
   turn_.unit = static_cast<uint32_t>(index);
   turn_.stream = this;

@@ -20,6 +20,12 @@ namespace rdusim::sim {
 template <typename Stamp>
 struct StampFabric;
 
+// Of what begins when the launch is complete, so many cycles into the run.
+template <typename Stamp>
+Stamp begin_stamp(int64_t head_start_cycles) {
+  return after(Stamp{}, head_start_cycles, {StepKind::kLaunch, 0, static_cast<double>(head_start_cycles)});
+}
+
 template <typename Stamp>
 class StampUnit {
  public:
@@ -32,7 +38,8 @@ class StampUnit {
         fabric_(fabric),
         unit_(context.section.units[index]),
         index_(index),
-        firings_per_iteration_(context.firings_per_iteration(index)) {}
+        firings_per_iteration_(context.firings_per_iteration(index)),
+        time_(begin_stamp<Stamp>(context.head_start.begin_of(index))) {}
   virtual ~StampUnit() = default;
   StampUnit(const StampUnit&) = delete;
   StampUnit& operator=(const StampUnit&) = delete;
@@ -102,7 +109,7 @@ class StampUnit {
   Wire wire_ = Wire::kSram;
   Cause cause_ = Cause::kActivations;
   int64_t bytes_moved_ = 0;
-  Stamp time_{};
+  Stamp time_;
   Stamp end_{};
 
  private:
@@ -112,7 +119,13 @@ class StampUnit {
     const int64_t cycles = cycle_of(until) - cycle_of(time_);
     if (cycles <= 0) return;
     counter += cycles;
+    if (cycle_of(time_) < context_.head_start.cycles) leave_out_head_start(until, counter);
     time_ = until;
+  }
+  void leave_out_head_start(const Stamp& until, int64_t& counter) {
+    const int64_t ahead = std::min(cycle_of(until), context_.head_start.cycles) - cycle_of(time_);
+    counter -= ahead;
+    if (&counter == &counters_.busy) counters_.ahead += ahead;
   }
 };
 

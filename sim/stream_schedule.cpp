@@ -38,6 +38,7 @@ struct Progress {
     if (served < s.first_cycles && served + amount >= s.first_cycles)
       s.first_done = t + (s.first_cycles - served) / rate;
     served += amount;
+    if (t < 0) s.early_cycles += value_of((std::min<Number>(until, 0) - t) * rate);
     // Rounding must not leave crumbs that never end.
     if (std::abs(value_of(served - ahead)) < 1e-9 * value_of(total)) served = ahead;
     if (std::abs(value_of(served - total)) < 1e-9 * value_of(total)) served = total;
@@ -62,6 +63,7 @@ Number schedule_streams(std::vector<BasicFluidStream<Number>>& streams) {
     progress[i].total = streams[i].ahead_cycles + streams[i].rest_cycles;
     busy += progress[i].total;
     streams[i].first_done = streams[i].last_done = streams[i].release;
+    streams[i].early_cycles = 0;
   }
   Number t = 0;
   for (const BasicFluidStream<Number>& s : streams) t = std::min(t, s.release);

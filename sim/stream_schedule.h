@@ -25,6 +25,7 @@ struct BasicFluidStream {
   // results
   Number first_done = 0;
   Number last_done = 0;
+  double early_cycles = 0;  // of its service, before 0
 };
 
 using FluidStream = BasicFluidStream<double>;

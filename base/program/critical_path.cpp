@@ -16,13 +16,14 @@ const StepRecord& step_record(StepKind kind) {
 StepCycles step_cycles(const CriticalPath& path) {
   StepCycles sum;
   for (const SectionPath& section : path.sections) {
-    const auto launch = static_cast<size_t>(StepKind::kLaunch);
-    sum.cycles[launch] += section.launches * path.launch_cycles;
-    sum.scaling[launch] += static_cast<double>(section.launches) * path.launch_scaling_cycles;
-    for (const PathPart& part : section.parts) {
-      sum.cycles[static_cast<size_t>(part.kind)] += section.runs * part.cycles;
-      sum.scaling[static_cast<size_t>(part.kind)] += static_cast<double>(section.runs) * part.scaling_cycles;
-    }
+    const auto add = [&sum](const std::vector<PathPart>& parts, int64_t times) {
+      for (const PathPart& part : parts) {
+        sum.cycles[static_cast<size_t>(part.kind)] += times * part.cycles;
+        sum.scaling[static_cast<size_t>(part.kind)] += static_cast<double>(times) * part.scaling_cycles;
+      }
+    };
+    add(section.launch_parts, section.launches);
+    add(section.parts, section.runs);
   }
   return sum;
 }
@@ -68,6 +69,7 @@ std::optional<Scaling> scaling_of(StepKind kind) {
       return Scaling{P::kLinkBandwidth, -1, true};
     case StepKind::kLinkLatency:
       return Scaling{P::kLinkLatency, 1, true};
+    case StepKind::kProgramLoad:
     case StepKind::kTurn:
       break;
   }

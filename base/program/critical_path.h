@@ -47,19 +47,23 @@ struct PathPart {
   int64_t last_cycle = 0;   // the closed form 0
 };
 
+// The path of a launch and its run. Where streams run ahead of the launch's end, the path passes either that
+// end (the run waits for the launch) or a stream that began before (it waits for program and arguments only).
 struct SectionPath {
   std::string section;
   int64_t launches = 0;
   int64_t runs = 0;
   int64_t cycles_per_run = 0;
-  std::vector<PathPart> parts;  // in the order in which the path leaves them last; their cycles add up to
-                                // cycles_per_run
+  int64_t head_start_cycles = 0;
+  // Of one launch. With the parts of a run their cycles add up to those of the launch and the run.
+  std::vector<PathPart> launch_parts{};
+  // In the order in which the path leaves them last. Without a head start their cycles add up to
+  // cycles_per_run; the path may begin before the launch's end, at a negative cycle.
+  std::vector<PathPart> parts{};
 };
 
 struct CriticalPath {
-  RunResult result;           // of the same run
-  int64_t launch_cycles = 0;  // of one launch
-  double launch_scaling_cycles = 0;
+  RunResult result;                   // of the same run
   std::vector<SectionPath> sections;  // as result.sections
 };
 

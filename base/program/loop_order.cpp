@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/program/run_ahead.h"
 #include "base/program/verify.h"
 
 namespace rdusim {
@@ -35,11 +36,6 @@ std::vector<bool> written_before(const Section& section, const Launch& launch) {
     }
   }
   return written;
-}
-
-bool runs_free(Cause cause) {
-  return cause == Cause::kWeights || cause == Cause::kKvCache || cause == Cause::kState ||
-         cause == Cause::kConstants;
 }
 
 // Units that read the buffers which the load fills.
@@ -102,7 +98,7 @@ std::vector<LoopWait> loop_waits(const Program& program, const Launch& launch) {
     // A gather's row numbers come from a unit, which has its own order.
     if (unit.kind != UnitKind::kLoad || !unit.inputs.empty()) continue;
     const size_t argument = unit.stream->argument.value;
-    if (written[argument] || !runs_free(section.arguments[argument].cause)) {
+    if (written[argument] || !is_kept(section.arguments[argument].cause)) {
       waits[u] = LoopWait::kStores;
     } else if (!buffer_readers(section, ends, u).empty()) {
       waits[u] = LoopWait::kBufferReader;

@@ -342,6 +342,8 @@ enum class Orchestration : uint8_t {
 // in order. Each run drains before the next, or, if the launch prefetches, streams that depend on nothing of
 // the runs before go on into the next run's symbols meanwhile (loop_order.h). One run is a step of the
 // program; steps are what lifetimes count.
+// Streams of a launch that prefetches, looping or not, that depend on nothing of the launches before begin
+// while the launch is still under way (run_ahead.h).
 struct Launch {
   SectionId section;
   std::vector<SymbolId> bindings;  // iterations x arguments of the section, row by row

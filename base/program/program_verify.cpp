@@ -369,7 +369,7 @@ Status verify_launches(const Program& program) {
     const size_t arguments = section.arguments.size();
     if (launch.iterations < 1 || launch.iterations > kMaxIterations)
       return program_error(where, fmt::format("loops {} times", launch.iterations));
-    if (launch.prefetch) RDU_CHECK_OK(verify_prefetch(section, where));
+    if (launch.prefetch && launch.iterations > 1) RDU_CHECK_OK(verify_prefetch(section, where));
     if (launch.bindings.size() != arguments * static_cast<size_t>(launch.iterations)) {
       return program_error(
           where,

@@ -31,10 +31,10 @@ using CauseCounts = std::array<int64_t, kCauseCount>;
 
 // Cycles of all PCUs and PMUs of all sockets, by what they did.
 struct UnitCycles {
-  int64_t busy = 0;       // working on a token
+  int64_t busy = 0;       // working on a token, buffers that are filled during a launch included
   int64_t starved = 0;    // configured, waiting for an input token
   int64_t blocked = 0;    // configured, waiting for space downstream
-  int64_t launching = 0;  // being configured or synchronised
+  int64_t launching = 0;  // being configured or synchronised, and not at work ahead of it
   int64_t idle = 0;       // not part of the running section
   [[nodiscard]] int64_t total() const { return busy + starved + blocked + launching + idle; }
 };
@@ -51,6 +51,8 @@ struct UnitResult {
   int64_t done_cycles = 0;  // waiting for the section's other units after the last firing; counted as idle
   WorkCounts work{};        // one launch, one socket
   CauseCounts operand_bytes{};  // of the held tokens that its firings read, by cause
+  // Working before the launch was complete (run_ahead.h); not among the cycles above, which are the run's.
+  int64_t ahead_cycles = 0;
 };
 
 // Vectors on the RDN, each once for every unit that takes a copy, and the links that they crossed (a copy's
@@ -68,6 +70,7 @@ struct SectionResult {
   int64_t iterations = 1;                // of the section in one run; more where a looping launch prefetches
   int64_t cycles_per_launch = 0;         // of one run, without launch cost
   int64_t launch_cycles_per_launch = 0;  // launch and synchronisation
+  int64_t head_start_cycles = 0;         // of these, in which streams run ahead; 0 where none do
   int64_t pcus = 0;
   int64_t pmus = 0;
   // What sets the section's time: "hbm", "ddr", "link", "unit layer.gate", "PMU reads of layer.gate" (its
@@ -77,6 +80,8 @@ struct SectionResult {
   ByteCounts bytes{};           // one run, one socket
   CauseCounts rdn_byte_hops{};  // bytes of channels x hops of their routes; one run, one socket
   FlitCounts flits;             // cycle fidelity only; one run, one socket
+  // Of one run, from when its first stream may move.
+  [[nodiscard]] int64_t streaming_cycles() const { return cycles_per_launch + head_start_cycles; }
   // Of all its runs and launches.
   [[nodiscard]] int64_t cycles() const {
     return runs * cycles_per_launch + launches * launch_cycles_per_launch;

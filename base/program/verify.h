@@ -13,7 +13,7 @@ namespace rdusim {
 // All of verify_program but tiles and routes.
 Status verify_structure(const Program& program, int64_t pcus, int64_t pmus);
 
-// Whether a looping launch of the section may prefetch (loop_order.h).
+// Whether a launch of the section that loops may prefetch between its iterations (loop_order.h).
 Status verify_prefetch(const Section& section, const std::string& where);
 
 }  // namespace rdusim

@@ -11,6 +11,7 @@
 #include "base/program/program_text.h"
 #include "cli/commands/commands.h"
 #include "cli/inputs.h"
+#include "cli/launch_ahead.h"
 #include "cli/pipeline/cut.h"
 #include "cli/progress.h"
 #include "report/format.h"
@@ -213,7 +214,7 @@ std::string stage_path(const std::string& output, size_t stage) {
 
 // One program: printed, saved to `output` if that is named.
 Result<report::Json> compile_one(Session& session, const Options& options, const compiler::Graph& graph,
-                                 const ChipSpec& chip, compiler::CompileOptions compile,
+                                 const ChosenNode& chosen, compiler::CompileOptions compile,
                                  const std::string& output) {
   report::Table passes{{"pass", "wall time"}, {}};
   compile.skip = options.skip;
@@ -225,18 +226,21 @@ Result<report::Json> compile_one(Session& session, const Options& options, const
     if (std::find(wanted.begin(), wanted.end(), pass) == wanted.end()) return;
     session.print(fmt::format("# after {}\n{}", pass, dump()));
   };
-  RDU_ASSIGN(const Program program, compiler::compile(graph, chip, compile));
+  RDU_ASSIGN(const Program program, compiler::compile(graph, chosen.node.chip, compile));
 
   if (options.dump_after.empty()) {
     session.print(report::table_text(sections_table(program)));
     session.print(fmt::format("\n{}: {} launches, {} a socket\n", program.name, program.launches.size(),
                               tier_line(program)));
-    if (options.explain) session.print(explain_text(explanation));
+    if (options.explain) session.print(explain_text(explanation) + ahead_text(explanation, program, chosen));
     session.note(report::table_text(passes));
   }
   if (!output.empty()) RDU_CHECK_OK(write_file_atomically(output, print_program(program)));
   report::Json json = program_json(program);
-  if (options.explain) json["explanation"] = explain_json(explanation);
+  if (options.explain) {
+    json["explanation"] = explain_json(explanation);
+    if (!explanation.ahead.empty()) json["explanation"]["ahead"] = ahead_json(explanation, program, chosen);
+  }
   return json;
 }
 
@@ -256,7 +260,7 @@ Result<report::Json> compile_stages(Session& session, const Options& options, co
     const std::string name = stage_name(s, stage.first_layer, stage.last_layer);
     if (options.dump_after.empty()) session.print(fmt::format("{}{}\n", s > 0 ? "\n" : "", name));
     const std::string output = options.output.empty() ? "" : stage_path(options.output, s);
-    auto one = compile_one(session, options, stage.graph, chosen.node.chip, compile, output);
+    auto one = compile_one(session, options, stage.graph, chosen, compile, output);
     if (!one.ok()) {
       Error error = one.take_error();
       error.where = name + ": " + error.where;
@@ -282,7 +286,7 @@ Result<int> run(Session& session, const Options& options) {
       const report::Json json,
       options.pipeline.stages > 1
           ? compile_stages(session, options, graph, chosen)
-          : compile_one(session, options, graph, chosen.node.chip,
+          : compile_one(session, options, graph, chosen,
                         compile_options(options.compile, chosen.node.sockets, chosen.stack), options.output));
   RDU_CHECK_OK(session.write_json(json));
   return kExitOk;

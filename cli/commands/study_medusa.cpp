@@ -60,9 +60,9 @@ void add_study_medusa(CLI::App& study, Session& session) {
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--fidelity", choice.fidelity, "event (default) or analytic")
       ->check(CLI::IsMember({"analytic", "event"}));
-  CLI::Option* loop = command->add_flag("--loop", choice.loop, "one launch loops over equal layers");
-  command->add_flag("--prefetch", choice.prefetch, "with --loop: the next layer's weights while one drains")
-      ->needs(loop);
+  command->add_flag("--loop", choice.loop, "one launch loops over equal layers");
+  command->add_flag("--prefetch", choice.prefetch,
+                    "weights while a section is launched; with --loop the next layer's while one drains");
   command->add_option("-o,--output", options->output, "CSV file (default out/study-medusa.csv)")
       ->type_name("FILE");
   command->footer(

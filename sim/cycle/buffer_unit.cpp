@@ -36,7 +36,7 @@ class BufferUnit : public CycleUnit {
     PmuPorts& pmu = pmus[static_cast<size_t>(writes_++) % pmus.size()];
     const auto grant =
         pmu.access(true, now() + 1, writes_ / static_cast<int64_t>(pmus.size()) * kBurstVectors, vectors);
-    counters_.busy += vectors;
+    count_busy(now(), now() + vectors);
     engine_.consume(c, vectors, grant.last_cycle);
     ready_cycle_ = std::max(ready_cycle_, grant.last_cycle + 1);
     complete();
@@ -51,6 +51,7 @@ class BufferUnit : public CycleUnit {
     UnitCounters counters = counters_;
     counters.work = cost_.total();
     counters.busy /= std::max<int64_t>(1, unit_.pmus);
+    counters.ahead /= std::max<int64_t>(1, unit_.pmus);
     return counters;
   }
 

@@ -12,7 +12,7 @@ namespace rdusim::sim::cycle {
 
 Result<SectionOutcome> Engine::run() {
   RDU_CHECK_OK(build());
-  for (const auto& unit : units_) unit->advance();
+  begin_units();
   Event event;
   while (!error_ && wheel_.next(event)) handle(event);
   if (error_) return *error_;
@@ -23,6 +23,17 @@ Result<SectionOutcome> Engine::run() {
   RDU_CHECK(network_.vectors_injected() == network_.vectors_delivered(), "{} vectors in, {} out",
             network_.vectors_injected(), network_.vectors_delivered());
   return outcome();
+}
+
+void Engine::begin_units() {
+  for (size_t u = 0; u < units_.size(); ++u) {
+    const int64_t begin = context_.head_start.begin_of(u);
+    if (begin == 0) {
+      units_[u]->advance();
+    } else {
+      wheel_.add(begin, {EventKind::kAdvance, static_cast<uint32_t>(u), 0});
+    }
+  }
 }
 
 void Engine::handle(const Event& event) {
@@ -71,7 +82,7 @@ void Engine::handle(const Event& event) {
       release(channels_[event.a]);
       break;
     case EventKind::kAdvance:
-      units_[event.a]->advance();
+      advance(event.a);
       break;
   }
   // Deliveries may send more bursts, but none arrives in the same cycle.
@@ -152,14 +163,14 @@ void Engine::token_ready(CycleChannel& c) {
     ++c.ready;
     news = true;
   }
-  if (news) units_[c.consumer]->advance();
+  if (news) advance(c.consumer);
 }
 
 void Engine::release(CycleChannel& c) {
   ++c.released;
   if (!c.producer_waits) return;
   c.producer_waits = false;
-  units_[c.producer]->advance();
+  advance(c.producer);
 }
 
 // ---------------------------------------------------------------------------------------------- reads
@@ -336,10 +347,12 @@ SectionOutcome Engine::outcome() const {
   for (const auto& unit : units_) {
     counters.push_back(unit->counters());
     UnitCounters& c = counters.back();
-    out.cycles = std::max(out.cycles, unit->end_cycle());
-    c.busy = std::min(c.busy, unit->end_cycle());
-    c.blocked = std::min(c.blocked, unit->end_cycle() - c.busy);
-    c.starved = unit->end_cycle() - c.busy - c.blocked;
+    const int64_t end = std::max<int64_t>(0, unit->end_cycle() - launched_cycle());
+    out.cycles = std::max(out.cycles, end);
+    c.ahead = std::min(c.ahead, launched_cycle());
+    c.busy = std::min(c.busy, end);
+    c.blocked = std::min(c.blocked, end - c.busy);
+    c.starved = end - c.busy - c.blocked;
     out.firings_simulated += c.firings;
     unit->add_bytes(bytes);
   }

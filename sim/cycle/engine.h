@@ -146,6 +146,8 @@ class CycleUnit {
   // Space in all the channels of the ports that are active in the firing; who has none tells us when it has.
   bool space_there(int64_t firing);
   void finish_firing();
+  // Works, or has worked, from `begin` to `end`; what lies in the head start is told apart.
+  void count_busy(int64_t begin, int64_t end);
 
   Engine& engine_;
   const Unit& unit_;
@@ -219,6 +221,8 @@ class Engine {
   [[nodiscard]] const Section& section() const { return section_; }
   [[nodiscard]] CycleChannel& channel(ChannelId c) { return channels_[c.value]; }
   [[nodiscard]] const CycleUnit& unit(size_t index) const { return *units_[index]; }
+  // The launch is complete; before, only units that run ahead do anything.
+  [[nodiscard]] int64_t launched_cycle() const { return context_.head_start.cycles; }
   void end_iteration(int64_t iteration) {
     int64_t& end = iteration_ends_[static_cast<size_t>(iteration)];
     end = std::max(end, now());
@@ -271,6 +275,11 @@ class Engine {
   void build_units();
   std::unique_ptr<CycleUnit> make_unit(size_t u);
   void join_exchanges();
+  void begin_units();
+  // A token, a slot or an iteration's end has come for it.
+  void advance(size_t unit) {
+    if (now() >= context_.head_start.begin_of(unit)) units_[unit]->advance();
+  }
   void handle(const Event& event);
   void deliver(const Burst& burst);
   void written(CycleChannel& c, uint32_t token, int64_t k, int64_t vectors);

@@ -22,6 +22,12 @@ std::vector<std::vector<size_t>> canonical_order(const std::vector<std::vector<s
   return order;
 }
 
+HeadStart canonical_head_start(const HeadStart& listed, const std::vector<size_t>& unit_places) {
+  HeadStart head_start{listed.cycles, std::vector<bool>(listed.ahead.size(), false)};
+  for (size_t u = 0; u < listed.ahead.size(); ++u) head_start.ahead[unit_places[u]] = listed.ahead[u];
+  return head_start;
+}
+
 }  // namespace
 
 Result<CycleRun> run_section(const SectionContext& context, const MemoryDevices& memories) {
@@ -29,6 +35,7 @@ Result<CycleRun> run_section(const SectionContext& context, const MemoryDevices&
   SectionContext own{context.program, canonical.section, context.launch, context.node};
   own.iterations = context.iterations;
   own.loop_order = canonical_order(context.loop_order, canonical.unit_places);
+  own.head_start = canonical_head_start(context.head_start, canonical.unit_places);
   Engine engine(own, memories);
   RDU_ASSIGN(SectionOutcome outcome, engine.run());
   for (std::vector<UnitCounters>& socket : outcome.counters) {

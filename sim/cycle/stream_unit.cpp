@@ -37,7 +37,7 @@ UnitCounters StreamUnit::counters() const {
 }
 
 void StreamUnit::measure(bool busy) {
-  if (under_way_ > 0) counters_.busy += now() - since_;
+  if (under_way_ > 0) count_busy(since_, now());
   since_ = now();
   under_way_ += busy ? 1 : -1;
 }
@@ -62,7 +62,8 @@ bool StreamUnit::begin() {
     if (blocked_since_ < 0 && transfers_.empty()) blocked_since_ = now();
     return false;
   }
-  if (blocked_since_ >= 0) counters_.blocked += now() - blocked_since_;
+  if (blocked_since_ >= 0)
+    counters_.blocked += std::max<int64_t>(0, now() - std::max(blocked_since_, engine_.launched_cycle()));
   blocked_since_ = -1;
   Transfer t;
   t.offset = engine_.context().symbol(stream_.argument, begun_ / firings_per_iteration_).offset_bytes;
@@ -105,7 +106,7 @@ bool StreamUnit::begin() {
     complete();
   } else if (tier_ == Tier::kSram && !store_) {
     sram_free_ = std::max(sram_free_, now()) + moves_.sram_cycles(transfer.bytes);
-    counters_.busy += moves_.sram_cycles(transfer.bytes);
+    count_busy(sram_free_ - moves_.sram_cycles(transfer.bytes), sram_free_);
     engine_.add_event(sram_free_, EventKind::kUnit, static_cast<uint32_t>(index_), 0);
   }
   return true;

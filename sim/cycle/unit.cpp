@@ -1,6 +1,8 @@
 // What the units of the cycle engine have in common.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "sim/cycle/engine.h"
 
 namespace rdusim::sim::cycle {
@@ -47,6 +49,12 @@ void CycleUnit::finish_firing() {
   if (done_ % firings_per_iteration_ != 0) return;
   engine_.end_iteration(iterations_done() - 1);
   for (const uint32_t unit : told_) engine_.add_event(now(), EventKind::kAdvance, unit, 0);
+}
+
+void CycleUnit::count_busy(int64_t begin, int64_t end) {
+  const int64_t border = std::clamp(engine_.launched_cycle(), begin, end);
+  counters_.ahead += border - begin;
+  counters_.busy += end - border;
 }
 
 std::string CycleUnit::waits_for() const {

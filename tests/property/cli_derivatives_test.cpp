@@ -39,6 +39,7 @@ struct Workload {
   const char* stack;
   Fidelity fidelity;
   bool fused = true;
+  bool prefetch = false;
 };
 
 constexpr Fidelity kEvent = Fidelity::kEvent;
@@ -66,6 +67,10 @@ const Workload kWorkloads[] = {
     {"mamba-130m", "prefill", 1, 512, 1, "2024-late", kAnalytic},
     {"mistral-7b-v0.1", "decode", 2, 4096, 8, "2024-early", kEvent},
     {"mixtral-8x7b", "decode", 1, 1024, 8, "2024-late", kAnalytic},
+    {"llama-2-7b", "decode", 1, 4096, 8, "2024-late", kEvent, true, true},
+    {"llama-3-8b", "prefill", 1, 512, 8, "2024-late", kEvent, true, true},
+    {"llama-3.2-1b", "decode", 1, 512, 8, "2024-early", kAnalytic, true, true},
+    {"llama-2-7b", "decode", 1, 512, 8, "2024-late", kEvent, false, true},
 };
 
 struct Change {
@@ -114,6 +119,7 @@ Result<Program> compiled(const Workload& w, const NodeSpec& node) {
   compiler::CompileOptions options;
   options.sockets = w.sockets;
   options.fusion = w.fused ? compiler::Fusion::kLayer : compiler::Fusion::kNone;
+  options.prefetch = w.prefetch;
   return compiler::compile(graph, node.chip, options);
 }
 
@@ -126,8 +132,9 @@ double latency_s(const Program& program, const NodeSpec& node, const StackSpec& 
 }
 
 std::string name_of(const Workload& w) {
-  return fmt::format("{} {} batch {} context {} sockets {} {}{}", w.model, w.phase, w.batch, w.context,
-                     w.sockets, fidelity_name(w.fidelity), w.fused ? "" : " unfused");
+  return fmt::format("{} {} batch {} context {} sockets {} {}{}{}", w.model, w.phase, w.batch, w.context,
+                     w.sockets, fidelity_name(w.fidelity), w.fused ? "" : " unfused",
+                     w.prefetch ? " prefetch" : "");
 }
 
 struct Tally {

@@ -16,6 +16,7 @@ inline void expect_same_unit(const UnitResult& a, const UnitResult& b) {
   EXPECT_EQ(a.done_cycles, b.done_cycles) << a.name;
   EXPECT_EQ(a.work, b.work) << a.name;
   EXPECT_EQ(a.operand_bytes, b.operand_bytes) << a.name;
+  EXPECT_EQ(a.ahead_cycles, b.ahead_cycles) << a.name;
 }
 
 // Everything but how many firings were simulated one by one; the sum with those skipped is the same.
@@ -38,6 +39,7 @@ inline void expect_same_run(const RunResult& a, const RunResult& b) {
     const SectionResult& y = b.sections[s];
     EXPECT_EQ(x.launches, y.launches) << x.name;
     EXPECT_EQ(x.cycles_per_launch, y.cycles_per_launch) << x.name;
+    EXPECT_EQ(x.head_start_cycles, y.head_start_cycles) << x.name;
     EXPECT_EQ(x.bound_by, y.bound_by) << x.name;
     EXPECT_EQ(x.bytes, y.bytes) << x.name;
     EXPECT_EQ(x.rdn_byte_hops, y.rdn_byte_hops) << x.name;
