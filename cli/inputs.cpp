@@ -138,9 +138,10 @@ void add_compile_options(CLI::App& command, CompileChoice& choice) {
           "sooner by a cost model (default)")
       ->check(CLI::IsMember({"none", "layer", "auto"}));
   command
-      .add_option("--sizing", choice.sizing,
-                  "what stages get units for: steady: the slowest is as fast as it can be (default); launch: a "
-                  "launch ends soonest, also where stages follow one another")
+      .add_option(
+          "--sizing", choice.sizing,
+          "what stages get units for: steady: the slowest is as fast as it can be (default); launch: a "
+          "launch ends soonest, also where stages follow one another")
       ->check(CLI::IsMember({"steady", "launch"}));
   command.add_flag("--loop", choice.loop, "one launch loops over equal layers (kernel looping)");
   command.add_flag("--prefetch", choice.prefetch,

@@ -36,8 +36,8 @@ enum class MoeLoad : uint8_t {
 // What a section's stages get PCUs and PMUs for.
 enum class Sizing : uint8_t {
   kSteady,  // for all of them at work at once: the slowest is as fast as it can be
-  kLaunch,  // for the end of a launch, which is followed token by token: where few blocks of rows pass, stages
-            // follow one another, and the sum of their times counts
+  kLaunch,  // for the end of a launch, which is followed token by token: where few blocks of rows pass,
+            // stages follow one another, and the sum of their times counts
 };
 
 struct CompileOptions {
