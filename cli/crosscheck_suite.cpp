@@ -193,7 +193,7 @@ Result<SuiteProgram> model_program(Session& session, const ChosenNode& chosen, c
   RDU_ASSIGN(const auto model, load_chosen_model(session, m.name));
   RDU_ASSIGN(const auto request, graph_request({m.phase, m.batch, m.context}));
   RDU_ASSIGN(const auto graph, model->build(request));
-  const auto options = compile_options({"layer", "hardware"}, chosen.node.sockets, chosen.stack);
+  const auto options = compile_options({.fusion = "layer"}, chosen.node.sockets, chosen.stack);
   RDU_ASSIGN(Program program, compiler::compile(graph, chosen.node.chip, options));
   const std::string batch = m.batch == 1 ? "" : fmt::format("batch {} ", m.batch);
   return SuiteProgram{fmt::format("{} {} {}context {}", m.name, m.phase, batch, m.context),
@@ -213,7 +213,7 @@ Result<std::vector<SuiteProgram>> whole_chip_suite(Session& session, const Chose
 }
 
 Result<std::vector<SuiteProgram>> crosscheck_suite(Session& session, const ChosenNode& chosen) {
-  const auto options = compile_options({"layer", "hardware"}, chosen.node.sockets, chosen.stack);
+  const auto options = compile_options({.fusion = "layer"}, chosen.node.sockets, chosen.stack);
   std::vector<SuiteProgram> suite;
   const Result<Graph> graphs[] = {gemm(1, 4096, 4096), gemm(128, 2048, 2048), gemm(512, 512, 512),
                                   norm(512, 2048), attention_head(2048, 128)};

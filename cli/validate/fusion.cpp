@@ -53,21 +53,19 @@ struct Measured {
 };
 
 // The section of the repeated block: most of the time is spent there.
-size_t layer_of(const RunResult& result) {
-  const auto longest = std::max_element(
+const SectionResult& layer_of(const RunResult& result) {
+  return *std::max_element(
       result.sections.begin(), result.sections.end(),
       [](const SectionResult& a, const SectionResult& b) { return a.cycles() < b.cycles(); });
-  return static_cast<size_t>(longest - result.sections.begin());
 }
 
 Measured measured(const PassRun& run) {
-  const size_t at = layer_of(run.result);
-  const SectionResult& layer = run.result.sections[at];
+  const SectionResult& layer = layer_of(run.result);
   const ChipSpec& chip = run.node.chip;
   Measured m;
   m.latency_s = run.result.latency_s();
   m.launches = static_cast<double>(run.program.launches.size());
-  for (const Unit& unit : run.program.sections[at].units) {
+  for (const UnitResult& unit : layer.units) {
     const bool works =
         unit.kind == UnitKind::kGemm || unit.kind == UnitKind::kSimd || unit.kind == UnitKind::kSend;
     m.operators += works ? 1 : 0;
