@@ -65,7 +65,10 @@ Measured measured(const PassRun& run) {
   Measured m;
   m.latency_s = run.result.latency_s();
   m.launches = static_cast<double>(run.program.launches.size());
-  for (const UnitResult& unit : layer.units) {
+  // Rows of results are courses, more than sections where launches of one differ.
+  const auto section = std::find_if(run.program.sections.begin(), run.program.sections.end(),
+                                    [&](const Section& s) { return s.name == layer.name; });
+  for (const Unit& unit : section->units) {
     const bool works =
         unit.kind == UnitKind::kGemm || unit.kind == UnitKind::kSimd || unit.kind == UnitKind::kSend;
     m.operators += works ? 1 : 0;
