@@ -38,8 +38,9 @@ struct Way {
   const char* orchestration;
 };
 constexpr Way kUnfused{"none", "software"};
-constexpr Way kHostLaunched{"auto", "software"};
-constexpr Way kChipLaunched{"auto", "hardware"};
+// P fuses a whole decoder layer into a kernel, so these do, also where the default, auto, would cut it.
+constexpr Way kHostLaunched{"layer", "software"};
+constexpr Way kChipLaunched{"layer", "hardware"};
 
 // What the metrics need of a run.
 struct Measured {
