@@ -109,6 +109,10 @@ class Sharder {
     const ValueId x = cut_.here(node.inputs[0]);
     const Shard shard = cut_.value(x).shard;
     RDU_ASSIGN(const ValueId w, cut_.source(node.inputs[1], shard));
+    if (node.inputs.size() == 2) {
+      cut_.reduce(node, {x, w}, node.attributes);
+      return {};
+    }
     Value partial = in_.value(node.outputs[0]);
     const Shape full = partial.shape;
     partial.name += ".partial";
@@ -116,11 +120,6 @@ class Sharder {
     const ValueId sum =
         cut_.add_node(node, OpKind::kLinear, node.name, {x, w}, node.attributes, partial, full, kWhole);
     Value result = in_.value(node.outputs[0]);
-    if (node.inputs.size() == 2) {
-      cut_.set(node.outputs[0], cut_.add_node(node, OpKind::kAllReduce, node.name + ".all_reduce", {sum},
-                                              {{"sockets", sockets_}}, result, full, kWhole));
-      return {};
-    }
     Value unbiased = result;
     unbiased.name += ".unbiased";
     unbiased.role = SymbolRole::kActivation;

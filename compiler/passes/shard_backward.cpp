@@ -1,7 +1,6 @@
 #include "compiler/passes/shard_backward.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

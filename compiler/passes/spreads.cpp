@@ -43,7 +43,8 @@ constexpr int64_t kNearSoonest = 1100;
 // faster, but lie farther away; and a PMU more or less changes which ways meet.
 constexpr std::array<PmuSpread, 5> kSpreads = {{{1000, 0}, {1000, 250}, {900, 0}, {1100, 0}, {900, 250}}};
 
-// No other is tried when the ways over the mesh make a launch no longer than this many thousandths.
+// No other is tried when the ways over the mesh make a launch no longer than this many thousandths. assumed,
+// as the next two: how much compile time a search of the rest is worth.
 constexpr int64_t kWellSpread = 1020;
 // The best are compared anew when they make it longer than these.
 constexpr int64_t kWaysMatter = 1100;
